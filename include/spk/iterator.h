@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where batches come from. A caller may bring any iterator; the program's own loader is one
+ * (spk/data.h). An iterator yields what ESPnet's data loaders yield:
+ *
+ * training: id = utterance id; `speech` (n, T) float32, `spk_labels` (n, 1) int64 class index.
+ * trials:   id = "uttA*uttB"; `speech`, `speech2` (n, K, T) float32: K segments of A and of B;
+ *           `spk_labels` (n, 1) int64: 1 target (same speaker), 0 nontarget; `task_tokens` (n, 1) optional.
+ *
+ * An iterator of trials may also give its distinct utterances and its trials apart (`split`): then
+ * each utterance is read once instead of once for each trial it takes part in.
+ */
+#ifndef SPK_ITERATOR_H
+#define SPK_ITERATOR_H
+
+#include "spk/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A borrowed view of one array of a batch, row-major; dim[0] is the batch. */
+typedef struct spk_array {
+    const char *name; /* "speech", "speech2", "spk_labels", "task_tokens" */
+    spk_dtype dtype;  /* SPK_F32 or SPK_I64 */
+    int n_dims;
+    int64_t dim[4];
+    const void *data;
+} spk_array;
+
+typedef struct spk_batch {
+    int64_t n;               /* items */
+    const char *const *ids;  /* n of them */
+    int n_arrays;
+    const spk_array *arrays; /* n_arrays of them */
+    double wait_s;           /* seconds that the caller waited for this batch (iter_time) */
+} spk_batch;
+
+/* One trial of an iterator that gives utterances and trials apart. */
+typedef struct spk_trial {
+    int64_t enroll, test; /* indices of utterances, in the order in which the utterances are yielded */
+    int64_t label;        /* 1 target, 0 nontarget; anything else is refused by validation */
+    const char *id;       /* "uttA*uttB" */
+} spk_trial;
+
+typedef struct spk_trial_source spk_trial_source;
+struct spk_trial_source {
+    void *self;
+    int64_t n_utterances, n_trials;
+    const spk_trial *trials;
+    /* Next batch of distinct utterances: ids are utterance ids, one array `speech` (n, K, T). *batch = NULL at the
+     * end. Valid until the next call. */
+    spk_status (*next)(void *self, const spk_batch **batch);
+};
+
+typedef struct spk_iterator spk_iterator;
+struct spk_iterator {
+    void *self;
+    /* Next batch, or *batch = NULL at the end of the epoch. What it points to stays valid until the next call. */
+    spk_status (*next)(void *self, const spk_batch **batch);
+    /* NULL, or the same trials with utterances apart. */
+    spk_trial_source *split;
+    /* Batches of the epoch, or -1 when it is not known beforehand (for progress and for log_interval). */
+    int64_t n_batches;
+    /* Release what the iterator holds; NULL where there is nothing to release. */
+    void (*close)(void *self);
+};
+
+/* The array of that name, or NULL. */
+SPK_API const spk_array *spk_batch_find(const spk_batch *batch, const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

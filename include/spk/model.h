@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the trainer needs of a model: a table of functions over an opaque object. The program's own
+ * networks come as one (spk/net.h); a caller may bring any other, say a wrapper around foreign code.
+ * Source: the calls that espnet2.train.spk_trainer makes on an ESPnetSpeakerModel.
+ */
+#ifndef SPK_MODEL_H
+#define SPK_MODEL_H
+
+#include "spk/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spk_train_stats {
+    double loss;     /* mean over the batch */
+    double accuracy; /* share of the batch whose class has the largest cosine, margin left out */
+} spk_train_stats;
+
+typedef struct spk_model spk_model;
+struct spk_model {
+    void *self;
+    int64_t embedding_size; /* E */
+    /*
+     * Embed n waves of equal length in eval mode, without gradients: speech (n, samples) float32 ->
+     * embedding (n, E) float32, not normalised. task_tokens: n values or NULL. Must leave parameters,
+     * buffers and gradients as they are. SPK_E_VALUE when the waves are too short for the model.
+     */
+    spk_status (*embed)(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
+                        float *embedding);
+
+    /* The rest is for training only; NULL in a model that only embeds. */
+
+    /* Forward in train mode and backward: adds scale * dloss/dparameter to the gradients; labels (n) in
+     * [0, classes). A loss that is not finite is no error: it is in the stats. */
+    spk_status (*forward_backward)(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
+                                   double scale, spk_train_stats *stats);
+    void (*zero_grad)(void *self);
+    /* Trainable parameters and their gradients as one flat block each, n elements; the same for the life of the
+     * model. After writing parameters call parameters_changed. */
+    void (*blocks)(void *self, float **parameters, float **gradients, int64_t *n);
+    void (*parameters_changed)(void *self);
+    /* Copy of all parameters and buffers under ESPnet's state_dict names and shapes, and back. load_state refuses
+     * missing, surplus and misshapen tensors with SPK_E_MISMATCH and then leaves the model as it was. */
+    spk_status (*save_state)(void *self, spk_tensors *out);
+    spk_status (*load_state)(void *self, const spk_tensors *in);
+};
+
+#ifdef __cplusplus
+}
+#endif
+#endif
