@@ -26,6 +26,7 @@ typedef struct spk_trainer_options {
     bool no_forward_run; /* false; ignored by validation, as in ESPnet */
     int64_t seed;        /* base seed */
     int64_t log_interval; /* 0: chosen */
+    int64_t sample_rate;  /* 0: 16000; only for the seconds of audio that are reported */
     void (*progress)(void *user, const char *what, int64_t done, int64_t total); /* NULL: silent */
     void *user;
 } spk_trainer_options;

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The generic trainer: epochs, optimiser steps, files of a run. What is done within an epoch stands in a table of
+ * hooks; the speaker trainer (spk/spk_trainer.h) is one such table, and a caller derives another by copying a table
+ * and replacing an entry. Source: espnet2.train.trainer.Trainer, whose order of operations is kept.
+ *
+ * Files in the output folder: config.yaml (the one before: config.prev.yaml), speakers.txt (one name a line, class
+ * order), checkpoint.safetensors (the one before: checkpoint.prev.safetensors), Nepoch.pth, latest.pth,
+ * PHASE.KEY.best.pth, images/NAME.png. Each appears whole or not at all, and a run that is killed at any instant leaves
+ * a folder from which it can be resumed.
+ *
+ * Thread rule: one training at a time for a model. Determinism: the same model, batches, threads and libraries give the
+ * same bits, also across a resume at an epoch's end.
+ */
+#ifndef SPK_TRAINER_H
+#define SPK_TRAINER_H
+
+#include "spk/spk_trainer.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct spk_optimizer; /* what holds the optimiser's state; opaque */
+struct spk_scheduler; /* gives the rate of a step; opaque */
+
+typedef struct spk_training spk_training;
+typedef struct spk_trainer_hooks spk_trainer_hooks;
+
+/* Which value says that an epoch is better: {"valid", "eer", "min"}. */
+typedef struct spk_criterion {
+    const char *phase, *key, *mode; /* mode: "min" or "max" */
+} spk_criterion;
+
+/* What a run is given. Zero-initialise through spk_training_defaults. Everything is borrowed for the call. */
+typedef struct spk_training_setup {
+    spk_model *model;
+    /* Iterators of an epoch: `mode` is "train" or "valid". `*out` is filled; its close is called at the phase's end. */
+    spk_status (*build_iter)(void *data, const char *mode, int64_t epoch, spk_iterator *out);
+    void *data;
+
+    /* The optimiser and its rate: ESPnet's names ("adam", "cosineannealingwarmuprestarts"; NULL scheduler: constant)
+     * with options as YAML text ("{lr: 0.001}"; NULL: defaults). */
+    const char *optim, *optim_conf;
+    const char *scheduler, *scheduler_conf;
+    double grad_clip;      /* largest norm of the gradient; default 5.0; infinity: off */
+    double grad_clip_type; /* p of that norm; default 2 */
+
+    const char *output_dir;       /* made when it is not there */
+    bool resume;                  /* continue from the checkpoint; without one start fresh */
+    bool overwrite;               /* start fresh although the folder holds a checkpoint, whose files are removed */
+    const char *init_param;       /* a .pth whose weights are the start; NULL: the model as it is. Not read on resume */
+    int64_t max_epoch;            /* default 40 */
+    int64_t log_interval;         /* steps between log lines; 0: max(batches / 20, 10), or 100 when unknown */
+    int64_t max_skipped_steps;    /* steps in a row whose loss or gradient is not finite; default 20 */
+    int64_t patience;             /* epochs without a better early_stopping value; negative (default): never stop */
+    spk_criterion early_stopping; /* default valid eer min */
+    const spk_criterion *best_model_criterion; /* default one: valid eer min */
+    int n_best_model_criterion;
+    int64_t keep_nbest_models; /* snapshots kept for each criterion; default 10 */
+    bool plots;                /* images/NAME.png after each epoch (needs gnuplot; its absence is said once) */
+
+    const char *config_text; /* becomes config.yaml; NULL: none */
+    int64_t n_speakers;      /* names of the classes in their order; 0: none are kept */
+    const char *const *speakers;
+    /* Facts of the running program that decide bits: kept in the checkpoint, a difference is said on resuming.
+     * NULL: not known. */
+    const char *backend, *isa; /* "oneDNN 2.6.3", "avx512_core" */
+    int64_t threads;           /* 0: not known */
+
+    spk_trainer_options options; /* for the methods: seed, progress (what is "train" or "valid") */
+    spk_distributed_option distributed_option;
+    /* The finished epoch's line: "1epoch results: [train] ..., [valid] eer=..., ...". NULL: only logged. */
+    void (*epoch_line)(void *user, int64_t epoch, const char *line);
+    void *epoch_line_user;
+    void *user; /* the caller's own; hooks find it in t->setup->user */
+} spk_training_setup;
+
+/* A running training, as hooks see it. Hooks may read all and change nothing but what their comment says. */
+struct spk_training {
+    const spk_training_setup *setup;
+    const spk_trainer_hooks *hooks;
+    spk_model *model;
+    struct spk_optimizer *optimizer;
+    struct spk_scheduler *scheduler;
+    spk_reporter *reporter;
+    int64_t epoch;             /* the one that runs, from 1 */
+    int64_t step;              /* optimiser steps done since the beginning of the training */
+    int64_t n_skipped;         /* steps of this epoch that were left out */
+    spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
+};
+
+/* What one optimiser step did. */
+typedef struct spk_step {
+    spk_train_stats stats;
+    double rate;      /* used in this step */
+    double grad_norm; /* before clipping */
+    bool clipped;
+    bool skipped; /* the loss or the gradient was not finite: nothing was changed */
+    double forward_backward_s, optim_step_s;
+} spk_step;
+
+/* The table. A NULL validate_one_epoch means that there is no validation phase; NULL epoch_done: nothing. */
+struct spk_trainer_hooks {
+    const char *name;
+    /* Run the batches of `iterator`; register values with t->reporter (its phase "train" is open). */
+    spk_status (*train_one_epoch)(spk_training *t, spk_iterator *iterator);
+    /* One batch: gradients, optimiser, rate. Called by spk_trainer_train_one_epoch. */
+    spk_status (*train_step)(spk_training *t, const spk_batch *batch, spk_step *out);
+    /* Register values with t->reporter (its phase "valid" is open). The model must be left as it is. */
+    spk_status (*validate_one_epoch)(spk_training *t, spk_iterator *iterator);
+    /* After the epoch's files are written. Any other status than SPK_OK ends the training with it. */
+    spk_status (*epoch_done)(spk_training *t);
+};
+
+/* The generic trainer: train_one_epoch and train_step as below, no validation. */
+SPK_API spk_trainer_hooks spk_trainer_generic_hooks(void);
+/* The speaker trainer: the generic one with validate_one_epoch replaced by open-set validation. */
+SPK_API spk_trainer_hooks spk_trainer_speaker_hooks(void);
+
+/* What the tables hold, for hooks that add to them. */
+SPK_API spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator) SPK_NODISCARD;
+SPK_API spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_step *out) SPK_NODISCARD;
+SPK_API spk_status spk_trainer_validate_hook(spk_training *t, spk_iterator *iterator) SPK_NODISCARD;
+
+/* Set every field to its default. */
+SPK_API void spk_training_defaults(spk_training_setup *setup);
+/*
+ * May a run write into that folder? It is made when it is not there. SPK_E_VALUE when it holds a checkpoint and
+ * neither resume nor overwrite is set; SPK_E_IO when it cannot be made or written. Changes nothing that is there.
+ * spk_trainer_run asks this first; a program may ask it before it reads its data.
+ */
+SPK_API spk_status spk_training_check_folder(const char *output_dir, bool resume, bool overwrite) SPK_NODISCARD;
+/*
+ * Run the epochs up to max_epoch. SPK_E_INTERRUPTED after SIGINT or SIGTERM (the step that ran is finished; the last
+ * epoch's checkpoint is in place); SPK_E_VALUE when a whole epoch or more than max_skipped_steps steps in a row had a
+ * loss or gradient that is not finite (the checkpoint before is kept); SPK_E_MISMATCH on resuming with other speakers
+ * or another model. The model then holds what it held when the run ended.
+ */
+SPK_API spk_status spk_trainer_run(const spk_trainer_hooks *hooks, const spk_training_setup *setup) SPK_NODISCARD;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
