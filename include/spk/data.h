@@ -107,9 +107,9 @@ SPK_API spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_itera
 
 /* What an iterator of a training set is about to give (coverage) and has met so far (bad files). */
 typedef struct spk_train_coverage {
-    int64_t n_batches, n_items;        /* of the epoch */
-    int64_t n_distinct, n_utterances;  /* utterances that are drawn, of so many */
-    int64_t n_bad_files;               /* distinct files replaced so far, over all epochs */
+    int64_t n_batches, n_items;       /* of the epoch */
+    int64_t n_distinct, n_utterances; /* utterances that are drawn, of so many */
+    int64_t n_bad_files;              /* distinct files replaced so far, over all epochs */
 } spk_train_coverage;
 SPK_API void spk_train_iterator_coverage(const spk_iterator *it, spk_train_coverage *out);
 

@@ -29,8 +29,8 @@ typedef struct spk_array {
 } spk_array;
 
 typedef struct spk_batch {
-    int64_t n;               /* items */
-    const char *const *ids;  /* n of them */
+    int64_t n;              /* items */
+    const char *const *ids; /* n of them */
     int n_arrays;
     const spk_array *arrays; /* n_arrays of them */
     double wait_s;           /* seconds that the caller waited for this batch (iter_time) */

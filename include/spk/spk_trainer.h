@@ -21,10 +21,10 @@ extern "C" {
 
 /* What the methods read of ESPnet's TrainerOptions; zero-initialise for the defaults. */
 typedef struct spk_trainer_options {
-    int64_t ngpu;        /* 0: the processor. Others are SPK_E_UNSUPPORTED */
-    bool use_amp;        /* false; reserved */
-    bool no_forward_run; /* false; ignored by validation, as in ESPnet */
-    int64_t seed;        /* base seed */
+    int64_t ngpu;         /* 0: the processor. Others are SPK_E_UNSUPPORTED */
+    bool use_amp;         /* false; reserved */
+    bool no_forward_run;  /* false; ignored by validation, as in ESPnet */
+    int64_t seed;         /* base seed */
     int64_t log_interval; /* 0: chosen */
     int64_t sample_rate;  /* 0: 16000; only for the seconds of audio that are reported */
     void (*progress)(void *user, const char *what, int64_t done, int64_t total); /* NULL: silent */
@@ -41,11 +41,11 @@ typedef struct spk_distributed_option {
 /* Scores of the last validation, for plots and files; see spk_trainer_validate_scores. */
 typedef struct spk_validation {
     int64_t n_trials;
-    float *scores;   /* n_trials */
-    uint8_t *labels; /* n_trials, 1 target, 0 nontarget */
-    double eer, eer_espnet;             /* percent */
-    double mindcf, mindcf_espnet;       /* at p_target 0.05 */
-    double mindcf_p01;                  /* at p_target 0.01 */
+    float *scores;                /* n_trials */
+    uint8_t *labels;              /* n_trials, 1 target, 0 nontarget */
+    double eer, eer_espnet;       /* percent */
+    double mindcf, mindcf_espnet; /* at p_target 0.05 */
+    double mindcf_p01;            /* at p_target 0.01 */
     double threshold_eer, threshold_mindcf, threshold_mindcf_p01;
     double trg_mean, trg_std, nontrg_mean, nontrg_std;
     int64_t n_utterances, n_segments, n_embedded;

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-struct spk_optimizer; /* what holds the optimiser's state; opaque */
+struct spk_optim;     /* the optimiser and its state; opaque */
 struct spk_scheduler; /* gives the rate of a step; opaque */
 
 typedef struct spk_training spk_training;
@@ -35,8 +35,9 @@ typedef struct spk_criterion {
 /* What a run is given. Zero-initialise through spk_training_defaults. Everything is borrowed for the call. */
 typedef struct spk_training_setup {
     spk_model *model;
-    /* Iterators of an epoch: `mode` is "train" or "valid". `*out` is filled; its close is called at the phase's end. */
-    spk_status (*build_iter)(void *data, const char *mode, int64_t epoch, spk_iterator *out);
+    /* Iterators of an epoch: `mode` is "train" or "valid". close_iter ends one; NULL: its own `close` is called. */
+    spk_status (*build_iter)(void *data, const char *mode, int64_t epoch, spk_iterator **out);
+    void (*close_iter)(void *data, spk_iterator *iterator);
     void *data;
 
     /* The optimiser and its rate: ESPnet's names ("adam", "cosineannealingwarmuprestarts"; NULL scheduler: constant)
@@ -81,7 +82,7 @@ struct spk_training {
     const spk_training_setup *setup;
     const spk_trainer_hooks *hooks;
     spk_model *model;
-    struct spk_optimizer *optimizer;
+    struct spk_optim *optim;
     struct spk_scheduler *scheduler;
     spk_reporter *reporter;
     int64_t epoch;             /* the one that runs, from 1 */

@@ -40,8 +40,7 @@ typedef struct spk_ndarray {
 
 SPK_API int64_t spk_ndarray_count(const spk_ndarray *a); /* elements */
 /* Allocate zeroed data for the given shape. */
-SPK_API spk_status spk_ndarray_init(spk_ndarray *a, spk_dtype dtype, int n_dims, const int64_t *dim)
-    SPK_NODISCARD;
+SPK_API spk_status spk_ndarray_init(spk_ndarray *a, spk_dtype dtype, int n_dims, const int64_t *dim) SPK_NODISCARD;
 SPK_API void spk_ndarray_clear(spk_ndarray *a); /* frees the data; zeroes the struct */
 
 /* Named arrays in a fixed order: a state_dict, the members of an .npz. */
@@ -50,13 +49,13 @@ typedef struct spk_tensors {
     struct spk_named {
         char *name;
         spk_ndarray a;
-    } *item;
+    } * item;
 } spk_tensors;
 
 SPK_API spk_ndarray *spk_tensors_find(const spk_tensors *t, const char *name); /* NULL: not there */
 /* Append a copy of the name with a zeroed array; *out points into t until the next add. */
-SPK_API spk_status spk_tensors_add(spk_tensors *t, const char *name, spk_dtype dtype, int n_dims,
-                                   const int64_t *dim, spk_ndarray **out) SPK_NODISCARD;
+SPK_API spk_status spk_tensors_add(spk_tensors *t, const char *name, spk_dtype dtype, int n_dims, const int64_t *dim,
+                                   spk_ndarray **out) SPK_NODISCARD;
 SPK_API void spk_tensors_clear(spk_tensors *t);
 
 #ifdef __cplusplus

@@ -39,24 +39,24 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
 
 /* One list of ops: the enum, the names, the kernel tables and the test rows come from it. */
 #define SPK_OPS(X)                                                                                                     \
-    X(MELSPEC, melspec)       /* wave -> log-mel features (no gradient) */                                            \
-    X(CONV1D, conv1d)         /* convolution over time, with bias and ReLU; K = 1 is a matrix product */              \
-    X(BATCH_NORM, batch_norm) /* per channel over rows */                                                             \
-    X(ACT, act)               /* ReLU or sigmoid, element by element */                                               \
-    X(ADD, add)               /* a + b */                                                                             \
+    X(MELSPEC, melspec)       /* wave -> log-mel features (no gradient) */                                             \
+    X(CONV1D, conv1d)         /* convolution over time, with bias and ReLU; K = 1 is a matrix product */               \
+    X(BATCH_NORM, batch_norm) /* per channel over rows */                                                              \
+    X(ACT, act)               /* ReLU or sigmoid, element by element */                                                \
+    X(ADD, add)               /* a + b */                                                                              \
     X(COPY, copy)                                                                                                      \
-    X(TIME_MEAN, time_mean)   /* (N,T,C) -> (N,1,C) */                                                                \
-    X(SCALE_ADD, scale_add)   /* x * s[n,c] + r : squeeze-excitation and the residual in one pass */                  \
-    X(ROW_BIAS, row_bias)     /* relu(x + v[n,c]) */                                                                  \
-    X(TIME_STATS, time_stats) /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                        \
-    X(ATTN_STATS, attn_stats) /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */             \
+    X(TIME_MEAN, time_mean)     /* (N,T,C) -> (N,1,C) */                                                               \
+    X(SCALE_ADD, scale_add)     /* x * s[n,c] + r : squeeze-excitation and the residual in one pass */                 \
+    X(ROW_BIAS, row_bias)       /* relu(x + v[n,c]) */                                                                 \
+    X(TIME_STATS, time_stats)   /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                       \
+    X(ATTN_STATS, attn_stats)   /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */            \
     X(AAM_SOFTMAX, aam_softmax) /* additive angular margin loss; owns the class weights */
 
 typedef enum spk_op {
 #define SPK_OP_ENUM(NAME, name) SPK_OP_##NAME,
     SPK_OPS(SPK_OP_ENUM)
 #undef SPK_OP_ENUM
-    SPK_N_OPS
+        SPK_N_OPS
 } spk_op;
 
 /* ---- attributes; inputs and outputs by index ---- */
@@ -73,8 +73,8 @@ typedef struct spk_melspec_attr {
  * U = (T + 2 pad - dilation (K-1) - 1) / stride + 1. y = [relu](b + sum w x). */
 typedef struct spk_conv1d_attr {
     int64_t k, stride, dilation, pad;
-    int64_t w_ld;   /* elements from one output channel's weights to the next; C*K, or more for a column slice (K = 1) */
-    bool relu;      /* ReLU on the result */
+    int64_t w_ld; /* elements from one output channel's weights to the next; C*K, or more for a column slice (K = 1) */
+    bool relu;    /* ReLU on the result */
     bool dy_masked; /* backward: dout already is zero where the ReLU was (its consumer did that) */
 } spk_conv1d_attr;
 
@@ -130,9 +130,9 @@ typedef struct spk_kargs {
      * where add[i]; gradients of parameters are always added to (add[i] is true). */
     spk_view din[SPK_MAX_IN], dout[SPK_MAX_OUT];
     bool add[SPK_MAX_IN];
-    void *save;    /* save_bytes, written by fwd, read by bwd; NULL in plans without gradients */
-    void *scratch; /* scratch_bytes, 64-byte aligned; content is lost between calls */
-    void *state;   /* what create made */
+    void *save;           /* save_bytes, written by fwd, read by bwd; NULL in plans without gradients */
+    void *scratch;        /* scratch_bytes, 64-byte aligned; content is lost between calls */
+    void *state;          /* what create made */
     bool weights_changed; /* parameters may differ from the last call's: state that derives from them is stale */
 } spk_kargs;
 
@@ -149,13 +149,13 @@ typedef struct spk_geom {
 } spk_geom;
 
 typedef struct spk_kernel {
-    const char *name; /* "reference", "omp", "onednn" */
+    const char *name;                    /* "reference", "omp", "onednn" */
     bool (*supports)(const spk_geom *g); /* NULL: always */
     /* Primitives and the like, made once for a geometry; both NULL where there are none. */
     spk_status (*create)(const spk_geom *g, void **state);
     void (*destroy)(void *state);
-    size_t (*save_bytes)(const spk_geom *g);                          /* NULL: 0 */
-    size_t (*scratch_bytes)(const spk_geom *g, const void *state);    /* of the larger of fwd and bwd; NULL: 0 */
+    size_t (*save_bytes)(const spk_geom *g);                       /* NULL: 0 */
+    size_t (*scratch_bytes)(const spk_geom *g, const void *state); /* of the larger of fwd and bwd; NULL: 0 */
     void (*fwd)(const spk_kargs *a);
     void (*bwd)(const spk_kargs *a); /* NULL: no gradient */
 } spk_kernel;

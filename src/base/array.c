@@ -7,10 +7,10 @@
 static const struct {
     size_t size;
     const char *name;
-} dtypes[] = {[SPK_F32] = {4, "float32"}, [SPK_F64] = {8, "float64"}, [SPK_BF16] = {2, "bfloat16"},
-              [SPK_F16] = {2, "float16"}, [SPK_I64] = {8, "int64"},   [SPK_I32] = {4, "int32"},
-              [SPK_I16] = {2, "int16"},   [SPK_I8] = {1, "int8"},     [SPK_U8] = {1, "uint8"},
-              [SPK_BOOL] = {1, "bool"}};
+} dtypes[] = {
+    [SPK_F32] = {4, "float32"}, [SPK_F64] = {8, "float64"}, [SPK_BF16] = {2, "bfloat16"}, [SPK_F16] = {2, "float16"},
+    [SPK_I64] = {8, "int64"},   [SPK_I32] = {4, "int32"},   [SPK_I16] = {2, "int16"},     [SPK_I8] = {1, "int8"},
+    [SPK_U8] = {1, "uint8"},    [SPK_BOOL] = {1, "bool"}};
 
 size_t spk_dtype_size(spk_dtype dtype)
 {
@@ -44,8 +44,7 @@ spk_status spk_ndarray_init(spk_ndarray *a, spk_dtype dtype, int n_dims, const i
         bytes = spk_mul(bytes, (size_t)dim[i], &overflow);
     }
     a->data = overflow ? NULL : spk_alloc_zero(bytes);
-    if (!a->data)
-        return spk_fail(SPK_E_NOMEM, "out of memory for an array of %zu bytes", bytes);
+    if (!a->data) return spk_fail(SPK_E_NOMEM, "out of memory for an array of %zu bytes", bytes);
     return SPK_OK;
 }
 
@@ -58,8 +57,7 @@ void spk_ndarray_clear(spk_ndarray *a)
 spk_ndarray *spk_tensors_find(const spk_tensors *t, const char *name)
 {
     for (int64_t i = 0; i < t->n; i++)
-        if (strcmp(t->item[i].name, name) == 0)
-            return &t->item[i].a;
+        if (strcmp(t->item[i].name, name) == 0) return &t->item[i].a;
     return NULL;
 }
 

@@ -33,18 +33,16 @@ __attribute__((noreturn))
 void spk__assert_failed(const char *cond, const char *file, int line);
 
 /* Return from the function when a call failed. */
-#define SPK_TRY(call)                                                                              \
-    do {                                                                                           \
-        const spk_status spk_try_status_ = (call);                                                 \
-        if (spk_try_status_ != SPK_OK)                                                             \
-            return spk_try_status_;                                                                \
+#define SPK_TRY(call)                                                                                                  \
+    do {                                                                                                               \
+        const spk_status spk_try_status_ = (call);                                                                     \
+        if (spk_try_status_ != SPK_OK) return spk_try_status_;                                                         \
     } while (0)
 /* As SPK_TRY, with a single exit: needs `spk_status status` and a label `done:`. */
-#define SPK_GO(call)                                                                               \
-    do {                                                                                           \
-        status = (call);                                                                           \
-        if (status != SPK_OK)                                                                      \
-            goto done;                                                                             \
+#define SPK_GO(call)                                                                                                   \
+    do {                                                                                                               \
+        status = (call);                                                                                               \
+        if (status != SPK_OK) goto done;                                                                               \
     } while (0)
 
 /* ---- memory ---- */
@@ -65,10 +63,10 @@ int64_t spk_alloc_count(void);
 size_t spk_mul(size_t a, size_t b, bool *overflow);
 
 /* Append one item to `array` of `n` items (doubling at powers of two): an lvalue, SPK_PUSH(a, n) = x. */
-#define SPK_PUSH(array, n) (*(((((n) & ((n)-1)) == 0)                                              \
-                                   ? (void)((array) = spk_renew((array), sizeof *(array) * (size_t)((n) ? 2 * (n) : 1))) \
-                                   : (void)0),                                                     \
-                              &(array)[(n)++]))
+#define SPK_PUSH(array, n)                                                                                             \
+    (*(((((n) & ((n)-1)) == 0) ? (void)((array) = spk_renew((array), sizeof *(array) * (size_t)((n) ? 2 * (n) : 1)))   \
+                               : (void)0),                                                                             \
+       &(array)[(n)++]))
 
 /* ---- growable text ---- */
 
@@ -114,10 +112,10 @@ void spk_map_clear(spk_map *m);
 bool spk_is_file(const char *path);
 bool spk_is_folder(const char *path);
 bool spk_exists(const char *path);
-char *spk_path_join(const char *folder, const char *name); /* new string; an absolute name stays */
-char *spk_path_folder(const char *path);                   /* new string; "." when there is none */
-const char *spk_path_name(const char *path);               /* the part after the last slash */
-spk_status spk_make_folders(const char *path);             /* like mkdir -p */
+char *spk_path_join(const char *folder, const char *name);          /* new string; an absolute name stays */
+char *spk_path_folder(const char *path);                            /* new string; "." when there is none */
+const char *spk_path_name(const char *path);                        /* the part after the last slash */
+spk_status spk_make_folders(const char *path);                      /* like mkdir -p */
 spk_status spk_read_file(const char *path, char **data, size_t *n); /* NUL after the n bytes */
 
 /* A file that appears under its name whole or not at all: written beside it as NAME.tmp, flushed,
@@ -136,8 +134,15 @@ spk_status spk_write_file(const char *path, const char *data, size_t n);
 /* ---- random streams (Philox 4x32-10; Salmon et al., SC 2011) ---- */
 
 enum spk_purpose {
-    SPK_PURPOSE_INIT = 1, SPK_PURPOSE_ORDER, SPK_PURPOSE_CROP, SPK_PURPOSE_NOISE, SPK_PURPOSE_RIR,
-    SPK_PURPOSE_MASK, SPK_PURPOSE_TRIALS, SPK_PURPOSE_SYNTH, SPK_PURPOSE_TEST
+    SPK_PURPOSE_INIT = 1,
+    SPK_PURPOSE_ORDER,
+    SPK_PURPOSE_CROP,
+    SPK_PURPOSE_NOISE,
+    SPK_PURPOSE_RIR,
+    SPK_PURPOSE_MASK,
+    SPK_PURPOSE_TRIALS,
+    SPK_PURPOSE_SYNTH,
+    SPK_PURPOSE_TEST
 };
 typedef struct spk_rng {
     uint32_t key[2], counter[4], block[4];
@@ -146,8 +151,8 @@ typedef struct spk_rng {
 /* A draw is a function of (seed, purpose, epoch, item, nth time that the item is drawn). */
 spk_rng spk_rng_make(uint64_t seed, int purpose, uint64_t epoch, uint64_t item, uint32_t nth);
 uint32_t spk_rng_u32(spk_rng *r);
-double spk_rng_uniform(spk_rng *r);              /* [0, 1), 53 bits */
-int64_t spk_rng_below(spk_rng *r, int64_t n);    /* 0..n-1, unbiased */
+double spk_rng_uniform(spk_rng *r);           /* [0, 1), 53 bits */
+int64_t spk_rng_below(spk_rng *r, int64_t n); /* 0..n-1, unbiased */
 double spk_rng_normal(spk_rng *r);
 void spk_rng_shuffle(spk_rng *r, int64_t *items, int64_t n);
 

@@ -32,16 +32,14 @@ spk_status spk_fail_in(spk_status code, const char *fmt, ...)
     va_start(args, fmt);
     const int n = vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    if (n >= 0 && n < MESSAGE_BYTES)
-        snprintf(text + n, sizeof text - (size_t)n, ": %s", message);
+    if (n >= 0 && n < MESSAGE_BYTES) snprintf(text + n, sizeof text - (size_t)n, ": %s", message);
     memcpy(message, text, sizeof message);
     return code;
 }
 
 spk_status spk_fail_errno(const char *path, const char *action)
 {
-    return spk_fail(errno == ENOMEM ? SPK_E_NOMEM : SPK_E_IO, "%s: cannot %s: %s", path, action,
-                    strerror(errno));
+    return spk_fail(errno == ENOMEM ? SPK_E_NOMEM : SPK_E_IO, "%s: cannot %s: %s", path, action, strerror(errno));
 }
 
 void spk__assert_failed(const char *cond, const char *file, int line)
@@ -52,9 +50,9 @@ void spk__assert_failed(const char *cond, const char *file, int line)
 
 const char *spk_status_name(spk_status status)
 {
-    static const char *const names[] = {
-        "SPK_OK",      "SPK_E_NOMEM",    "SPK_E_IO",   "SPK_E_FORMAT",      "SPK_E_CONFIG",     "SPK_E_VALUE",
-        "SPK_E_SHAPE", "SPK_E_MISMATCH", "SPK_E_PEER", "SPK_E_INTERRUPTED", "SPK_E_UNSUPPORTED"};
+    static const char *const names[] = {"SPK_OK",       "SPK_E_NOMEM",       "SPK_E_IO",         "SPK_E_FORMAT",
+                                        "SPK_E_CONFIG", "SPK_E_VALUE",       "SPK_E_SHAPE",      "SPK_E_MISMATCH",
+                                        "SPK_E_PEER",   "SPK_E_INTERRUPTED", "SPK_E_UNSUPPORTED"};
     const int i = -(int)status;
     return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : "unknown";
 }

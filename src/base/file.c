@@ -30,16 +30,14 @@ bool spk_is_folder(const char *path)
 
 char *spk_path_join(const char *folder, const char *name)
 {
-    if (name[0] == '/' || folder[0] == 0 || strcmp(folder, ".") == 0)
-        return spk_strdup(name);
+    if (name[0] == '/' || folder[0] == 0 || strcmp(folder, ".") == 0) return spk_strdup(name);
     return spk_strf("%s%s%s", folder, spk_ends_with(folder, "/") ? "" : "/", name);
 }
 
 char *spk_path_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    if (!slash)
-        return spk_strdup(".");
+    if (!slash) return spk_strdup(".");
     return spk_strndup(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
@@ -54,15 +52,13 @@ spk_status spk_make_folders(const char *path)
     spk_status status = SPK_OK;
     char *part = spk_strdup(path);
     for (char *p = part + 1; status == SPK_OK; p++) {
-        if (*p != '/' && *p != 0)
-            continue;
+        if (*p != '/' && *p != 0) continue;
         const char end = *p;
         *p = 0;
         if (mkdir(part, 0777) != 0 && !(errno == EEXIST && spk_is_folder(part)))
             status = spk_fail_errno(part, "make the folder");
         *p = end;
-        if (!end)
-            break;
+        if (!end) break;
     }
     spk_free(part);
     return status;
@@ -75,23 +71,19 @@ spk_status spk_read_file(const char *path, char **data, size_t *n)
     spk_text text = {0};
     char piece[65536];
     size_t got;
-    if (spk_is_folder(path))
-        return spk_fail(SPK_E_IO, "%s: cannot open: is a folder", path);
+    if (spk_is_folder(path)) return spk_fail(SPK_E_IO, "%s: cannot open: is a folder", path);
     FILE *f = fopen(path, "rb");
-    if (!f)
-        return spk_fail_errno(path, "open");
+    if (!f) return spk_fail_errno(path, "open");
     while ((got = fread(piece, 1, sizeof piece, f)) > 0)
         spk_text_addn(&text, piece, got);
     const bool bad = ferror(f) != 0;
-    if (bad)
-        spk_fail_errno(path, "read");
+    if (bad) spk_fail_errno(path, "read");
     fclose(f);
     if (bad) {
         spk_text_clear(&text);
         return SPK_E_IO;
     }
-    if (!text.s)
-        spk_text_add(&text, "");
+    if (!text.s) spk_text_add(&text, "");
     *data = text.s;
     *n = text.n;
     return SPK_OK;
@@ -132,16 +124,14 @@ spk_status spk_outfile_open(const char *path, spk_outfile **out)
 
 void spk_outfile_write(spk_outfile *f, const void *data, size_t n)
 {
-    if (!f->error && n && fwrite(data, 1, n, f->stream) != n)
-        f->error = errno ? errno : EIO;
+    if (!f->error && n && fwrite(data, 1, n, f->stream) != n) f->error = errno ? errno : EIO;
 }
 
 void spk_outfile_printf(spk_outfile *f, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    if (!f->error && vfprintf(f->stream, fmt, args) < 0)
-        f->error = errno ? errno : EIO;
+    if (!f->error && vfprintf(f->stream, fmt, args) < 0) f->error = errno ? errno : EIO;
     va_end(args);
 }
 
@@ -157,10 +147,8 @@ const char *spk_outfile_tmp_path(const spk_outfile *f)
 
 void spk_outfile_abort(spk_outfile *f)
 {
-    if (!f)
-        return;
-    if (f->stream)
-        fclose(f->stream);
+    if (!f) return;
+    if (f->stream) fclose(f->stream);
     unlink(f->tmp);
     spk_free(f->path);
     spk_free(f->tmp);
@@ -184,8 +172,7 @@ spk_status spk_outfile_commit(spk_outfile *f)
     spk_status status = SPK_OK;
     if (!f->error && (fflush(f->stream) != 0 || ferror(f->stream) || fsync(fileno(f->stream)) != 0))
         f->error = errno ? errno : EIO;
-    if (fclose(f->stream) != 0 && !f->error)
-        f->error = errno;
+    if (fclose(f->stream) != 0 && !f->error) f->error = errno;
     f->stream = NULL;
     errno = f->error;
     if (f->error || rename(f->tmp, f->path) != 0)

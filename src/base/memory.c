@@ -28,8 +28,7 @@ void *spk_alloc(size_t bytes)
 void *spk_alloc_zero(size_t bytes)
 {
     void *p = spk_alloc(bytes);
-    if (p)
-        memset(p, 0, bytes);
+    if (p) memset(p, 0, bytes);
     return p;
 }
 

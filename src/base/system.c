@@ -37,8 +37,7 @@ static volatile sig_atomic_t interrupted;
 
 static void on_signal(int number)
 {
-    if (interrupted)
-        _Exit(128 + number);
+    if (interrupted) _Exit(128 + number);
     interrupted = 1;
 }
 
@@ -76,13 +75,11 @@ void spk_log(int level, const char *tag, const char *fmt, ...)
 {
     char line[4096];
     va_list args;
-    if (level < log_level)
-        return;
+    if (level < log_level) return;
     va_start(args, fmt);
     vsnprintf(line, sizeof line, fmt, args);
     va_end(args);
     pthread_mutex_lock(&log_lock);
-    if (log_fn)
-        log_fn(log_user, level, tag, line);
+    if (log_fn) log_fn(log_user, level, tag, line);
     pthread_mutex_unlock(&log_lock);
 }

@@ -103,8 +103,7 @@ static int distance(const char *a, const char *b)
     enum { LONGEST = 64 };
     const int n = (int)strlen(a), m = (int)strlen(b);
     int row[LONGEST + 1];
-    if (n > LONGEST || m > LONGEST)
-        return LONGEST;
+    if (n > LONGEST || m > LONGEST) return LONGEST;
     for (int j = 0; j <= m; j++)
         row[j] = j;
     for (int i = 1; i <= n; i++) {
@@ -113,10 +112,8 @@ static int distance(const char *a, const char *b)
         for (int j = 1; j <= m; j++) {
             const int up = row[j];
             int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (up + 1 < best)
-                best = up + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
+            if (up + 1 < best) best = up + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
             diagonal = up;
             row[j] = best;
         }
@@ -143,8 +140,7 @@ bool spk_parse_int(const char *s, int64_t *out)
     char *end;
     errno = 0;
     const long long v = strtoll(s, &end, 10);
-    if (end == s || *end || errno || *s == ' ')
-        return false;
+    if (end == s || *end || errno || *s == ' ') return false;
     *out = v;
     return true;
 }
@@ -152,11 +148,9 @@ bool spk_parse_int(const char *s, int64_t *out)
 bool spk_parse_double(const char *s, double *out)
 {
     char *end;
-    if (*s == ' ' || strpbrk(s, "xXpP"))
-        return false;
+    if (*s == ' ' || strpbrk(s, "xXpP")) return false;
     const double v = strtod(s, &end);
-    if (end == s || *end)
-        return false;
+    if (end == s || *end) return false;
     *out = v;
     return true;
 }
@@ -176,8 +170,7 @@ void spk_format_double(double x, char out[32])
 {
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, x);
-        if (strtod(out, NULL) == x)
-            return;
+        if (strtod(out, NULL) == x) return;
     }
 }
 
@@ -209,11 +202,9 @@ static void map_grow(spk_map *m)
 
 bool spk_map_put(spk_map *m, const char *key, int64_t value)
 {
-    if (2 * (m->n + 1) > m->room)
-        map_grow(m);
+    if (2 * (m->n + 1) > m->room) map_grow(m);
     const size_t i = map_slot(m, key);
-    if (m->key[i])
-        return false;
+    if (m->key[i]) return false;
     m->key[i] = key;
     m->value[i] = value;
     m->n++;
@@ -222,11 +213,9 @@ bool spk_map_put(spk_map *m, const char *key, int64_t value)
 
 bool spk_map_get(const spk_map *m, const char *key, int64_t *value)
 {
-    if (m->room == 0)
-        return false;
+    if (m->room == 0) return false;
     const size_t i = map_slot(m, key);
-    if (!m->key[i])
-        return false;
+    if (!m->key[i]) return false;
     *value = m->value[i];
     return true;
 }

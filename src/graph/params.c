@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flat blocks of parameters, gradients and buffers with named views (params_impl.h). */
+#include "graph/params_impl.h"
+
+#include <string.h>
+
+enum { PAD_ELEMENTS = 16 };
+
+struct spk_params {
+    spk_dtype real;
+    int64_t n;
+    spk_param **item; /* pointers: views stay valid while names are added */
+    spk_map index;
+    bool committed;
+    void *data, *grad, *buffers;
+    int64_t n_trainable; /* elements with padding */
+};
+
+spk_params *spk_params_new(spk_dtype real)
+{
+    spk_params *p = spk_new(sizeof *p);
+    SPK_ASSERT(real == SPK_F32 || real == SPK_F64);
+    p->real = real;
+    return p;
+}
+
+void spk_params_free(spk_params *p)
+{
+    if (!p) return;
+    for (int64_t i = 0; i < p->n; i++) {
+        spk_free(p->item[i]->name);
+        spk_free(p->item[i]);
+    }
+    spk_free(p->item);
+    spk_map_clear(&p->index);
+    spk_free(p->data);
+    spk_free(p->grad);
+    spk_free(p->buffers);
+    spk_free(p);
+}
+
+static spk_param *declare(spk_params *p, const char *name, spk_dtype dtype, bool trainable, int n_dims,
+                          const int64_t *dim, spk_init init)
+{
+    int64_t at;
+    if (spk_map_get(&p->index, name, &at)) {
+        spk_param *known = p->item[at];
+        SPK_ASSERT(known->n_dims == n_dims && known->dtype == dtype);
+        for (int i = 0; i < n_dims; i++)
+            SPK_ASSERT(known->dim[i] == dim[i]);
+        return known;
+    }
+    SPK_ASSERT(!p->committed && n_dims <= 4);
+    spk_param *q = spk_new(sizeof *q);
+    *q = (spk_param){
+        .name = spk_strdup(name), .dtype = dtype, .trainable = trainable, .n_dims = n_dims, .count = 1, .init = init};
+    for (int i = 0; i < n_dims; i++) {
+        q->dim[i] = dim[i];
+        q->count *= dim[i];
+    }
+    SPK_ASSERT(spk_map_put(&p->index, q->name, p->n));
+    SPK_PUSH(p->item, p->n) = q;
+    return q;
+}
+
+const spk_param *spk_params_declare(spk_params *p, const char *name, bool trainable, int n_dims, const int64_t *dim,
+                                    spk_init init)
+{
+    return declare(p, name, p->real, trainable, n_dims, dim, init);
+}
+
+const spk_param *spk_params_declare_count(spk_params *p, const char *name)
+{
+    return declare(p, name, SPK_I64, false, 0, NULL, (spk_init){SPK_INIT_CONST, 0, NULL});
+}
+
+/* ---- layout and initial values ---- */
+
+static void set_real(spk_param *q, int64_t i, double value)
+{
+    if (q->dtype == SPK_F32)
+        ((float *)q->data)[i] = (float)value;
+    else
+        ((double *)q->data)[i] = (float)value; /* weights are float32 values in every precision */
+}
+
+static void draw(spk_param *q, uint64_t seed)
+{
+    spk_rng rng = spk_rng_make(seed, SPK_PURPOSE_INIT, 0, spk_hash_str(q->name), 0);
+    if (q->dtype == SPK_I64) return;
+    for (int64_t i = 0; i < q->count; i++) {
+        double v = q->init.a;
+        if (q->init.kind == SPK_INIT_UNIFORM)
+            v = q->init.a * (2 * spk_rng_uniform(&rng) - 1);
+        else if (q->init.kind == SPK_INIT_NORMAL)
+            v = q->init.a * spk_rng_normal(&rng);
+        else if (q->init.kind == SPK_INIT_TABLE)
+            v = q->init.table[i];
+        set_real(q, i, v);
+    }
+}
+
+/* Padded elements of the trainable (or the buffer) block; places the views when `block` is there. */
+static int64_t lay_out(spk_params *p, bool trainable, char *block, char *grad)
+{
+    const size_t size = spk_dtype_size(p->real);
+    int64_t at = 0;
+    for (int64_t i = 0; i < p->n; i++) {
+        spk_param *q = p->item[i];
+        if (q->trainable != trainable) continue;
+        if (block) {
+            q->data = block + (size_t)at * size;
+            q->grad = grad ? grad + (size_t)at * size : NULL;
+        }
+        /* an int64 counter fits in the padding of two floats or one double */
+        at += (q->count + PAD_ELEMENTS - 1) / PAD_ELEMENTS * PAD_ELEMENTS;
+    }
+    return at;
+}
+
+spk_status spk_params_commit(spk_params *p, uint64_t seed)
+{
+    const size_t size = spk_dtype_size(p->real);
+    SPK_ASSERT(!p->committed);
+    p->n_trainable = lay_out(p, true, NULL, NULL);
+    const int64_t n_buffers = lay_out(p, false, NULL, NULL);
+    p->data = spk_alloc_zero((size_t)p->n_trainable * size);
+    p->grad = spk_alloc_zero((size_t)p->n_trainable * size);
+    p->buffers = spk_alloc_zero((size_t)n_buffers * size);
+    if (!p->data || !p->grad || !p->buffers)
+        return spk_fail(SPK_E_NOMEM, "out of memory for a model of %lld parameters", (long long)p->n_trainable);
+    lay_out(p, true, p->data, p->grad);
+    lay_out(p, false, p->buffers, NULL);
+    p->committed = true;
+    for (int64_t i = 0; i < p->n; i++)
+        draw(p->item[i], seed);
+    return SPK_OK;
+}
+
+/* ---- questions ---- */
+
+int64_t spk_params_n(const spk_params *p)
+{
+    return p->n;
+}
+
+const spk_param *spk_params_at(const spk_params *p, int64_t i)
+{
+    return p->item[i];
+}
+
+const spk_param *spk_params_find(const spk_params *p, const char *name)
+{
+    int64_t at;
+    return spk_map_get(&p->index, name, &at) ? p->item[at] : NULL;
+}
+
+int64_t spk_params_trainable_count(const spk_params *p)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < p->n; i++)
+        n += p->item[i]->trainable ? p->item[i]->count : 0;
+    return n;
+}
+
+void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n)
+{
+    *data = p->data;
+    *grad = p->grad;
+    *n = p->n_trainable;
+}
+
+void spk_params_zero_grad(spk_params *p)
+{
+    memset(p->grad, 0, (size_t)p->n_trainable * spk_dtype_size(p->real));
+}
+
+/* ---- state_dict ---- */
+
+spk_status spk_params_save(const spk_params *p, spk_tensors *out)
+{
+    for (int64_t i = 0; i < p->n; i++) {
+        const spk_param *q = p->item[i];
+        spk_ndarray *a;
+        SPK_TRY(spk_tensors_add(out, q->name, q->dtype == SPK_I64 ? SPK_I64 : SPK_F32, q->n_dims, q->dim, &a));
+        if (q->dtype == SPK_F64)
+            for (int64_t k = 0; k < q->count; k++)
+                ((float *)a->data)[k] = (float)((double *)q->data)[k];
+        else
+            memcpy(a->data, q->data, (size_t)q->count * spk_dtype_size(q->dtype));
+    }
+    return SPK_OK;
+}
+
+static void add_shape(spk_text *text, int n_dims, const int64_t *dim)
+{
+    spk_text_add(text, "(");
+    for (int i = 0; i < n_dims; i++)
+        spk_text_addf(text, i ? ", %lld" : "%lld", (long long)dim[i]);
+    spk_text_add(text, ")");
+}
+
+static void add_trouble(spk_text *text, int *n, const char *what, const char *name)
+{
+    if (++*n <= 3) spk_text_addf(text, "%s%s %s", *n > 1 ? "; " : "", what, name);
+}
+
+static bool same_shape(const spk_param *q, const spk_ndarray *a)
+{
+    bool same = q->n_dims == a->n_dims;
+    for (int i = 0; same && i < q->n_dims; i++)
+        same = q->dim[i] == a->dim[i];
+    return same;
+}
+
+/* Everything that keeps `in` from being the state of p, in one sentence; the number of troubles. */
+static int compare(const spk_params *p, const spk_tensors *in, spk_text *text)
+{
+    spk_map names = {0};
+    int n = 0;
+    for (int64_t i = 0; i < in->n; i++) {
+        const spk_param *q = spk_params_find(p, in->item[i].name);
+        spk_map_put(&names, in->item[i].name, i);
+        if (!q)
+            add_trouble(text, &n, "surplus", in->item[i].name);
+        else if (!same_shape(q, &in->item[i].a)) {
+            add_trouble(text, &n, "misshapen", q->name);
+            if (n <= 3) {
+                spk_text_add(text, ": the file has ");
+                add_shape(text, in->item[i].a.n_dims, in->item[i].a.dim);
+                spk_text_add(text, ", the model ");
+                add_shape(text, q->n_dims, q->dim);
+            }
+        }
+    }
+    for (int64_t i = 0; i < p->n; i++) {
+        int64_t at;
+        if (!spk_map_get(&names, p->item[i]->name, &at)) add_trouble(text, &n, "missing", p->item[i]->name);
+    }
+    if (n > 3) spk_text_addf(text, "; and %d more", n - 3);
+    spk_map_clear(&names);
+    return n;
+}
+
+static bool convertible(const spk_param *q, const spk_ndarray *a)
+{
+    return (q->dtype == SPK_I64) == (a->dtype == SPK_I64) && (a->dtype == SPK_I64 || a->dtype <= SPK_F64);
+}
+
+spk_status spk_params_load(spk_params *p, const spk_tensors *in)
+{
+    spk_text text = {0};
+    spk_status status = SPK_OK;
+    if (compare(p, in, &text) > 0)
+        status =
+            spk_fail(SPK_E_MISMATCH, "the weights do not fit the model of the configuration: %s", spk_text_str(&text));
+    for (int64_t i = 0; status == SPK_OK && i < in->n; i++)
+        if (!convertible(spk_params_find(p, in->item[i].name), &in->item[i].a))
+            status = spk_fail(SPK_E_MISMATCH, "the weights do not fit the model: %s has the type %s", in->item[i].name,
+                              spk_dtype_name(in->item[i].a.dtype));
+    for (int64_t i = 0; status == SPK_OK && i < in->n; i++) {
+        int64_t at = -1;
+        const spk_ndarray *a = &in->item[i].a;
+        spk_map_get(&p->index, in->item[i].name, &at);
+        spk_param *q = p->item[at];
+        if (q->dtype == SPK_I64)
+            memcpy(q->data, a->data, sizeof(int64_t));
+        else
+            for (int64_t k = 0; k < q->count; k++)
+                set_real(q, k, a->dtype == SPK_F32 ? ((const float *)a->data)[k] : ((const double *)a->data)[k]);
+    }
+    spk_text_clear(&text);
+    return status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parameters and buffers of a network, under ESPnet's state_dict names, in flat aligned blocks: one of the trainable
+ * values, one of their gradients, one of real-valued buffers. One loop updates them, one write saves them.
+ *
+ * Names are declared while the network is first built; spk_params_commit lays the blocks out and draws the initial
+ * values. Each parameter begins at a multiple of 16 elements; the padding stays zero.
+ */
+#ifndef SPK_GRAPH_PARAMS_IMPL_H
+#define SPK_GRAPH_PARAMS_IMPL_H
+
+#include "base/base_impl.h"
+
+typedef enum spk_init_kind {
+    SPK_INIT_CONST,   /* a */
+    SPK_INIT_UNIFORM, /* [-a, a) */
+    SPK_INIT_NORMAL,  /* mean 0, standard deviation a */
+    SPK_INIT_TABLE    /* values of `table`, float32, copied at commit */
+} spk_init_kind;
+
+typedef struct spk_init {
+    spk_init_kind kind;
+    double a;
+    const float *table; /* must live until spk_params_commit */
+} spk_init;
+
+typedef struct spk_param {
+    char *name;
+    spk_dtype dtype; /* the store's real type, or SPK_I64 */
+    bool trainable;
+    int n_dims;
+    int64_t dim[4], count;
+    spk_init init;
+    void *data;
+    void *grad; /* NULL for buffers */
+} spk_param;
+
+typedef struct spk_params spk_params;
+
+spk_params *spk_params_new(spk_dtype real); /* SPK_F32 or SPK_F64 */
+void spk_params_free(spk_params *p);
+
+/* The parameter of that name; declared now if it is new (before commit only). The shape must be the declared one. */
+const spk_param *spk_params_declare(spk_params *p, const char *name, bool trainable, int n_dims, const int64_t *dim,
+                                    spk_init init);
+/* An int64 scalar buffer. */
+const spk_param *spk_params_declare_count(spk_params *p, const char *name);
+/* Allocate the blocks and draw initial values, each parameter from its own stream of (seed, name). */
+spk_status spk_params_commit(spk_params *p, uint64_t seed);
+
+int64_t spk_params_n(const spk_params *p);
+const spk_param *spk_params_at(const spk_params *p, int64_t i);
+const spk_param *spk_params_find(const spk_params *p, const char *name); /* NULL: not there */
+int64_t spk_params_trainable_count(const spk_params *p);                 /* without padding */
+
+/* The blocks; n elements with padding. */
+void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n);
+void spk_params_zero_grad(spk_params *p);
+
+/* Copies in declaration order: float32 (or int64) arrays. */
+spk_status spk_params_save(const spk_params *p, spk_tensors *out);
+/* All names and shapes must agree, both ways: otherwise SPK_E_MISMATCH with up to three names, and nothing changes. */
+spk_status spk_params_load(spk_params *p, const spk_tensors *in);
+
+#endif

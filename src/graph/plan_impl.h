@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A plan: a graph with an order, kernels, gradients and memory. Making one derives the backward ops, fuses neighbours,
+ * gives every buffer an offset in one arena by its lifetime, and creates the backend's primitives. Running one
+ * allocates nothing and looks nothing up.
+ *
+ * Plans of several shapes share an arena: it grows when a larger plan is made, and a plan's data is lost when another
+ * plan runs. One thread at a time may use an arena and its plans.
+ */
+#ifndef SPK_GRAPH_PLAN_IMPL_H
+#define SPK_GRAPH_PLAN_IMPL_H
+
+#include "graph/graph_impl.h"
+
+typedef struct spk_arena spk_arena;
+typedef struct spk_plan spk_plan;
+
+spk_arena *spk_arena_new(void);
+void spk_arena_free(spk_arena *a);
+size_t spk_arena_bytes(const spk_arena *a);
+
+typedef struct spk_plan_options {
+    spk_dtype real;   /* SPK_F32, or SPK_F64 for the reference kernels in double */
+    bool train;       /* a backward pass follows; loss must be given */
+    spk_tensor *loss; /* (1,1,1,2): loss, accuracy; NULL when not training */
+    int n_threads;
+    bool no_reuse; /* every buffer its own memory: for finding lifetimes that are too short */
+} spk_plan_options;
+
+/* Takes the graph, also when it fails. */
+spk_status spk_plan_new(spk_graph *g, spk_arena *arena, const spk_plan_options *options, spk_plan **out);
+void spk_plan_free(spk_plan *p);
+
+/* Bind an input tensor to the caller's memory for the next runs. */
+void spk_plan_bind(spk_plan *p, const spk_tensor *input, const void *data);
+/* weights_changed: parameters may differ from the last run's of this plan. */
+void spk_plan_forward(spk_plan *p, bool weights_changed);
+/* After forward: adds scale * dloss to the parameters' gradients. */
+void spk_plan_backward(spk_plan *p, double scale);
+
+/* A kept tensor's values after a run (view: rows are ld elements apart). */
+spk_view spk_plan_value(const spk_plan *p, spk_tensor *t);
+
+size_t spk_plan_bytes(const spk_plan *p);     /* of the arena that this plan uses */
+size_t spk_plan_bytes_sum(const spk_plan *p); /* what it would use without reuse */
+double spk_plan_flops(const spk_plan *p);     /* forward and, when training, backward */
+
+/* Seconds spent in each op since the last call, as lines of text: SPK_DEBUG users and spk bench --profile. */
+void spk_plan_profile(spk_plan *p, bool on);
+void spk_plan_profile_print(spk_plan *p, spk_text *out);
+
+#endif
