@@ -59,7 +59,13 @@ typedef enum spk_op {
         SPK_N_OPS
 } spk_op;
 
-/* ---- attributes; inputs and outputs by index ---- */
+/* ---- attributes; inputs and outputs by index ----
+ *
+ * Besides dout and save, backward passes read these values and no others (all must still be there then):
+ * conv1d in 0, in 1, and out 0 when relu && !dy_masked; batch_norm in 0, in 1; act out 0; add, copy, time_mean none;
+ * scale_add in 0, in 1; row_bias out 0; time_stats in 0, out 0; attn_stats in 0, in 1, out 0; aam_softmax in 0, 1, 2.
+ * Extents and lengths of all views are read. Outputs may not share memory with inputs, except that an element-wise op
+ * (act, add, scale_add 0 and 2, row_bias 0, batch_norm in eval mode) may write over an input of the same rows. */
 
 /* melspec: in 0 speech (N,1,S,1) [len: samples of each; frames past 1 + len/hop are zero], 1 filter [-coef, 1] or
  * absent (no pre-emphasis), 2 window (win_length), 3 fb (n_fft/2+1, n_mels). out 0 (N,1,T,n_mels), T = 1 + S/hop
@@ -98,7 +104,8 @@ typedef struct spk_act_attr {
 
 /* time_stats: in 0 x (N,1,T,C); out 0 (N,1,1,2C): mean, then sqrt(clamp(var, lo, hi)). lo < 0: the machine epsilon of
  * the computation type. var is biased, or divided by T-1 with `unbiased`. With len: over the valid frames.
- * `divide_by`: 0, or a number of frames that replaces the divisor (ESPnet 202611 with longer frontend lengths).
+ * `divide_by`: 0, or a number of frames that replaces the divisor (ESPnet 202611 with longer frontend lengths):
+ * mean = sum x / D, var = sum x^2 / D - mean^2 over the valid frames; `unbiased` means nothing then.
  * Gradient of clamp: 1 inside and at the bounds, 0 outside. */
 typedef struct spk_time_stats_attr {
     double lo, hi;
@@ -107,7 +114,8 @@ typedef struct spk_time_stats_attr {
 } spk_time_stats_attr;
 
 /* attn_stats: in 0 e (N,1,T,C), 1 x (N,1,T,C); out 0 (N,1,1,2C): w = softmax over t of e (valid frames only);
- * mu = sum w x, sigma = sqrt(clamp(sum w x^2 - mu^2, lo, hi)). Source: specification 5.1. */
+ * mu = sum w x, sigma = sqrt(clamp(sum w x^2 - mu^2, lo, hi)). Source: specification 5.1. Lengths are those of e, or
+ * of x where e has none; an item without a valid frame weighs all its frames alike. */
 typedef struct spk_attn_stats_attr {
     double lo, hi;
 } spk_attn_stats_attr;

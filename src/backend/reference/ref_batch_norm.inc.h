@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch_norm: y = gamma (x - mean) / sqrt(var + eps) + beta. Saves mean and 1 / sqrt(var + eps) as doubles (2C). */
+
+static size_t batch_norm_save(const spk_geom *g)
+{
+    return (size_t)g->in[0].c * 2 * sizeof(double);
+}
+
+/* Mean and biased variance of channel c over all rows. */
+static void batch_norm_moments(const spk_view *x, int64_t c, double *mean, double *var)
+{
+    const int64_t rows = spk_rows(x);
+    double sum = 0, square = 0;
+    for (int64_t r = 0; r < rows; r++)
+        sum += (double)row(x, r)[c];
+    *mean = sum / (double)rows;
+    for (int64_t r = 0; r < rows; r++) {
+        const double d = (double)row(x, r)[c] - *mean;
+        square += d * d;
+    }
+    *var = square / (double)rows;
+}
+
+static void batch_norm_update(const spk_kargs *a, int64_t c, double mean, double var)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    const double rows = (double)spk_rows(&a->in[0]), m = attr->momentum;
+    SPK_REAL *rm = dense(&a->in[3]) + c, *rv = dense(&a->in[4]) + c;
+    *rm = (SPK_REAL)((1 - m) * (double)*rm + m * mean);
+    *rv = (SPK_REAL)((1 - m) * (double)*rv + m * var * rows / (rows - 1));
+}
+
+static void batch_norm_fwd(const spk_kargs *a)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    const spk_view *x = &a->in[0];
+    const SPK_REAL *gamma = dense(&a->in[1]), *beta = dense(&a->in[2]);
+    double *save = a->save;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t c = 0; c < x->c; c++) {
+        double mean = 0, var = 1;
+        if (attr->train) {
+            batch_norm_moments(x, c, &mean, &var);
+            batch_norm_update(a, c, mean, var);
+        } else {
+            mean = (double)dense(&a->in[3])[c];
+            var = (double)dense(&a->in[4])[c];
+        }
+        const double inv = 1 / sqrt(var + attr->eps);
+        for (int64_t r = 0; r < spk_rows(x); r++)
+            row(&a->out[0], r)[c] =
+                (SPK_REAL)(((double)row(x, r)[c] - mean) * inv * (double)gamma[c] + (double)beta[c]);
+        if (save) {
+            save[c] = mean;
+            save[x->c + c] = inv;
+        }
+    }
+    if (attr->train && a->in[5].p) ++*(int64_t *)a->in[5].p;
+}
+
+static void batch_norm_bwd(const spk_kargs *a)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    const spk_view *x = &a->in[0], *dy = &a->dout[0];
+    const int64_t rows = spk_rows(x);
+    const double *save = a->save;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t c = 0; c < x->c; c++) {
+        const double mean = save[c], inv = save[x->c + c], gamma = (double)dense(&a->in[1])[c];
+        double dbeta = 0, dgamma = 0;
+        for (int64_t r = 0; r < rows; r++) {
+            dbeta += (double)row(dy, r)[c];
+            dgamma += (double)row(dy, r)[c] * ((double)row(x, r)[c] - mean) * inv;
+        }
+        if (a->din[1].p) put(dense(&a->din[1]) + c, dgamma, true);
+        if (a->din[2].p) put(dense(&a->din[2]) + c, dbeta, true);
+        if (!a->din[0].p) continue;
+        const double m1 = attr->train ? dbeta / (double)rows : 0, m2 = attr->train ? dgamma / (double)rows : 0;
+        for (int64_t r = 0; r < rows; r++) {
+            const double v = (double)row(x, r)[c];
+            const double d = gamma * inv * ((double)row(dy, r)[c] - m1 - (v - mean) * inv * m2);
+            put(row(&a->din[0], r) + c, attr->mask_dx && v <= 0 ? 0 : d, a->add[0]);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernels of each op, best first, and the choice among them. The only place that knows which kernels there are.
+ * Fast kernels are for float; SPK_IMPL=NAME in the environment restricts the choice to kernels of that name, with the
+ * reference behind them (SPK_IMPL=reference: nothing else).
+ */
+#include "backend/backend_impl.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend/reference/ref_impl.h"
+
+enum { MAX_KERNELS = 4 };
+
+static const spk_kernel *table_f32[SPK_N_OPS][MAX_KERNELS + 1];
+static const spk_kernel *table_f64[SPK_N_OPS][MAX_KERNELS + 1];
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
+
+/* Put a kernel behind those that are there; NULL is left out. */
+static void append(const spk_kernel **table, const spk_kernel *kernel)
+{
+    int n = 0;
+    while (table[n])
+        n++;
+    SPK_ASSERT(n < MAX_KERNELS);
+    table[n] = kernel;
+}
+
+static void fill_tables(void)
+{
+    for (int op = 0; op < SPK_N_OPS; op++) {
+        append(table_f32[op], &spk__ref_f32[op]);
+        append(table_f64[op], &spk__ref_f64[op]);
+    }
+}
+
+const char *spk_op_name(spk_op op)
+{
+    static const char *const names[] = {
+#define SPK_OP_NAME(NAME, name) #name,
+        SPK_OPS(SPK_OP_NAME)
+#undef SPK_OP_NAME
+    };
+    return (unsigned)op < SPK_N_OPS ? names[op] : "unknown";
+}
+
+const spk_kernel *const *spk_kernel_table(spk_op op, spk_dtype dtype)
+{
+    SPK_ASSERT((unsigned)op < SPK_N_OPS && (dtype == SPK_F32 || dtype == SPK_F64));
+    pthread_once(&tables_once, fill_tables);
+    return dtype == SPK_F32 ? table_f32[op] : table_f64[op];
+}
+
+const spk_kernel *spk_kernel_find(const spk_geom *g)
+{
+    const char *only = getenv("SPK_IMPL");
+    const spk_kernel *const *k = spk_kernel_table(g->op, g->dtype);
+    /* The last one is the reference, which always fits. */
+    for (; k[1]; k++)
+        if ((!only || !*only || strcmp(only, (*k)->name) == 0) && (!(*k)->supports || (*k)->supports(g))) break;
+    spk_debug("impl", "%s %s (%lld x %lld x %lld): %s", spk_op_name(g->op), spk_dtype_name(g->dtype),
+              (long long)g->in[0].n, (long long)(g->in[0].h * g->in[0].w), (long long)g->in[0].c, (*k)->name);
+    return *k;
+}
