@@ -31,10 +31,10 @@ typedef struct spk_synth_options {
     int threads;            /* 0: as many as processors */
     int cluster;            /* 3: so many speakers share voice and variant, and differ in pitch, tract and rate */
     double spread;          /* 1: how far apart neighbours are; larger is easier */
-    double wander;          /* 1: how far an utterance strays from its speaker's pitch, rate and tract; larger is harder */
-    double snr_low, snr_high;   /* 5 and 20 dB */
-    double rt60_low, rt60_high; /* 0.1 and 0.5 s */
-    double equaliser_db;        /* 6: largest gain of one of the three filters */
+    double wander; /* 1: how far an utterance strays from its speaker's pitch, rate and tract; larger is harder */
+    double snr_low, snr_high;         /* 5 and 20 dB */
+    double rt60_low, rt60_high;       /* 0.1 and 0.5 s */
+    double equaliser_db;              /* 6: largest gain of one of the three filters */
     double seconds_low, seconds_high; /* 2 and 6: length of an utterance */
     /* Called now and then from one thread at a time; NULL: silent. */
     void (*progress)(void *user, const char *what, int64_t done, int64_t total);
