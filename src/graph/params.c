@@ -29,6 +29,7 @@ void spk_params_free(spk_params *p)
     if (!p) return;
     for (int64_t i = 0; i < p->n; i++) {
         spk_free(p->item[i]->name);
+        spk_free(p->item[i]->table);
         spk_free(p->item[i]);
     }
     spk_free(p->item);
@@ -57,6 +58,11 @@ static spk_param *declare(spk_params *p, const char *name, spk_dtype dtype, bool
     for (int i = 0; i < n_dims; i++) {
         q->dim[i] = dim[i];
         q->count *= dim[i];
+    }
+    if (init.kind == SPK_INIT_TABLE) {
+        q->table = spk_new((size_t)q->count * sizeof *q->table);
+        memcpy(q->table, init.table, (size_t)q->count * sizeof *q->table);
+        q->init.table = NULL;
     }
     SPK_ASSERT(spk_map_put(&p->index, q->name, p->n));
     SPK_PUSH(p->item, p->n) = q;
@@ -95,7 +101,7 @@ static void draw(spk_param *q, uint64_t seed)
         else if (q->init.kind == SPK_INIT_NORMAL)
             v = q->init.a * spk_rng_normal(&rng);
         else if (q->init.kind == SPK_INIT_TABLE)
-            v = q->init.table[i];
+            v = q->table[i];
         set_real(q, i, v);
     }
 }

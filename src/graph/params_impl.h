@@ -15,13 +15,13 @@ typedef enum spk_init_kind {
     SPK_INIT_CONST,   /* a */
     SPK_INIT_UNIFORM, /* [-a, a) */
     SPK_INIT_NORMAL,  /* mean 0, standard deviation a */
-    SPK_INIT_TABLE    /* values of `table`, float32, copied at commit */
+    SPK_INIT_TABLE    /* values of `table`, float32, copied when declared */
 } spk_init_kind;
 
 typedef struct spk_init {
     spk_init_kind kind;
     double a;
-    const float *table; /* must live until spk_params_commit */
+    const float *table;
 } spk_init;
 
 typedef struct spk_param {
@@ -32,7 +32,8 @@ typedef struct spk_param {
     int64_t dim[4], count;
     spk_init init;
     void *data;
-    void *grad; /* NULL for buffers */
+    void *grad;   /* NULL for buffers */
+    float *table; /* SPK_INIT_TABLE: own copy */
 } spk_param;
 
 typedef struct spk_params spk_params;

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chn_attn_stat: channel-wise attentive statistics with global context (ECAPA-TDNN's pooling; specification 5.1).
+ *
+ * The attention's first layer reads concat(x, m, s) with m and s, the mean and deviation over time, repeated over all
+ * frames. Its weight is split instead: W x + V concat(m, s), where the second product is one vector an utterance.
+ */
+#include "model/build_impl.h"
+
+enum { HIDDEN = 128 };
+
+static spk_status check(const void *conf, int64_t input_size, int64_t *output_size)
+{
+    (void)conf;
+    *output_size = 2 * input_size;
+    return SPK_OK;
+}
+
+/* The context's deviation: ESPnet 202611 divides by T and clamps at the machine epsilon; older releases, whose
+ * pooling got no lengths, divided by T - 1 and clamped at 1e-4 (specification 10). */
+static spk_time_stats_attr context(const spk_build *b, const spk_tensor *x)
+{
+    spk_time_stats_attr attr = {.lo = -1, .hi = 1e4};
+    if (b->pool_lengths == SPK_POOL_NONE) {
+        attr.lo = 1e-4;
+        attr.unbiased = true;
+    } else if (b->pool_lengths == SPK_POOL_FRONTEND && b->frontend_frames != x->w) {
+        attr.divide_by = b->frontend_frames;
+    }
+    return attr;
+}
+
+static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
+{
+    const int64_t c = x->c, hidden = HIDDEN;
+    (void)conf;
+    const spk_param *w = spk_layer_param(b, "pooling.attention.0", "weight", 3, (int64_t[]){HIDDEN, 3 * c, 1}, 3 * c);
+    const spk_param *bias = spk_layer_param(b, "pooling.attention.0", "bias", 1, &hidden, 3 * c);
+    spk_tensor *stats = spk_g_time_stats(b->g, x, context(b, x));
+    spk_tensor *v = spk_g_conv1d(b->g, stats, w, c, bias, 1, 0, false);
+    spk_tensor *h = spk_g_conv1d(b->g, x, w, 0, NULL, 1, 0, false);
+    h = spk_g_row_bias(b->g, h, v);
+    h = spk_layer_batch_norm(b, h, "pooling.attention.2");
+    spk_tensor *e = spk_layer_conv1d(b, h, "pooling.attention.3", c, 1, 1, 0, false);
+    return spk_g_attn_stats(b->g, e, x, (spk_attn_stats_attr){.lo = 1e-4, .hi = 1e4});
+}
+
+const spk_part spk__pooling_chn_attn_stat = {.name = "chn_attn_stat", .check = check, .build = build};

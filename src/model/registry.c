@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All model parts under ESPnet's names. A new part is a file and a line here. */
+#include <string.h>
+
+#include "model/build_impl.h"
+
+extern const spk_part spk__frontend_melspec_torch, spk__encoder_ecapa_tdnn, spk__pooling_chn_attn_stat,
+    spk__projector_rawnet3, spk__loss_aamsoftmax;
+
+static const struct {
+    const char *kind;
+    const spk_part *const part[4]; /* NULL-terminated */
+} registry[SPK_N_PARTS] = {
+    [SPK_FRONTEND] = {"frontend", {&spk__frontend_melspec_torch}},
+    [SPK_ENCODER] = {"encoder", {&spk__encoder_ecapa_tdnn}},
+    [SPK_POOLING] = {"pooling", {&spk__pooling_chn_attn_stat}},
+    [SPK_PROJECTOR] = {"projector", {&spk__projector_rawnet3}},
+    [SPK_LOSS] = {"loss", {&spk__loss_aamsoftmax}},
+};
+
+const spk_part *spk_part_find(spk_part_kind kind, const char *name)
+{
+    for (const spk_part *const *p = registry[kind].part; *p; p++)
+        if (strcmp((*p)->name, name) == 0) return *p;
+    return NULL;
+}
+
+const char *spk_part_kind_name(spk_part_kind kind)
+{
+    return registry[kind].kind;
+}
