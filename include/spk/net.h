@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The program's own networks: built from a configuration, with ESPnet's names for parts, options and weights.
+ *
+ * A network keeps its plans (one for each batch size and length that it has met) and one arena that they share.
+ * Thread rule: one call at a time. Determinism: the same weights, input and thread count give the same bits.
+ */
+#ifndef SPK_NET_H
+#define SPK_NET_H
+
+#include <stdbool.h>
+
+#include "spk/config.h"
+#include "spk/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spk_net spk_net;
+
+typedef struct spk_net_options {
+    int n_threads;   /* 0: all processors that the process may use */
+    bool f64;        /* the reference kernels in double precision: for checks */
+    bool embed_only; /* no loss, so no class weights: weights of another number of speakers fit */
+} spk_net_options;
+
+/* Build the network of config's frontend, encoder, pooling, projector and loss, with initial values drawn from
+ * config->seed. SPK_E_CONFIG or SPK_E_UNSUPPORTED name the key. options may be NULL. */
+SPK_API spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out) SPK_NODISCARD;
+SPK_API void spk_net_free(spk_net *net);
+
+/* The network as the trainer sees it; owned by the network. */
+SPK_API spk_model *spk_net_model(spk_net *net);
+
+/* Load a state_dict file (.pth or .safetensors). With embed_only, "loss." entries are passed over. A file that does
+ * not fit is SPK_E_MISMATCH with the names, and the network stays as it was. */
+SPK_API spk_status spk_net_load(spk_net *net, const char *path) SPK_NODISCARD;
+
+/* Shortest wave, in samples, that the network takes, and the frames that a wave of so many samples has. */
+SPK_API int64_t spk_net_min_samples(const spk_net *net);
+SPK_API int64_t spk_net_frames(spk_net *net, int64_t samples);
+
+/* Embed n waves of lengths[i] <= samples that have the same number of frames (spk_net_frames): speech (n, samples)
+ * float32, padded behind with anything -> embedding (n, E). */
+SPK_API spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
+                                 float *embedding) SPK_NODISCARD;
+
+typedef struct spk_net_info {
+    int64_t n_parameters; /* trainable */
+    int64_t embedding_size;
+    double gflop_forward, gflop_training; /* an utterance of `samples` samples */
+    const char *frontend, *encoder, *pooling, *projector, *loss;
+} spk_net_info;
+SPK_API spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out) SPK_NODISCARD;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Networks from configurations: parts, parameters, and the cache of plans. */
+#include <omp.h>
+#include <string.h>
+
+#include "model/net_impl.h"
+#include "model/net_model_impl.h"
+#include "spk/state.h"
+
+enum { MOST_PLANS = 24, DECLARED_BATCH = 2 };
+
+struct spk_net {
+    const spk_part *part[SPK_N_PARTS];
+    void *conf[SPK_N_PARTS];
+    int64_t size[SPK_N_PARTS]; /* output sizes */
+    spk_net_options options;
+    spk_pool_lengths pool_lengths;
+    int64_t n_classes;
+    spk_params *params;
+    spk_arena *arena;
+    int n_plans;
+    spk_net_plan *plan[MOST_PLANS];
+    int64_t version, clock;
+    bool keep_all;
+    spk_model model;
+};
+
+/* ---- parts ---- */
+
+static spk_status read_parts(spk_net *net, const spk_config *c)
+{
+    const struct {
+        const char *name;
+        const spk_yaml *conf;
+    } chosen[SPK_N_PARTS] = {{c->frontend, c->frontend_conf},
+                             {c->encoder, c->encoder_conf},
+                             {c->pooling, c->pooling_conf},
+                             {c->projector, c->projector_conf},
+                             {c->loss, c->loss_conf}};
+    int64_t width = 1;
+    for (int i = 0; i < SPK_N_PARTS; i++) {
+        const char *kind = spk_part_kind_name(i);
+        if (!chosen[i].name) return spk_fail(SPK_E_UNSUPPORTED, "%s: none is not supported yet; name a %s", kind, kind);
+        const spk_part *part = net->part[i] = spk_part_find(i, chosen[i].name);
+        if (!part) return spk_fail(SPK_E_UNSUPPORTED, "%s: %s is not supported yet", kind, chosen[i].name);
+        char what[32];
+        snprintf(what, sizeof what, "%s_conf", kind);
+        void *conf = spk_new(part->conf_bytes ? part->conf_bytes : 1);
+        const spk_status status = spk_opts_read(part->options, part->n_options, chosen[i].conf, what, conf);
+        if (status != SPK_OK) {
+            spk_free(conf);
+            return status;
+        }
+        net->conf[i] = conf;
+        net->size[i] = width;
+        if (part->check) SPK_TRY(part->check(conf, width, &net->size[i]));
+        width = net->size[i];
+    }
+    return SPK_OK;
+}
+
+/* ---- graphs ---- */
+
+static void build_graph(spk_net *net, spk_net_plan *p)
+{
+    spk_build b = {
+        .g = p->graph, .params = net->params, .train = p->mode != SPK_NET_EMBED, .pool_lengths = net->pool_lengths};
+    if (p->mode == SPK_NET_TRAIN_FROM_FEATURES) {
+        p->speech = p->feats = spk_g_input(p->graph, SPK_F32, p->n, p->samples, net->size[SPK_FRONTEND]);
+    } else {
+        p->speech = spk_g_input(p->graph, SPK_F32, p->n, p->samples, 1);
+        p->speech->len = p->lengths;
+        p->feats = net->part[SPK_FRONTEND]->build(&b, net->conf[SPK_FRONTEND], p->speech);
+    }
+    b.frontend_frames = p->feats->w;
+    p->frames = net->part[SPK_ENCODER]->build(&b, net->conf[SPK_ENCODER], p->feats);
+    spk_tensor *pooled = net->part[SPK_POOLING]->build(&b, net->conf[SPK_POOLING], p->frames);
+    p->embedding = spk_g_keep(net->part[SPK_PROJECTOR]->build(&b, net->conf[SPK_PROJECTOR], pooled));
+    if (net->keep_all) {
+        if (!p->feats->is_input) spk_g_keep(p->feats);
+        spk_g_keep(p->frames);
+    }
+    if (p->mode == SPK_NET_EMBED) return;
+    p->labels = spk_g_input(p->graph, SPK_I64, p->n, 1, 1);
+    p->loss = net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], p->embedding, p->labels, net->n_classes);
+}
+
+/* The first build of a network, for its names and shapes only. */
+static void declare(spk_net *net)
+{
+    spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
+                      .n = DECLARED_BATCH,
+                      .samples = spk_net_min_samples(net),
+                      .graph = spk_graph_new()};
+    build_graph(net, &p);
+    spk_graph_free(p.graph);
+}
+
+/* ---- plans ---- */
+
+static void plan_free(spk_net_plan *p)
+{
+    spk_plan_free(p->plan);
+    spk_free(p->lengths);
+    spk_free(p);
+}
+
+static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out)
+{
+    spk_net_plan *p = spk_new(sizeof *p);
+    *p = (spk_net_plan){.mode = mode, .n = n, .samples = samples, .graph = spk_graph_new(), .version = -1};
+    p->lengths = spk_new((size_t)n * sizeof *p->lengths);
+    for (int64_t i = 0; i < n; i++)
+        p->lengths[i] = samples;
+    build_graph(net, p);
+    const spk_plan_options options = {.real = net->options.f64 ? SPK_F64 : SPK_F32,
+                                      .train = mode != SPK_NET_EMBED,
+                                      .loss = p->loss,
+                                      .n_threads = net->options.n_threads};
+    const spk_status status = spk_plan_new(p->graph, net->arena, &options, &p->plan);
+    if (status != SPK_OK)
+        plan_free(p);
+    else
+        *out = p;
+    return status;
+}
+
+spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out)
+{
+    int slot = net->n_plans, oldest = 0;
+    for (int i = 0; i < net->n_plans; i++) {
+        spk_net_plan *p = net->plan[i];
+        if (p->mode == mode && p->n == n && p->samples == samples) {
+            p->used = ++net->clock;
+            *out = p;
+            return SPK_OK;
+        }
+        if (p->used < net->plan[oldest]->used) oldest = i;
+    }
+    spk_net_plan *made;
+    SPK_TRY(plan_new(net, mode, n, samples, &made));
+    if (slot == MOST_PLANS)
+        plan_free(net->plan[slot = oldest]);
+    else
+        net->n_plans++;
+    net->plan[slot] = made;
+    made->used = ++net->clock;
+    *out = made;
+    return SPK_OK;
+}
+
+void spk_net_forward(spk_net *net, spk_net_plan *p)
+{
+    spk_plan_forward(p->plan, p->version != net->version);
+    p->version = net->version;
+}
+
+/* ---- the network ---- */
+
+spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out)
+{
+    spk_status status;
+    spk_net *net = spk_new(sizeof *net);
+    if (options) net->options = *options;
+    if (net->options.n_threads <= 0) net->options.n_threads = spk_cpu_count();
+    omp_set_num_threads(net->options.n_threads);
+    if (strcmp(config->pool_lengths, "frontend") == 0) net->pool_lengths = SPK_POOL_FRONTEND;
+    if (strcmp(config->pool_lengths, "none") == 0) net->pool_lengths = SPK_POOL_NONE;
+    net->n_classes = config->spk_num;
+    net->params = spk_params_new(net->options.f64 ? SPK_F64 : SPK_F32);
+    net->arena = spk_arena_new();
+    SPK_GO(read_parts(net, config));
+    if (!net->options.embed_only && net->n_classes < 1)
+        SPK_GO(spk_fail(SPK_E_CONFIG, "spk_num: the number of speakers is not given; set spk_num or give spk2utt"));
+    declare(net);
+    SPK_GO(spk_params_commit(net->params, (uint64_t)config->seed));
+    spk__net_model_init(net, &net->model, net->size[SPK_PROJECTOR], net->options.embed_only);
+    *out = net;
+done:
+    if (status != SPK_OK) spk_net_free(net);
+    return status;
+}
+
+void spk_net_free(spk_net *net)
+{
+    if (!net) return;
+    for (int i = 0; i < net->n_plans; i++)
+        plan_free(net->plan[i]);
+    for (int i = 0; i < SPK_N_PARTS; i++)
+        if (net->conf[i]) {
+            spk_opts_clear(net->part[i]->options, net->part[i]->n_options, net->conf[i]);
+            spk_free(net->conf[i]);
+        }
+    spk_params_free(net->params);
+    spk_arena_free(net->arena);
+    spk_free(net);
+}
+
+spk_model *spk_net_model(spk_net *net)
+{
+    return &net->model;
+}
+
+void spk_net_keep_all(spk_net *net)
+{
+    net->keep_all = true;
+}
+
+spk_params *spk_net_params(spk_net *net)
+{
+    return net->params;
+}
+
+size_t spk_net_arena_bytes(const spk_net *net)
+{
+    return spk_arena_bytes(net->arena);
+}
+
+void spk__net_weights_changed(spk_net *net)
+{
+    net->version++;
+}
+
+int64_t spk__net_n_classes(const spk_net *net)
+{
+    return net->n_classes;
+}
+
+int64_t spk_net_min_samples(const spk_net *net)
+{
+    const spk_part *frontend = net->part[SPK_FRONTEND];
+    return frontend->min_samples ? frontend->min_samples(net->conf[SPK_FRONTEND]) : 1;
+}
+
+int64_t spk_net_frames(spk_net *net, int64_t samples)
+{
+    spk_build b = {.g = spk_graph_new(), .params = net->params};
+    const spk_tensor *feats =
+        net->part[SPK_FRONTEND]->build(&b, net->conf[SPK_FRONTEND], spk_g_input(b.g, SPK_F32, 1, samples, 1));
+    const int64_t frames = feats->w;
+    spk_graph_free(b.g);
+    return frames;
+}
+
+spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
+{
+    spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
+                      .n = DECLARED_BATCH,
+                      .samples = samples,
+                      .graph = spk_graph_new()};
+    if (samples < spk_net_min_samples(net)) {
+        spk_graph_free(p.graph);
+        return spk_fail(SPK_E_VALUE, "%lld samples are too short for the model", (long long)samples);
+    }
+    build_graph(net, &p);
+    const double forward = spk_graph_flops_forward(p.graph) / DECLARED_BATCH;
+    *out = (spk_net_info){.n_parameters = spk_params_trainable_count(net->params),
+                          .embedding_size = net->size[SPK_PROJECTOR],
+                          .gflop_forward = forward / 1e9,
+                          .gflop_training = (forward + spk_graph_flops_backward(p.graph) / DECLARED_BATCH) / 1e9,
+                          .frontend = net->part[SPK_FRONTEND]->name,
+                          .encoder = net->part[SPK_ENCODER]->name,
+                          .pooling = net->part[SPK_POOLING]->name,
+                          .projector = net->part[SPK_PROJECTOR]->name,
+                          .loss = net->part[SPK_LOSS]->name};
+    spk_graph_free(p.graph);
+    return SPK_OK;
+}
+
+/* ---- weights ---- */
+
+/* Without the loss's own tensors: what an embedder needs. */
+static void drop_loss(spk_tensors *t)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        if (spk_starts_with(t->item[i].name, "loss.")) {
+            spk_free(t->item[i].name);
+            spk_ndarray_clear(&t->item[i].a);
+        } else {
+            t->item[kept++] = t->item[i];
+        }
+    }
+    t->n = kept;
+}
+
+spk_status spk_net_load(spk_net *net, const char *path)
+{
+    spk_tensors t = {0};
+    if (spk_ends_with(path, ".safetensors"))
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: give the .pth file of the model instead", path);
+    SPK_TRY(spk_pth_read(path, &t));
+    if (net->options.embed_only) drop_loss(&t);
+    spk_status status = spk_params_load(net->params, &t);
+    if (status == SPK_OK)
+        spk__net_weights_changed(net);
+    else
+        status = spk_fail_in(status, "%s", path);
+    spk_tensors_clear(&t);
+    return status;
+}

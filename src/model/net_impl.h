@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a network, for the golden runner, benches and tests. */
+#ifndef SPK_MODEL_NET_IMPL_H
+#define SPK_MODEL_NET_IMPL_H
+
+#include "graph/plan_impl.h"
+#include "model/build_impl.h"
+#include "spk/net.h"
+
+/* What a plan computes. FROM_FEATURES begins behind the frontend. */
+typedef enum spk_net_mode { SPK_NET_EMBED, SPK_NET_TRAIN, SPK_NET_TRAIN_FROM_FEATURES } spk_net_mode;
+
+/* A plan and the tensors that the outside reads. */
+typedef struct spk_net_plan {
+    spk_net_mode mode;
+    int64_t n, samples; /* or frames, from features */
+    spk_graph *graph;
+    spk_plan *plan;
+    spk_tensor *speech, *labels, *feats, *frames, *embedding, *loss; /* those of the mode; NULL otherwise */
+    int64_t *lengths;                                                /* samples of each wave */
+    int64_t version;                                                 /* of the weights that its last run saw */
+    int64_t used;                                                    /* for eviction: larger is later */
+} spk_net_plan;
+
+/* The plan for that shape; made, or found. Valid until the next call (old ones may be dropped). `keep_all` keeps
+ * feats and frames too. */
+spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out);
+/* Keep features and frames readable in plans that are made from now on. */
+void spk_net_keep_all(spk_net *net);
+/* Forward with the current weights. */
+void spk_net_forward(spk_net *net, spk_net_plan *p);
+spk_params *spk_net_params(spk_net *net);
+size_t spk_net_arena_bytes(const spk_net *net);
+
+#endif

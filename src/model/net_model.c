@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A network as a spk_model: embedding, the training step, and the flat blocks (spk/model.h). */
+#include "model/net_model_impl.h"
+
+#include <string.h>
+
+#include "model/net_impl.h"
+
+enum { EMBED_BATCH = 32 }; /* waves that one plan embeds: more gain nothing and cost memory */
+
+static spk_status check_length(const spk_net *net, int64_t samples)
+{
+    const int64_t least = spk_net_min_samples(net);
+    if (samples >= least) return SPK_OK;
+    return spk_fail(SPK_E_VALUE, "%lld samples of audio are too short for the model, which needs %lld",
+                    (long long)samples, (long long)least);
+}
+
+/* ---- embedding ---- */
+
+spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
+                         float *embedding)
+{
+    const int64_t size = spk_net_model(net)->embedding_size;
+    SPK_TRY(check_length(net, samples));
+    for (int64_t at = 0; at < n; at += EMBED_BATCH) {
+        const int64_t m = n - at < EMBED_BATCH ? n - at : EMBED_BATCH;
+        spk_net_plan *p;
+        SPK_TRY(spk_net_plan_for(net, SPK_NET_EMBED, m, samples, &p));
+        for (int64_t i = 0; i < m; i++) {
+            p->lengths[i] = lengths ? lengths[at + i] : samples;
+            SPK_TRY(check_length(net, p->lengths[i]));
+        }
+        spk_plan_bind(p->plan, p->speech, speech + at * samples);
+        spk_net_forward(net, p);
+        memcpy(embedding + at * size, spk_plan_value(p->plan, p->embedding).p, (size_t)(m * size) * sizeof *embedding);
+    }
+    return SPK_OK;
+}
+
+static spk_status embed(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
+                        float *embedding)
+{
+    (void)task_tokens; /* no model of ESPnet's speaker task reads them (specification D31) */
+    return spk_net_embed(self, speech, NULL, n, samples, embedding);
+}
+
+/* ---- training ---- */
+
+static spk_status check_labels(const spk_net *net, const int64_t *labels, int64_t n)
+{
+    const int64_t classes = spk__net_n_classes(net);
+    for (int64_t i = 0; i < n; i++)
+        if (labels[i] < 0 || labels[i] >= classes)
+            return spk_fail(SPK_E_VALUE, "label %lld of item %lld is not a class: the model has %lld",
+                            (long long)labels[i], (long long)i, (long long)classes);
+    return SPK_OK;
+}
+
+static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
+                                   double scale, spk_train_stats *stats)
+{
+    spk_net *net = self;
+    spk_net_plan *p;
+    SPK_TRY(check_length(net, samples));
+    SPK_TRY(check_labels(net, labels, n));
+    if (n < 2) return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
+    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, &p));
+    spk_plan_bind(p->plan, p->speech, speech);
+    spk_plan_bind(p->plan, p->labels, labels);
+    spk_net_forward(net, p);
+    const float *loss = spk_plan_value(p->plan, p->loss).p;
+    *stats = (spk_train_stats){loss[0], loss[1]};
+    spk_plan_backward(p->plan, scale);
+    return SPK_OK;
+}
+
+static void zero_grad(void *self)
+{
+    spk_params_zero_grad(spk_net_params(self));
+}
+
+static void blocks(void *self, float **parameters, float **gradients, int64_t *n)
+{
+    void *data, *grad;
+    spk_params_blocks(spk_net_params(self), &data, &grad, n);
+    *parameters = data;
+    *gradients = grad;
+}
+
+static void parameters_changed(void *self)
+{
+    spk__net_weights_changed(self);
+}
+
+static spk_status save_state(void *self, spk_tensors *out)
+{
+    return spk_params_save(spk_net_params(self), out);
+}
+
+static spk_status load_state(void *self, const spk_tensors *in)
+{
+    SPK_TRY(spk_params_load(spk_net_params(self), in));
+    spk__net_weights_changed(self);
+    return SPK_OK;
+}
+
+void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size, bool embed_only)
+{
+    *model = (spk_model){.self = net, .embedding_size = embedding_size, .embed = embed};
+    if (embed_only) return;
+    model->forward_backward = forward_backward;
+    model->zero_grad = zero_grad;
+    model->blocks = blocks;
+    model->parameters_changed = parameters_changed;
+    model->save_state = save_state;
+    model->load_state = load_state;
+}
