@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opening recordings and decoding parts of them at their own rate (libsndfile); resample.c converts.
+ * What a header promises is not believed where it can be checked: a cut WAV file, a FLAC file without
+ * its end, an MP3 file whose length is an estimate.
+ */
+#include "data/audio_impl.h"
+#include "data/resample_impl.h"
+#include "data/wav_check_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <sndfile.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MIX_FRAMES = 2048 };
+
+struct spk_audio_reader {
+    spk_audio_options options;
+    const char *path; /* of the open file; borrowed */
+    SNDFILE *file;
+    SF_INFO info;
+    int64_t frames;  /* that the file really has, as far as known */
+    int64_t rate;    /* that samples are delivered at */
+    int64_t samples; /* length at that rate */
+    float *mix;      /* MIX_FRAMES frames of all channels */
+    int mix_channels;
+    spk_resampler *resampler;
+};
+
+static atomic_bool said_narrow, said_zeros;
+
+void spk_audio_warn_again(void)
+{
+    atomic_store(&said_narrow, false);
+    atomic_store(&said_zeros, false);
+}
+
+spk_audio_reader *spk_audio_reader_new(const spk_audio_options *options)
+{
+    spk_audio_reader *r = spk_new(sizeof *r);
+    r->options = *options;
+    r->resampler = spk_resampler_new();
+    return r;
+}
+
+void spk_audio_shut(spk_audio_reader *r)
+{
+    if (r->file) sf_close(r->file);
+    r->file = NULL;
+    r->path = NULL;
+}
+
+void spk_audio_reader_free(spk_audio_reader *r)
+{
+    if (!r) return;
+    spk_audio_shut(r);
+    spk_resampler_free(r->resampler);
+    spk_free(r->mix);
+    spk_free(r);
+}
+
+int64_t spk_audio_file_rate(const spk_audio_reader *r)
+{
+    return r->info.samplerate;
+}
+
+int64_t spk_audio_file_frames(const spk_audio_reader *r)
+{
+    return r->frames;
+}
+
+/* ---- decoding at the file's own rate ---- */
+
+static spk_status truncated(const spk_audio_reader *r, int64_t got)
+{
+    return spk_fail(SPK_E_FORMAT,
+                    "%s: the file is truncated or damaged: %lld samples are promised, decoding stops after %lld; "
+                    "replace the file or take it out of the list",
+                    r->path, (long long)r->frames, (long long)got);
+}
+
+static spk_status read_mixed(spk_audio_reader *r, int64_t first, int64_t n, float *dst)
+{
+    const int C = r->info.channels, pick = r->options.channel;
+    for (int64_t done = 0; done < n;) {
+        const int64_t want = n - done < MIX_FRAMES ? n - done : MIX_FRAMES;
+        const int64_t got = sf_readf_float(r->file, r->mix, want);
+        for (int64_t i = 0; i < got; i++) {
+            float sum = 0;
+            for (int c = 0; c < C; c++)
+                sum += r->mix[i * C + c];
+            dst[done + i] = pick >= 0 ? r->mix[i * C + pick] : sum / (float)C;
+        }
+        done += got;
+        if (got < want) return truncated(r, first + done);
+    }
+    return SPK_OK;
+}
+
+/* Frames [first, first + n) of the open file, one channel. */
+static spk_status read_span(void *self, int64_t first, int64_t n, float *dst)
+{
+    spk_audio_reader *r = self;
+    if (sf_seek(r->file, (sf_count_t)first, SF_SEEK_SET) != (sf_count_t)first) return truncated(r, 0);
+    if (r->info.channels > 1) return read_mixed(r, first, n, dst);
+    const int64_t got = sf_readf_float(r->file, dst, n);
+    return got == n ? SPK_OK : truncated(r, first + (got > 0 ? got : 0));
+}
+
+/* ---- opening ---- */
+
+/* Frames of a file whose header does not say, or may not know: by decoding it. */
+static int64_t count_frames(spk_audio_reader *r)
+{
+    int64_t n = 0, got;
+    sf_seek(r->file, 0, SF_SEEK_SET);
+    while ((got = sf_readf_float(r->file, r->mix, MIX_FRAMES)) > 0)
+        n += got;
+    return n;
+}
+
+static void make_mix_room(spk_audio_reader *r)
+{
+    if (r->info.channels <= r->mix_channels) return;
+    r->mix_channels = r->info.channels;
+    r->mix = spk_renew(r->mix, sizeof *r->mix * MIX_FRAMES * (size_t)r->mix_channels);
+}
+
+/* The lengths of MP3 files are believed only when their last frame is there. */
+static bool length_is_sure(spk_audio_reader *r)
+{
+    const int64_t n = r->info.frames;
+    if (n <= 0 || n == SF_COUNT_MAX) return false;
+    if ((r->info.format & SF_FORMAT_TYPEMASK) != SF_FORMAT_MPEG) return true;
+    return sf_seek(r->file, n - 1, SF_SEEK_SET) == n - 1 && sf_readf_float(r->file, r->mix, 2) == 1;
+}
+
+static spk_status check_channels(const spk_audio_reader *r)
+{
+    const int C = r->info.channels, pick = r->options.channel;
+    if (C > 1 && pick == SPK_CHANNEL_REFUSE)
+        return spk_fail(SPK_E_VALUE, "%s: has %d channels; say which with --channel N or --channel mean", r->path, C);
+    if (C > 1 && pick >= C)
+        return spk_fail(SPK_E_VALUE, "%s: has %d channels, counted from 0; there is no channel %d", r->path, C, pick);
+    return SPK_OK;
+}
+
+static spk_status open_sound(spk_audio_reader *r, int fd)
+{
+    struct stat st;
+    int64_t missing = 0;
+    if (fstat(fd, &st) != 0) {
+        const spk_status status = spk_fail_errno(r->path, "read");
+        close(fd);
+        return status;
+    }
+    spk_status status = SPK_OK;
+    if (S_ISDIR(st.st_mode))
+        status = spk_fail(SPK_E_IO, "%s: is a folder, not an audio file", r->path);
+    else if (st.st_size == 0)
+        status = spk_fail(SPK_E_FORMAT, "%s: the file is empty (0 bytes)", r->path);
+    else if (spk__wav_is_cut(fd, st.st_size, &missing))
+        status = spk_fail(SPK_E_FORMAT,
+                          "%s: the file is truncated: its last %lld bytes of audio are missing; replace the file or "
+                          "take it out of the list",
+                          r->path, (long long)missing);
+    if (status != SPK_OK) {
+        close(fd);
+        return status;
+    }
+    r->info = (SF_INFO){0};
+    r->file = sf_open_fd(fd, SFM_READ, &r->info, SF_TRUE);
+    if (!r->file) /* libsndfile has closed fd */
+        return spk_fail(SPK_E_FORMAT, "%s: is not audio that can be read (WAV, FLAC, Ogg or MP3)", r->path);
+    return SPK_OK;
+}
+
+static spk_status learn_length(spk_audio_reader *r)
+{
+    SPK_TRY(check_channels(r));
+    make_mix_room(r);
+    r->frames = length_is_sure(r) ? r->info.frames : count_frames(r);
+    if (r->frames <= 0) return spk_fail(SPK_E_FORMAT, "%s: holds no samples", r->path);
+    r->rate = r->options.sample_rate > 0 ? r->options.sample_rate : r->info.samplerate;
+    r->samples = spk_resampled_length(r->frames, r->info.samplerate, r->rate);
+    if (r->info.samplerate < r->rate && !atomic_exchange(&said_narrow, true))
+        spk_warn("audio", "%s: recorded at %d Hz and raised to %lld Hz, with nothing above %d Hz (said once)", r->path,
+                 r->info.samplerate, (long long)r->rate, r->info.samplerate / 2);
+    return SPK_OK;
+}
+
+spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *samples)
+{
+    spk_audio_shut(r);
+    *samples = 0;
+    r->path = path;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd);
+    if (status == SPK_OK) status = learn_length(r);
+    if (status != SPK_OK) {
+        spk_audio_shut(r);
+        return status;
+    }
+    *samples = r->samples;
+    return SPK_OK;
+}
+
+/* ---- parts ---- */
+
+static spk_status check_samples(const spk_audio_reader *r, const float *x, int64_t n)
+{
+    float largest = 0;
+    int64_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        const float a = fabsf(x[i]);
+        largest = a > largest ? a : largest;
+        bad += !(a < INFINITY);
+    }
+    if (bad > 0)
+        return spk_fail(SPK_E_FORMAT, "%s: %lld of %lld samples read are NaN or infinite", r->path, (long long)bad,
+                        (long long)n);
+    if (largest == 0 && n > 0 && !atomic_exchange(&said_zeros, true))
+        spk_warn("audio", "%s: holds only zeros where it was read (said once; other files may too)", r->path);
+    return SPK_OK;
+}
+
+spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, float *dst)
+{
+    SPK_ASSERT(r->file && start >= 0 && count > 0 && start + count <= r->samples);
+    if (r->info.samplerate == r->rate)
+        SPK_TRY(read_span(r, start, count, dst));
+    else
+        SPK_TRY(spk_resample_part(r->resampler,
+                                  &(spk_resample_source){r, read_span, r->path, r->frames, r->info.samplerate, r->rate},
+                                  start, count, dst));
+    return check_samples(r, dst, count);
+}
+
+/* ---- whole files ---- */
+
+spk_status spk_audio_read_all(const char *path, const spk_audio_options *options, float **wave, int64_t *n)
+{
+    spk_audio_reader *r = spk_audio_reader_new(options);
+    float *x = NULL;
+    int64_t samples = 0;
+    spk_status status;
+    *wave = NULL;
+    *n = 0;
+    SPK_GO(spk_audio_open(r, path, &samples));
+    x = spk_alloc(sizeof *x * (size_t)samples);
+    if (!x) SPK_GO(spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", path, (long long)samples));
+    SPK_GO(spk_audio_part(r, 0, samples, x));
+    *wave = x;
+    *n = samples;
+    x = NULL;
+done:
+    spk_free(x);
+    spk_audio_reader_free(r);
+    return status;
+}
+
+void spk_audio_free(float *wave)
+{
+    spk_free(wave);
+}

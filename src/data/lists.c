@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Triples path,name,type and the audio files that lists name. */
+#include "data/lists_impl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, const char *name)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (strcmp(lists[i].name, name) == 0) return &lists[i];
+    return NULL;
+}
+
+/* Types that ESPnet reads and this program does not, yet. */
+static const char *const other_types[] = {
+    "kaldi_ark", "npy",       "hdf5",    "csv_int",     "csv_float",  "text_float", "multi_columns_sound",
+    "score",     "duration",  "rttm",    "random_text", "rand_float", "json",       "variable_columns_sound",
+    "metric",    "text_int1", "rand_int"};
+
+static spk_status check_type(const spk_data_list *t)
+{
+    const bool sound = spk_starts_with(t->name, "speech");
+    if (sound ? strcmp(t->type, "sound") == 0 : strcmp(t->type, "text") == 0 || strcmp(t->type, "text_int") == 0)
+        return SPK_OK;
+    for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++)
+        if (strcmp(t->type, other_types[i]) == 0 || spk_starts_with(t->type, "rand_int_"))
+            return spk_fail(SPK_E_UNSUPPORTED, "%s,%s,%s: the type '%s' is not supported yet; give '%s'", t->path,
+                            t->name, t->type, t->type, sound ? "sound" : "text");
+    return spk_fail(SPK_E_CONFIG, "%s,%s,%s: '%s' cannot be the type of '%s'; give '%s'", t->path, t->name, t->type,
+                    t->type, t->name, sound ? "sound" : "text");
+}
+
+spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names)
+{
+    for (int64_t i = 0; i < n; i++) {
+        bool known = false;
+        for (int k = 0; k < n_names; k++)
+            known = known || strcmp(lists[i].name, names[k]) == 0;
+        if (!known && strcmp(lists[i].name, "task_tokens") == 0)
+            return spk_fail(SPK_E_UNSUPPORTED, "%s,%s,%s: task_tokens are not supported yet", lists[i].path,
+                            lists[i].name, lists[i].type);
+        if (!known)
+            return spk_fail(SPK_E_CONFIG, "%s,%s,%s: '%s' is no name that is read here; known are %s, %s%s%s",
+                            lists[i].path, lists[i].name, lists[i].type, lists[i].name, names[0], names[1],
+                            n_names > 2 ? ", " : "", n_names > 2 ? names[2] : "");
+        if (spk__triple_find(lists, i, lists[i].name))
+            return spk_fail(SPK_E_CONFIG, "%s,%s,%s: a list for '%s' was given already", lists[i].path, lists[i].name,
+                            lists[i].type, lists[i].name);
+        SPK_TRY(check_type(&lists[i]));
+    }
+    return SPK_OK;
+}
+
+static spk_status check_value(const spk_list *list, const spk_list_entry *e)
+{
+    const size_t n = strlen(e->value);
+    if (n == 0)
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: no path of audio after '%s'", list->path, (long long)e->line, e->key);
+    if (e->value[n - 1] == '|' || e->value[0] == '|')
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "%s:%lld: '%s' is read from a command (a pipe), which is not done here; write the audio to a "
+                        "file and name that",
+                        list->path, (long long)e->line, e->key);
+    return SPK_OK;
+}
+
+static spk_status check_file(const spk_list *list, const spk_list_entry *e, const char *path)
+{
+    struct stat st;
+    const char *why = NULL;
+    if (stat(path, &st) != 0)
+        why = errno == ENOENT ? (e->value[0] == '/' ? "is not there" : "is not there, nor beside the list")
+                              : strerror(errno);
+    else if (!S_ISREG(st.st_mode))
+        why = "is not a file";
+    else if (access(path, R_OK) != 0)
+        why = strerror(errno);
+    if (!why) return SPK_OK;
+    return spk_fail(SPK_E_IO, "%s:%lld: audio of '%s': %s: %s", list->path, (long long)e->line, e->key, e->value, why);
+}
+
+spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path)
+{
+    const spk_list_entry *e = &list->entry[i];
+    int64_t at = 0;
+    if (!spk_map_get(&p->seen, e->value, &at)) {
+        SPK_TRY(check_value(list, e));
+        char *found = spk_list_resolve_path(list->path, e->value);
+        const spk_status status = check_file(list, e, found);
+        if (status != SPK_OK) {
+            spk_free(found);
+            return status;
+        }
+        at = p->n;
+        SPK_PUSH(p->path, p->n) = found;
+        spk_map_put(&p->seen, e->value, at);
+    }
+    *path = p->path[at];
+    return SPK_OK;
+}
+
+void spk__paths_clear(spk__paths *p)
+{
+    for (int64_t i = 0; i < p->n; i++)
+        spk_free(p->path[i]);
+    spk_free(p->path);
+    spk_map_clear(&p->seen);
+    *p = (spk__paths){0};
+}
+
+spk_status spk__keys_within(const spk_list *a, const spk_list *b)
+{
+    for (int64_t i = 0; i < a->n; i++)
+        if (spk_list_find(b, a->entry[i].key) < 0)
+            return spk_fail(SPK_E_MISMATCH, "%s:%lld: '%s' is not in %s", a->path, (long long)a->entry[i].line,
+                            a->entry[i].key, b->path);
+    return SPK_OK;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What training lists and trial lists have in common: the triples path,name,type and the paths of audio. */
+#ifndef SPK_DATA_LISTS_IMPL_H
+#define SPK_DATA_LISTS_IMPL_H
+
+#include "base/base_impl.h"
+#include "formats/list_impl.h"
+#include "spk/data.h"
+
+/* The list of that name among n triples, or NULL. */
+const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, const char *name);
+/* Each triple has one of the n_names names, once, and a type that this name can have; others are refused by name. */
+spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names);
+
+/* The audio files of a list, each distinct value looked for once. */
+typedef struct spk__paths {
+    spk_map seen; /* value -> index of path */
+    char **path;
+    int64_t n;
+} spk__paths;
+/* The file that entry i of a list of sounds names; the result belongs to p. Refused: no path, a pipe, a file that is
+ * not there or not readable. */
+spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path);
+void spk__paths_clear(spk__paths *p);
+
+/* Every key of `a` is in `b`: otherwise SPK_E_MISMATCH, with file, line and key. */
+spk_status spk__keys_within(const spk_list *a, const spk_list *b);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rate conversion by libsoxr. With in/out = p/q in lowest terms, sample k*q of the output falls on sample k*p of the
+ * input; a part therefore starts its conversion at such a place, early enough that the filter has settled.
+ */
+#include "data/resample_impl.h"
+
+#include <soxr.h>
+#include <string.h>
+
+/* Samples at the lower rate on both sides of a part: the filter of quality HQ is shorter. */
+enum { MARGIN = 512 };
+
+struct spk_resampler {
+    soxr_t soxr; /* for rates in_hz -> out_hz */
+    int64_t in_hz, out_hz;
+    float *in, *out;
+    int64_t in_room, out_room;
+};
+
+spk_resampler *spk_resampler_new(void)
+{
+    return spk_new(sizeof(spk_resampler));
+}
+
+void spk_resampler_free(spk_resampler *s)
+{
+    if (!s) return;
+    soxr_delete(s->soxr);
+    spk_free(s->in);
+    spk_free(s->out);
+    spk_free(s);
+}
+
+int64_t spk_resampled_length(int64_t n, int64_t in_hz, int64_t out_hz)
+{
+    if (in_hz == out_hz) return n;
+    const int64_t length = (n * out_hz + in_hz / 2) / in_hz;
+    return length > 0 ? length : 1;
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static spk_status make_room(float **x, int64_t *room, int64_t n, const char *path)
+{
+    if (n <= *room) return SPK_OK;
+    int64_t larger = *room ? *room : 1 << 14;
+    while (larger < n)
+        larger *= 2;
+    spk_free(*x);
+    *room = 0;
+    *x = spk_alloc(sizeof **x * (size_t)larger);
+    if (!*x) return spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", path, (long long)larger);
+    *room = larger;
+    return SPK_OK;
+}
+
+static spk_status prepare(spk_resampler *s, const spk_resample_source *source)
+{
+    soxr_error_t error = NULL;
+    if (s->soxr && s->in_hz == source->in_hz && s->out_hz == source->out_hz) {
+        error = soxr_clear(s->soxr);
+    } else {
+        const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
+        soxr_delete(s->soxr);
+        s->soxr = soxr_create((double)source->in_hz, (double)source->out_hz, 1, &error, NULL, &quality, NULL);
+        s->in_hz = source->in_hz;
+        s->out_hz = source->out_hz;
+    }
+    if (error || !s->soxr)
+        return spk_fail(SPK_E_VALUE, "%s: cannot convert from %lld Hz to %lld Hz: %s", source->path,
+                        (long long)source->in_hz, (long long)source->out_hz, error ? error : "no converter");
+    return SPK_OK;
+}
+
+/* Convert n_in samples; the first n_out of the result, zeros where there are fewer (rounding at the end). */
+static spk_status convert(spk_resampler *s, const char *path, int64_t n_in, int64_t n_out)
+{
+    size_t used = 0, made = 0, more = 0, total = 0;
+    soxr_error_t error = soxr_process(s->soxr, s->in, (size_t)n_in, &used, s->out, (size_t)n_out, &made);
+    total = made;
+    if (!error && used == (size_t)n_in) do {
+            more = 0;
+            error = soxr_process(s->soxr, NULL, 0, NULL, s->out + total, (size_t)n_out - total, &more);
+            total += more;
+        } while (!error && more > 0 && total < (size_t)n_out);
+    if (error) return spk_fail(SPK_E_VALUE, "%s: converting the sample rate failed: %s", path, error);
+    memset(s->out + total, 0, sizeof *s->out * ((size_t)n_out - total));
+    return SPK_OK;
+}
+
+spk_status spk_resample_part(spk_resampler *s, const spk_resample_source *source, int64_t start, int64_t count,
+                             float *dst)
+{
+    const int64_t common = gcd(source->in_hz, source->out_hz);
+    const int64_t p = source->in_hz / common, q = source->out_hz / common;
+    const int64_t margin = MARGIN * (q > p ? (q + p - 1) / p : 1); /* at the output's rate */
+    const int64_t block = start > margin ? (start - margin) / q : 0;
+    const int64_t out_first = block * q, in_first = block * p;
+    int64_t in_end = ((start + count + margin) * p + q - 1) / q + 1;
+    if (in_end > source->n) in_end = source->n;
+    const int64_t n_in = in_end - in_first, n_out = start + count - out_first;
+    SPK_TRY(prepare(s, source));
+    SPK_TRY(make_room(&s->in, &s->in_room, n_in, source->path));
+    SPK_TRY(make_room(&s->out, &s->out_room, n_out, source->path));
+    SPK_TRY(source->read(source->self, in_first, n_in, s->in));
+    SPK_TRY(convert(s, source->path, n_in, n_out));
+    memcpy(dst, s->out + (start - out_first), sizeof *dst * (size_t)count);
+    return SPK_OK;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The batches of one training epoch: the sampler's plan, filled by the loader. */
+#include "data/loader_impl.h"
+#include "data/train_set_impl.h"
+
+typedef struct train_iterator {
+    spk_iterator it; /* what the caller sees */
+    spk_train_set *set;
+    int64_t epoch;
+    spk_epoch_plan plan;
+    spk_loader *loader;
+    size_t ids_at, labels_at, used_at; /* offsets in a slot, after the speech */
+    spk_batch batch;
+    spk_array array[2];
+} train_iterator;
+
+/* ---- workers ---- */
+
+static int64_t n_items(void *self, int64_t b)
+{
+    const train_iterator *t = self;
+    return t->plan.first[b + 1] - t->plan.first[b];
+}
+
+static spk_status read_utterance(const train_iterator *t, spk_audio_reader *reader, int64_t u, uint32_t nth, float *dst)
+{
+    const spk_train_set *s = t->set;
+    spk_rng draw = spk_rng_make(s->o.seed, SPK_PURPOSE_CROP, (uint64_t)t->epoch, s->hash[u], nth);
+    const spk_status status = spk_crop_train(reader, s->path[u], s->T, &draw, dst);
+    return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
+}
+
+/* Where bad files are allowed, the next utterance of the same speaker stands in for one. */
+static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+{
+    enum { STAND_IN = 0x40000000 }; /* sets the draws of a stand-in apart */
+    const train_iterator *t = self;
+    const spk_train_set *s = t->set;
+    char *data = slot;
+    const int64_t at = t->plan.first[b] + item, u = t->plan.item[at];
+    const uint32_t nth = t->plan.nth[at];
+    float *speech = (float *)slot + item * s->T;
+    int64_t used = u;
+    spk_status status = read_utterance(t, reader, u, nth, speech);
+    while (status != SPK_OK && s->o.max_bad_files > 0 && s->next_alike[used] != u) {
+        used = s->next_alike[used];
+        status = read_utterance(t, reader, used, nth | STAND_IN, speech);
+    }
+    if (status != SPK_OK)
+        return s->o.max_bad_files > 0
+                   ? spk_fail_in(status, "no recording of speaker '%s' can be read", s->speaker[s->label[u]])
+                   : status;
+    ((const char **)(void *)(data + t->ids_at))[item] = s->id[used];
+    ((int64_t *)(void *)(data + t->labels_at))[item] = s->label[used];
+    ((int64_t *)(void *)(data + t->used_at))[item] = used;
+    return SPK_OK;
+}
+
+/* ---- the consumer ---- */
+
+/* Say why utterance u could not be read (by reading it again; it is rare), and count it. */
+static spk_status note_bad(train_iterator *t, int64_t u, int64_t stand_in)
+{
+    spk_train_set *s = t->set;
+    if (s->bad[u]) return SPK_OK;
+    s->bad[u] = true;
+    s->n_bad++;
+    spk_audio_reader *reader = spk_audio_reader_new(&s->o.audio);
+    float *scratch = spk_alloc(sizeof *scratch * (size_t)s->T);
+    spk_status status = scratch ? read_utterance(t, reader, u, 0, scratch)
+                                : spk_fail(SPK_E_NOMEM, "no memory for a crop of %lld samples", (long long)s->T);
+    spk_free(scratch);
+    spk_audio_reader_free(reader);
+    if (s->n_bad > s->o.max_bad_files)
+        return spk_fail(status == SPK_OK ? SPK_E_IO : status,
+                        "%s; this is bad file %lld, and max_bad_files allows %lld",
+                        status == SPK_OK ? "a file could not be read" : spk_errmsg(), (long long)s->n_bad,
+                        (long long)s->o.max_bad_files);
+    spk_warn("loader", "%s; '%s' of the same speaker stands in for it (bad file %lld, at most %lld are allowed)",
+             status == SPK_OK ? s->id[u] : spk_errmsg(), s->id[stand_in], (long long)s->n_bad,
+             (long long)s->o.max_bad_files);
+    return SPK_OK;
+}
+
+static spk_status count_bad(train_iterator *t, int64_t b, const int64_t *used)
+{
+    const spk_train_set *s = t->set;
+    for (int64_t at = t->plan.first[b]; at < t->plan.first[b + 1]; at++)
+        for (int64_t u = t->plan.item[at]; u != used[at - t->plan.first[b]]; u = s->next_alike[u])
+            SPK_TRY(note_bad(t, u, used[at - t->plan.first[b]]));
+    return SPK_OK;
+}
+
+static spk_status next(void *self, const spk_batch **out)
+{
+    train_iterator *t = self;
+    int64_t b = 0;
+    void *slot = NULL;
+    *out = NULL;
+    SPK_TRY(spk_loader_next(t->loader, &b, &slot, &t->batch.wait_s));
+    if (!slot) return SPK_OK;
+    char *data = slot;
+    SPK_TRY(count_bad(t, b, (const int64_t *)(const void *)(data + t->used_at)));
+    t->batch.n = n_items(t, b);
+    t->batch.ids = (const char *const *)(const void *)(data + t->ids_at);
+    t->array[0].dim[0] = t->array[1].dim[0] = t->batch.n;
+    t->array[0].data = slot;
+    t->array[1].data = data + t->labels_at;
+    *out = &t->batch;
+    return SPK_OK;
+}
+
+static void close_train(void *self)
+{
+    train_iterator *t = self;
+    spk_loader_close(t->loader);
+    spk_epoch_plan_clear(&t->plan);
+    spk_free(t);
+}
+
+static void log_plan(const train_iterator *t)
+{
+    const spk_epoch_plan *p = &t->plan;
+    const long long used = (long long)p->distinct, all = (long long)t->set->n;
+    spk_info("data", "epoch %lld: %lld batches, %lld crops; coverage %.1f %% (%lld of %lld utterances are used)",
+             (long long)t->epoch, (long long)p->n_batches, (long long)p->n_items, 100.0 * (double)used / (double)all,
+             used, all);
+}
+
+spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **out)
+{
+    spk_status status;
+    train_iterator *t = spk_new(sizeof *t);
+    *out = NULL;
+    t->set = s;
+    t->epoch = epoch;
+    SPK_GO(spk_sampler_plan(s->sampler, epoch, &t->plan));
+    const size_t B = (size_t)t->plan.largest;
+    t->ids_at = (sizeof(float) * B * (size_t)s->T + 63) / 64 * 64;
+    t->labels_at = t->ids_at + sizeof(char *) * B;
+    t->used_at = t->labels_at + sizeof(int64_t) * B;
+    const spk_loader_job job = {.self = t,
+                                .n_batches = t->plan.n_batches,
+                                .slot_bytes = t->used_at + sizeof(int64_t) * B,
+                                .n_items = n_items,
+                                .fill = fill};
+    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {0, s->T}};
+    t->array[1] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
+    t->batch = (spk_batch){.n_arrays = 2, .arrays = t->array};
+    t->it = (spk_iterator){.self = t, .next = next, .n_batches = t->plan.n_batches, .close = close_train};
+    log_plan(t);
+    SPK_GO(spk_loader_open(&job, &s->o.audio, s->o.num_workers, &t->loader));
+    *out = &t->it;
+    t = NULL;
+done:
+    if (t) close_train(t);
+    return status;
+}
+
+void spk_train_iterator_coverage(const spk_iterator *it, spk_train_coverage *out)
+{
+    const train_iterator *t = it->self;
+    *out = (spk_train_coverage){.n_batches = t->plan.n_batches,
+                                .n_items = t->plan.n_items,
+                                .n_distinct = t->plan.distinct,
+                                .n_utterances = t->set->n,
+                                .n_bad_files = t->set->n_bad};
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening a training set: reading its lists and holding them against each other. */
+#include "data/train_set_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void spk_train_set_options_init(spk_train_set_options *o)
+{
+    *o = (spk_train_set_options){.audio = {.sample_rate = 16000, .channel = SPK_CHANNEL_REFUSE},
+                                 .target_duration = 3.0,
+                                 .batch_size = 20,
+                                 .num_workers = 1};
+}
+
+/* ---- where the lists are ---- */
+
+struct files {
+    char *wav, *utt2spk, *spk2utt, *category2utt; /* category2utt NULL: none */
+    bool make_speakers;                           /* there is no spk2utt, and none was asked for */
+};
+
+static void files_clear(struct files *f)
+{
+    spk_free(f->wav);
+    spk_free(f->utt2spk);
+    spk_free(f->spk2utt);
+    spk_free(f->category2utt);
+}
+
+static spk_status find_files(const spk_train_set_options *o, struct files *f)
+{
+    static const char *const names[] = {"speech", "spk_labels"};
+    SPK_TRY(spk__triples_check(o->lists, o->n_lists, names, 2));
+    const spk_data_list *speech = spk__triple_find(o->lists, o->n_lists, "speech"),
+                        *labels = spk__triple_find(o->lists, o->n_lists, "spk_labels");
+    if (!speech && !o->dir)
+        return spk_fail(SPK_E_CONFIG, "no training data: give --train_dir DIR, or --train_data_path_and_name_and_type "
+                                      "with PATH,speech,sound and PATH,spk_labels,text");
+    if (o->dir && !spk_is_folder(o->dir))
+        return spk_fail(SPK_E_IO, "%s: there is no such folder of training data", o->dir);
+    if (!labels && !o->dir)
+        return spk_fail(SPK_E_CONFIG,
+                        "%s: no list of its speakers: give --train_data_path_and_name_and_type with "
+                        "PATH,spk_labels,text too",
+                        speech->path);
+    f->wav = speech ? spk_strdup(speech->path) : spk_path_join(o->dir, "wav.scp");
+    f->utt2spk = labels ? spk_strdup(labels->path) : spk_path_join(o->dir, "utt2spk");
+    char *folder = o->dir ? spk_strdup(o->dir) : spk_path_folder(f->wav);
+    f->spk2utt = o->spk2utt ? spk_strdup(o->spk2utt) : spk_path_join(folder, "spk2utt");
+    f->make_speakers = !o->spk2utt && !spk_exists(f->spk2utt);
+    f->category2utt = spk_path_join(folder, "category2utt");
+    if (!o->category || !spk_exists(f->category2utt)) {
+        spk_free(f->category2utt);
+        f->category2utt = NULL;
+    }
+    spk_free(folder);
+    return SPK_OK;
+}
+
+/* ---- classes ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Without a spk2utt: the speakers of utt2spk in byte order. */
+static void make_speakers(spk_train_set *s)
+{
+    spk_map seen = {0};
+    for (int64_t i = 0; i < s->utt2spk.n; i++)
+        if (spk_map_put(&seen, s->utt2spk.entry[i].value, i))
+            SPK_PUSH(s->speaker, s->n_speakers) = s->utt2spk.entry[i].value;
+    spk_map_clear(&seen);
+    if (s->n_speakers > 0) qsort(s->speaker, (size_t)s->n_speakers, sizeof *s->speaker, compare_names);
+}
+
+static spk_status read_speakers(spk_train_set *s, const struct files *f)
+{
+    if (f->make_speakers) {
+        make_speakers(s);
+        spk_info("data", "%s is not there: the %lld speakers of %s in byte order are the classes", f->spk2utt,
+                 (long long)s->n_speakers, f->utt2spk);
+    } else {
+        SPK_TRY(spk_list_read(f->spk2utt, SPK_LIST_NO_VALUE_OK, &s->spk2utt));
+        s->speaker = spk_new(sizeof *s->speaker * (size_t)s->spk2utt.n);
+        for (int64_t i = 0; i < s->spk2utt.n; i++)
+            s->speaker[s->n_speakers++] = s->spk2utt.entry[i].key;
+    }
+    const char *from = f->make_speakers ? f->utt2spk : f->spk2utt;
+    if (s->n_speakers == 0) return spk_fail(SPK_E_FORMAT, "%s: names no speaker", from);
+    if (s->o.spk_num > 0 && s->o.spk_num != s->n_speakers)
+        return spk_fail(SPK_E_MISMATCH,
+                        "spk_num is %lld, and %s has %lld speakers; set spk_num to %lld or give the list that belongs "
+                        "to it",
+                        (long long)s->o.spk_num, from, (long long)s->n_speakers, (long long)s->n_speakers);
+    return SPK_OK;
+}
+
+static spk_status label_utterances(spk_train_set *s, const struct files *f)
+{
+    spk_status status = SPK_OK;
+    spk_map index = {0};
+    for (int64_t c = 0; c < s->n_speakers; c++)
+        spk_map_put(&index, s->speaker[c], c);
+    for (int64_t i = 0; i < s->n; i++) {
+        const spk_list_entry *e = &s->utt2spk.entry[spk_list_find(&s->utt2spk, s->id[i])];
+        if (e->value[0] == '\0')
+            SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: no speaker after '%s'", f->utt2spk, (long long)e->line, e->key));
+        if (!spk_map_get(&index, e->value, &s->label[i]))
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: speaker '%s' of utterance '%s' is not in %s", f->utt2spk,
+                            (long long)e->line, e->value, e->key, f->spk2utt));
+    }
+done:
+    spk_map_clear(&index);
+    return status;
+}
+
+/* ---- categories ---- */
+
+static spk_status take_category(spk_train_set *s, const spk_list_entry *e, int64_t c)
+{
+    spk_status status = SPK_OK;
+    char *line = spk_strdup(e->value), *rest = NULL;
+    for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
+        const int64_t u = spk_list_find(&s->wav, word);
+        if (u < 0)
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s", s->category2utt.path,
+                            (long long)e->line, word, s->wav.path));
+        if (s->category[u] >= 0)
+            SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: utterance '%s' was named before", s->category2utt.path,
+                            (long long)e->line, word));
+        s->category[u] = c;
+    }
+done:
+    spk_free(line);
+    return status;
+}
+
+static spk_status read_categories(spk_train_set *s, const struct files *f)
+{
+    if (!f->category2utt) {
+        memcpy(s->category, s->label, sizeof *s->label * (size_t)s->n);
+        s->n_categories = s->n_speakers;
+        return SPK_OK;
+    }
+    SPK_TRY(spk_list_read(f->category2utt, SPK_LIST_NO_VALUE_OK, &s->category2utt));
+    s->n_categories = s->category2utt.n;
+    for (int64_t i = 0; i < s->n; i++)
+        s->category[i] = -1;
+    for (int64_t c = 0; c < s->n_categories; c++)
+        SPK_TRY(take_category(s, &s->category2utt.entry[c], c));
+    for (int64_t i = 0; i < s->n; i++)
+        if (s->category[i] < 0)
+            return spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s", s->wav.path,
+                            (long long)s->wav.entry[i].line, s->id[i], f->category2utt);
+    return SPK_OK;
+}
+
+/* ---- the set ---- */
+
+static void chain_speakers(spk_train_set *s)
+{
+    int64_t *first = spk_new(sizeof *first * (size_t)s->n_speakers),
+            *last = spk_new(sizeof *last * (size_t)s->n_speakers);
+    for (int64_t i = 0; i < s->n; i++) {
+        const int64_t c = s->label[i];
+        if (first[c] == 0)
+            first[c] = i + 1;
+        else
+            s->next_alike[last[c]] = i;
+        last[c] = i;
+        s->next_alike[i] = first[c] - 1;
+    }
+    spk_free(first);
+    spk_free(last);
+}
+
+static spk_status read_lists(spk_train_set *s, const struct files *f)
+{
+    SPK_TRY(spk_list_read(f->wav, SPK_LIST_NO_VALUE_OK, &s->wav));
+    SPK_TRY(spk_list_read(f->utt2spk, SPK_LIST_NO_VALUE_OK, &s->utt2spk));
+    if (s->wav.n == 0) return spk_fail(SPK_E_FORMAT, "%s: names no utterance", f->wav);
+    SPK_TRY(spk__keys_within(&s->wav, &s->utt2spk));
+    SPK_TRY(spk__keys_within(&s->utt2spk, &s->wav));
+    s->n = s->wav.n;
+    const size_t n = (size_t)s->n;
+    s->id = spk_new(sizeof *s->id * n);
+    s->path = spk_new(sizeof *s->path * n);
+    s->label = spk_new(sizeof *s->label * n);
+    s->category = spk_new(sizeof *s->category * n);
+    s->hash = spk_new(sizeof *s->hash * n);
+    s->next_alike = spk_new(sizeof *s->next_alike * n);
+    s->bad = spk_new(sizeof *s->bad * n);
+    for (int64_t i = 0; i < s->n; i++) {
+        s->id[i] = s->wav.entry[i].key;
+        s->hash[i] = spk_hash_str(s->id[i]);
+    }
+    SPK_TRY(read_speakers(s, f));
+    SPK_TRY(label_utterances(s, f));
+    SPK_TRY(read_categories(s, f));
+    for (int64_t i = 0; i < s->n; i++)
+        SPK_TRY(spk__paths_get(&s->paths, &s->wav, i, &s->path[i]));
+    chain_speakers(s);
+    return SPK_OK;
+}
+
+static spk_status check_options(const spk_train_set_options *o)
+{
+    if (o->audio.sample_rate < 1 || !(o->target_duration > 0) || !(o->target_duration < 1e6))
+        return spk_fail(SPK_E_VALUE, "sample_rate (%lld) and target_duration (%g) must be above 0",
+                        (long long)o->audio.sample_rate, o->target_duration);
+    if (o->num_iters_per_epoch < 0 || o->num_workers < 0 || o->max_bad_files < 0 || o->spk_num < 0)
+        return spk_fail(SPK_E_VALUE, "num_iters_per_epoch, num_workers, max_bad_files and spk_num must not be below 0");
+    return SPK_OK;
+}
+
+spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_set **out)
+{
+    spk_status status;
+    struct files f = {0};
+    spk_train_set *s = spk_new(sizeof *s);
+    *out = NULL;
+    s->o = *options;
+    s->o.lists = NULL;
+    s->o.dir = s->o.spk2utt = NULL;
+    SPK_GO(check_options(options));
+    s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);
+    if (s->T < 1) SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one sample", options->target_duration));
+    SPK_GO(find_files(options, &f));
+    SPK_GO(read_lists(s, &f));
+    const spk_sampler_options so = {.batch_size = options->batch_size,
+                                    .iters_per_epoch = options->num_iters_per_epoch,
+                                    .balanced = options->category,
+                                    .drop_last = options->drop_last_iter,
+                                    .seed = options->seed};
+    SPK_GO(spk_sampler_open(s->category, s->n, s->n_categories, &so, &s->sampler));
+    *out = s;
+    s = NULL;
+done:
+    files_clear(&f);
+    spk_train_set_close(s);
+    return status;
+}
+
+void spk_train_set_close(spk_train_set *s)
+{
+    if (!s) return;
+    spk_sampler_close(s->sampler);
+    spk_list_clear(&s->wav);
+    spk_list_clear(&s->utt2spk);
+    spk_list_clear(&s->spk2utt);
+    spk_list_clear(&s->category2utt);
+    spk__paths_clear(&s->paths);
+    spk_free(s->id);
+    spk_free(s->path);
+    spk_free(s->label);
+    spk_free(s->category);
+    spk_free(s->hash);
+    spk_free(s->next_alike);
+    spk_free(s->speaker);
+    spk_free(s->bad);
+    spk_free(s);
+}
+
+int64_t spk_train_set_n_utterances(const spk_train_set *s)
+{
+    return s->n;
+}
+
+int64_t spk_train_set_n_speakers(const spk_train_set *s)
+{
+    return s->n_speakers;
+}
+
+const char *spk_train_set_speaker(const spk_train_set *s, int64_t label)
+{
+    return s->speaker[label];
+}
+
+const char *const *spk_train_set_speakers(const spk_train_set *s)
+{
+    return s->speaker;
+}
+
+int64_t spk_train_set_samples(const spk_train_set *s)
+{
+    return s->T;
+}
+
+const char *spk_train_set_utterance(const spk_train_set *s, int64_t i)
+{
+    return s->id[i];
+}
+
+const char *spk_train_set_path(const spk_train_set *s, int64_t i)
+{
+    return s->path[i];
+}

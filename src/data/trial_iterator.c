@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Trials or distinct utterances as batches of segments. Two loaders over the same set, each started by its first call:
+ * one fills both sides of every trial, the other each utterance once.
+ */
+#include "data/loader_impl.h"
+#include "data/trial_set_impl.h"
+
+typedef struct trial_iterator {
+    spk_iterator it;
+    spk_trial_source split;
+    spk_trial_set *set;
+    int64_t B, side; /* items of a full batch; floats of one side of it */
+    spk_loader *trials, *utterances;
+    const char **ids;
+    int64_t *labels;
+    spk_batch batch;
+    spk_array array[3];
+} trial_iterator;
+
+static int64_t batch_count(int64_t n, int64_t B)
+{
+    return (n + B - 1) / B;
+}
+
+static int64_t batch_size(int64_t n, int64_t B, int64_t b)
+{
+    return n - b * B < B ? n - b * B : B;
+}
+
+/* ---- workers ---- */
+
+static int64_t utterance_items(void *self, int64_t b)
+{
+    const trial_iterator *t = self;
+    return batch_size(t->set->n_utterances, t->B, b);
+}
+
+/* Both sides of a trial: even items are `speech`, odd ones `speech2`. */
+static int64_t trial_items(void *self, int64_t b)
+{
+    const trial_iterator *t = self;
+    return 2 * batch_size(t->set->n_trials, t->B, b);
+}
+
+static spk_status read_segments(const trial_iterator *t, spk_audio_reader *reader, int64_t u, float *dst)
+{
+    const spk_trial_set *s = t->set;
+    const spk_status status = spk_crop_segments(reader, s->path[u], s->T, s->o.num_eval, dst);
+    return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
+}
+
+static spk_status fill_utterance(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+{
+    const trial_iterator *t = self;
+    return read_segments(t, reader, b * t->B + item, (float *)slot + item * (t->side / t->B));
+}
+
+static spk_status fill_trial(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+{
+    const trial_iterator *t = self;
+    const spk_trial *trial = &t->set->trial[b * t->B + item / 2];
+    float *dst = (float *)slot + (item % 2) * t->side + item / 2 * (t->side / t->B);
+    return read_segments(t, reader, item % 2 ? trial->test : trial->enroll, dst);
+}
+
+/* ---- the consumer ---- */
+
+static spk_status next_slot(trial_iterator *t, bool trials, int64_t *b, void **slot)
+{
+    spk_loader **loader = trials ? &t->trials : &t->utterances;
+    const int64_t n = trials ? t->set->n_trials : t->set->n_utterances;
+    if (!*loader) {
+        const spk_loader_job job = {.self = t,
+                                    .n_batches = batch_count(n, t->B),
+                                    .slot_bytes = sizeof(float) * (size_t)t->side * (trials ? 2 : 1),
+                                    .n_items = trials ? trial_items : utterance_items,
+                                    .fill = trials ? fill_trial : fill_utterance};
+        SPK_TRY(spk_loader_open(&job, &t->set->o.audio, t->set->o.num_workers, loader));
+    }
+    SPK_TRY(spk_loader_next(*loader, b, slot, &t->batch.wait_s));
+    t->batch.n = *slot ? batch_size(n, t->B, *b) : 0;
+    for (int i = 0; i < 3; i++)
+        t->array[i].dim[0] = t->batch.n;
+    return SPK_OK;
+}
+
+static spk_status next_utterances(void *self, const spk_batch **out)
+{
+    trial_iterator *t = self;
+    int64_t b = 0;
+    void *slot = NULL;
+    *out = NULL;
+    SPK_TRY(next_slot(t, false, &b, &slot));
+    if (!slot) return SPK_OK;
+    for (int64_t i = 0; i < t->batch.n; i++)
+        t->ids[i] = t->set->id[b * t->B + i];
+    t->array[0].data = slot;
+    t->batch.n_arrays = 1;
+    *out = &t->batch;
+    return SPK_OK;
+}
+
+static spk_status next_trials(void *self, const spk_batch **out)
+{
+    trial_iterator *t = self;
+    int64_t b = 0;
+    void *slot = NULL;
+    *out = NULL;
+    SPK_TRY(next_slot(t, true, &b, &slot));
+    if (!slot) return SPK_OK;
+    for (int64_t i = 0; i < t->batch.n; i++) {
+        t->ids[i] = t->set->trial[b * t->B + i].id;
+        t->labels[i] = t->set->trial[b * t->B + i].label;
+    }
+    t->array[0].data = slot;
+    t->array[1].data = (float *)slot + t->side;
+    t->array[2].data = t->labels;
+    t->batch.n_arrays = 3;
+    *out = &t->batch;
+    return SPK_OK;
+}
+
+static void close_trials(void *self)
+{
+    trial_iterator *t = self;
+    spk_loader_close(t->trials);
+    spk_loader_close(t->utterances);
+    spk_free(t->ids);
+    spk_free(t->labels);
+    spk_free(t);
+}
+
+spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
+{
+    trial_iterator *t = spk_new(sizeof *t);
+    const int64_t n = s->n_trials > 0 ? s->n_trials : s->n_utterances, K = s->o.num_eval;
+    bool overflow = false;
+    *out = NULL;
+    t->set = s;
+    t->B = s->o.batch_size < n ? s->o.batch_size : n;
+    const size_t side = spk_mul(spk_mul((size_t)t->B, (size_t)K, &overflow), (size_t)s->T, &overflow);
+    if (overflow || side > SIZE_MAX / 64) {
+        spk_free(t);
+        return spk_fail(SPK_E_VALUE, "valid_batch_size %lld with %lld segments of %lld samples is too much",
+                        (long long)s->o.batch_size, (long long)K, (long long)s->T);
+    }
+    t->side = (int64_t)side;
+    t->ids = spk_new(sizeof *t->ids * (size_t)t->B);
+    t->labels = spk_new(sizeof *t->labels * (size_t)t->B);
+    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 3, .dim = {0, K, s->T}};
+    t->array[1] = (spk_array){.name = "speech2", .dtype = SPK_F32, .n_dims = 3, .dim = {0, K, s->T}};
+    t->array[2] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
+    t->batch = (spk_batch){.ids = t->ids, .arrays = t->array};
+    t->split = (spk_trial_source){.self = t,
+                                  .n_utterances = s->n_utterances,
+                                  .n_trials = s->n_trials,
+                                  .trials = s->trial,
+                                  .next = next_utterances};
+    t->it = (spk_iterator){.self = t,
+                           .next = s->n_trials > 0 ? next_trials : next_utterances,
+                           .split = &t->split,
+                           .n_batches = batch_count(n, t->B),
+                           .close = close_trials};
+    *out = &t->it;
+    return SPK_OK;
+}
