@@ -40,7 +40,7 @@ spk_md_ref spk__pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 typedef struct spk_conv_md {
     spk_md src, weights, bias, dst; /* bias: only where has_bias */
     bool has_bias;
-    int64_t stride[2], dilation[2], pad[2];
+    dnnl_dims_t stride, dilation, pad;
 } spk_conv_md;
 /* Forward with an optional ReLU; hint is NULL, or the forward descriptor for the two backward ones. */
 dnnl_primitive_desc_t spk__conv_fwd_pd(const spk_conv_md *c, bool train, bool relu, dnnl_primitive_attr_t attr);
