@@ -42,7 +42,9 @@ typedef struct spk_triple_list {
     spk_triple *v;
 } spk_triple_list;
 
-enum { SPK_CHANNEL_MEAN = -1 }; /* spk_config.i_channel: the mean of all channels */
+enum {
+    SPK_CONFIG_CHANNEL_MEAN = -2
+}; /* spk_config.i_channel: the mean of all channels (spk/data.h: SPK_CHANNEL_MEAN) */
 
 /* preprocessor_conf, with the defaults filled in. */
 typedef struct spk_preprocess_options {
@@ -178,7 +180,7 @@ typedef struct spk_config {
 
     /* derived when the configuration is read */
     spk_preprocess_options preprocess;
-    int64_t i_channel;       /* SPK_NONE, SPK_CHANNEL_MEAN, or from 0 */
+    int64_t i_channel;       /* SPK_NONE, SPK_CONFIG_CHANNEL_MEAN, or from 0 */
     struct spk_yaml *source; /* what was given, for messages that name file and line */
 } spk_config;
 
