@@ -88,6 +88,7 @@ struct spk_training {
     int64_t epoch;             /* the one that runs, from 1 */
     int64_t step;              /* optimiser steps done since the beginning of the training */
     int64_t n_skipped;         /* steps of this epoch that were left out */
+    struct spk_plots *plots; /* the trainer's own */
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
 };
 

@@ -54,9 +54,11 @@ typedef struct spk_pass {
  * Does not flush. SPK_E_VALUE for labels, ids and audio that are wrong, SPK_E_INTERRUPTED on a signal. */
 spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_set *set);
 
-/* SPK_E_UNSUPPORTED by name for what needs more than one process or a GPU; SPK_E_VALUE for a model without embed. */
-spk_status spk_trainer_check_options(const spk_model *model, const spk_iterator *iterator,
-                                     const spk_trainer_options *options,
+/* SPK_E_UNSUPPORTED by name for what needs more than one process or a GPU. */
+spk_status spk_trainer_check_options(const spk_model *model, const spk_trainer_options *options,
                                      const spk_distributed_option *distributed_option);
+
+/* A hash of n floats or other 4-byte words that keeps up with the memory. */
+uint64_t spk_hash_words(const void *data, int64_t n);
 
 #endif

@@ -88,7 +88,8 @@ spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator
     spk_pass_set set = {0};
     const double start = spk_now();
     SPK_ASSERT(output_dir && name && "a folder and a name are needed");
-    SPK_TRY(spk_trainer_check_options(model, iterator, options, distributed_option));
+    SPK_ASSERT(iterator && "an iterator is needed");
+    SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
     if (custom_bs < 1)
         return spk_fail(SPK_E_VALUE, "batch size %lld: at least 1 utterance must be embedded at a time",
                         (long long)custom_bs);

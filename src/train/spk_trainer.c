@@ -122,7 +122,8 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
     spk_status status = SPK_OK;
     spk_pass_set set = {0};
     spk_validation v = {0};
-    SPK_TRY(spk_trainer_check_options(model, iterator, options, distributed_option));
+    SPK_ASSERT(iterator && "an iterator is needed");
+    SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
     embeddings m = {.E = model->embedding_size};
     spk_embed_queue *queue = spk_embed_queue_new(model, 0, CALL_SEGMENTS, keep, &m);
     const spk_pass pass = {.queue = queue, .options = options, .what = "valid", .labels = true};

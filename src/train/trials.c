@@ -25,9 +25,10 @@ void spk_pass_set_clear(spk_pass_set *s)
 
 /* ---- utterances ---- */
 
-/* A hash of samples that keeps up with the memory: four lanes of eight bytes (FNV-1a's step on words). */
-static uint64_t hash_samples(const float *x, int64_t n)
+/* Four lanes of eight bytes, each FNV-1a's step on words. */
+uint64_t spk_hash_words(const void *data, int64_t n)
 {
+    const uint32_t *x = data;
     uint64_t lane[4] = {1, 2, 3, 4};
     int64_t i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -78,7 +79,7 @@ static spk_status find_token(const spk_batch *batch, int64_t i, const int64_t **
 static spk_status add_utterance(const spk_pass *pass, spk_pass_set *s, const char *id, const segments *seg,
                                 const int64_t *token, int64_t *index)
 {
-    const uint64_t hash = hash_samples(seg->speech, seg->K * seg->T);
+    const uint64_t hash = spk_hash_words(seg->speech, seg->K * seg->T);
     if (spk_map_get(&s->index, id, index)) {
         const int64_t i = *index;
         if (s->hash[i] != hash || s->n_segments[i] != seg->K || s->samples[i] != seg->T)
@@ -205,12 +206,10 @@ spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_s
 
 /* ---- what is asked for ---- */
 
-spk_status spk_trainer_check_options(const spk_model *model, const spk_iterator *iterator,
-                                     const spk_trainer_options *options,
+spk_status spk_trainer_check_options(const spk_model *model, const spk_trainer_options *options,
                                      const spk_distributed_option *distributed_option)
 {
     SPK_ASSERT(model && "a model is needed");
-    SPK_ASSERT(iterator && iterator->next && "an iterator is needed");
     SPK_ASSERT(model->embed && model->embedding_size > 0 && "the model must embed");
     if (options && options->ngpu != 0)
         return spk_fail(SPK_E_UNSUPPORTED, "ngpu: %lld is not available yet: this release runs on the processor (0)",

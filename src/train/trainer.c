@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The generic trainer: set-up, the order of operations within an epoch, the files at its end, when to stop. */
+#include "spk/trainer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "formats/yaml_impl.h"
+#include "optim/optim_impl.h"
+#include "train/checkpoint_impl.h"
+#include "train/embed_impl.h"
+#include "train/plot_impl.h"
+#include "train/reporter_impl.h"
+
+static const spk_criterion valid_eer = {"valid", "eer", "min"};
+
+void spk_training_defaults(spk_training_setup *setup)
+{
+    *setup = (spk_training_setup){.grad_clip = 5.0,
+                                  .grad_clip_type = 2.0,
+                                  .max_epoch = 40,
+                                  .max_skipped_steps = 20,
+                                  .patience = -1,
+                                  .early_stopping = valid_eer,
+                                  .best_model_criterion = &valid_eer,
+                                  .n_best_model_criterion = 1,
+                                  .keep_nbest_models = 10,
+                                  .plots = true,
+                                  .optim = "adam"};
+}
+
+/* ---- tables of hooks ---- */
+
+spk_status spk_trainer_validate_hook(spk_training *t, spk_iterator *iterator)
+{
+    spk_validation_clear(&t->validation);
+    return spk_trainer_validate_scores(t->model, iterator, t->reporter, &t->setup->options,
+                                       &t->setup->distributed_option, &t->validation);
+}
+
+spk_trainer_hooks spk_trainer_generic_hooks(void)
+{
+    return (spk_trainer_hooks){
+        .name = "trainer", .train_one_epoch = spk_trainer_train_one_epoch, .train_step = spk_trainer_train_step};
+}
+
+spk_trainer_hooks spk_trainer_speaker_hooks(void)
+{
+    spk_trainer_hooks hooks = spk_trainer_generic_hooks();
+    hooks.name = "spk_trainer";
+    hooks.validate_one_epoch = spk_trainer_validate_hook;
+    return hooks;
+}
+
+/* ---- set-up ---- */
+
+static spk_status read_conf(const char *text, const char *what, spk_yaml **out)
+{
+    *out = NULL;
+    return text ? spk_yaml_parse(text, strlen(text), what, out) : SPK_OK;
+}
+
+static spk_status open_optim(spk_training *t)
+{
+    const spk_training_setup *s = t->setup;
+    float *parameters, *gradients;
+    int64_t n = 0;
+    spk_yaml *optim_conf = NULL, *scheduler_conf = NULL;
+    spk_status status = SPK_OK;
+    t->model->blocks(t->model->self, &parameters, &gradients, &n);
+    SPK_GO(read_conf(s->optim_conf, "optim_conf", &optim_conf));
+    SPK_GO(read_conf(s->scheduler_conf, "scheduler_conf", &scheduler_conf));
+    SPK_GO(spk_optim_new(s->optim, optim_conf, n, &t->optim));
+    SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
+done:
+    spk_yaml_free(optim_conf);
+    spk_yaml_free(scheduler_conf);
+    return status;
+}
+
+static spk_status load_init_param(spk_model *model, const char *path)
+{
+    spk_tensors state = {0};
+    SPK_TRY(spk_pth_read(path, &state));
+    spk_status status = model->load_state(model->self, &state);
+    spk_tensors_clear(&state);
+    if (status != SPK_OK) return spk_fail_in(status, "init_param %s", path);
+    spk_info("trainer", "The weights of %s are the start", path);
+    return SPK_OK;
+}
+
+static spk_status resume(spk_training *t)
+{
+    spk_checkpoint c = {0};
+    SPK_TRY(spk_checkpoint_read(t->setup->output_dir, &c));
+    spk_status status = spk_checkpoint_apply(&c, t);
+    spk_checkpoint_clear(&c);
+    SPK_TRY(status);
+    return spk_folder_settle(t->setup->output_dir, t, t->epoch, NULL);
+}
+
+/* All that can fail because of what was asked for comes before the first file of the run is written. */
+static spk_status prepare(spk_training *t)
+{
+    const spk_training_setup *s = t->setup;
+    const bool going_on = s->resume && spk_checkpoint_exists(s->output_dir);
+    SPK_TRY(open_optim(t));
+    if (going_on)
+        SPK_TRY(resume(t));
+    else if (s->init_param)
+        SPK_TRY(load_init_param(t->model, s->init_param));
+    if (!going_on) SPK_TRY(spk_folder_clear(s->output_dir));
+    if (s->config_text) SPK_TRY(spk_folder_write_config(s->output_dir, s->config_text));
+    if (s->n_speakers) SPK_TRY(spk_folder_write_speakers(s->output_dir, s->n_speakers, s->speakers));
+    return SPK_OK;
+}
+
+static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training_setup *s)
+{
+    SPK_ASSERT(hooks && hooks->train_one_epoch && hooks->train_step && "a table of hooks is needed");
+    SPK_ASSERT(s->model && s->model->forward_backward && s->model->blocks && s->model->save_state &&
+               s->model->load_state && s->model->zero_grad && s->model->parameters_changed &&
+               "the model must be one that trains");
+    SPK_ASSERT(s->build_iter && s->output_dir && "data and an output folder are needed");
+    SPK_TRY(spk_trainer_check_options(s->model, &s->options, &s->distributed_option));
+    if (s->max_epoch < 1) return spk_fail(SPK_E_CONFIG, "max_epoch: %" PRId64 " is below 1", s->max_epoch);
+    if (!(s->grad_clip_type > 0)) return spk_fail(SPK_E_CONFIG, "grad_clip_type: %g is not above 0", s->grad_clip_type);
+    for (int i = 0; i < s->n_best_model_criterion; i++) {
+        const spk_criterion *c = &s->best_model_criterion[i];
+        if (strcmp(c->mode, "min") != 0 && strcmp(c->mode, "max") != 0)
+            return spk_fail(SPK_E_CONFIG, "best_model_criterion: the mode of %s %s is '%s', not min or max", c->phase,
+                            c->key, c->mode);
+    }
+    return spk_training_check_folder(s->output_dir, s->resume, s->overwrite);
+}
+
+/* ---- an epoch ---- */
+
+static spk_status run_phase(spk_training *t, const char *mode,
+                            spk_status (*run)(spk_training *t, spk_iterator *iterator))
+{
+    const spk_training_setup *s = t->setup;
+    spk_iterator *iterator = NULL;
+    spk_reporter_begin_phase(t->reporter, mode);
+    spk_status status = s->build_iter(s->data, mode, t->epoch, &iterator);
+    if (status == SPK_OK) status = run(t, iterator);
+    if (iterator && s->close_iter)
+        s->close_iter(s->data, iterator);
+    else if (iterator && iterator->close)
+        iterator->close(iterator->self);
+    spk_reporter_end_phase(t->reporter);
+    return status;
+}
+
+/* A criterion that names a value which no phase gives would never link anything: say so once. */
+static void check_criteria(const spk_training *t)
+{
+    for (int i = 0; i < t->setup->n_best_model_criterion; i++) {
+        const spk_criterion *c = &t->setup->best_model_criterion[i];
+        double value;
+        if (!spk_reporter_get(t->reporter, t->epoch, c->phase, c->key, &value))
+            spk_warn("trainer", "best_model_criterion: there is no value %s.%s in this training, it is not used",
+                     c->phase, c->key);
+    }
+}
+
+static void say_epoch(spk_training *t)
+{
+    spk_text line = {0};
+    spk_reporter_epoch_line(t->reporter, t->epoch, &line);
+    spk_info("trainer", "%s", spk_text_str(&line));
+    if (t->setup->epoch_line) t->setup->epoch_line(t->setup->epoch_line_user, t->epoch, spk_text_str(&line));
+    spk_text_clear(&line);
+}
+
+static void draw(spk_training *t)
+{
+    const spk_validation *v = &t->validation;
+    char what[32];
+    snprintf(what, sizeof what, "epoch %" PRId64, t->epoch);
+    const spk_plot_scores scores = {.scores = v->scores,
+                                    .labels = v->labels,
+                                    .n_trials = v->n_trials,
+                                    .threshold = v->threshold_eer,
+                                    .eer = v->eer,
+                                    .what = what};
+    if (t->plots) spk_plots_start(t->plots, t->reporter, v->n_trials ? &scores : NULL);
+}
+
+/* Nepoch.pth, checkpoint, links, removals: in this order a kill at any instant loses no more than this epoch. */
+static spk_status save(spk_training *t)
+{
+    const char *folder = t->setup->output_dir;
+    spk_status status = SPK_OK;
+    spk_tensors state = {0};
+    spk_text updated = {0};
+    char *name = spk_strf("%" PRId64 "epoch.pth", t->epoch), *path = spk_path_join(folder, name);
+    SPK_GO(t->model->save_state(t->model->self, &state));
+    SPK_GO(spk_pth_write(path, &state));
+    SPK_GO(spk_checkpoint_write(folder, t, &state));
+    SPK_GO(spk_folder_settle(folder, t, t->epoch, &updated));
+    if (updated.n)
+        spk_info("trainer", "The best model has been updated: %s", spk_text_str(&updated));
+    else
+        spk_info("trainer", "There are no improvements in this epoch");
+done:
+    spk_text_clear(&updated);
+    spk_tensors_clear(&state);
+    spk_free(name);
+    spk_free(path);
+    return status;
+}
+
+static spk_status run_epoch(spk_training *t, bool first)
+{
+    t->n_skipped = 0;
+    spk_reporter_set_epoch(t->reporter, t->epoch);
+    SPK_TRY(run_phase(t, "train", t->hooks->train_one_epoch));
+    if (t->hooks->validate_one_epoch) SPK_TRY(run_phase(t, "valid", t->hooks->validate_one_epoch));
+    if (first) check_criteria(t);
+    SPK_TRY(save(t));
+    say_epoch(t);
+    draw(t);
+    return t->hooks->epoch_done ? t->hooks->epoch_done(t) : SPK_OK;
+}
+
+/* ---- the run ---- */
+
+static bool stop_early(const spk_training *t)
+{
+    const spk_criterion *c = &t->setup->early_stopping;
+    int64_t best = 0;
+    if (t->setup->patience < 0 || t->epoch < 1 ||
+        spk_reporter_sort(t->reporter, c->phase, c->key, c->mode, &best, 1) < 1 ||
+        t->epoch - best <= t->setup->patience)
+        return false;
+    spk_info("trainer",
+             "[Early stopping] %s.%s has not been improved %" PRId64 " epochs continuously. The training was stopped "
+             "at %" PRId64 "epoch",
+             c->phase, c->key, t->epoch - best, t->epoch);
+    return true;
+}
+
+static void say_started(const spk_training *t, int64_t first, double start)
+{
+    const int64_t max = t->setup->max_epoch;
+    if (t->epoch == first) {
+        spk_info("trainer", "%" PRId64 "/%" PRId64 "epoch started", t->epoch, max);
+        return;
+    }
+    spk_text span = {0};
+    spk_report_timespan(&span, (spk_now() - start) / (double)(t->epoch - first) * (double)(max - t->epoch + 1));
+    spk_info("trainer", "%" PRId64 "/%" PRId64 "epoch started. Estimated time to finish: %s", t->epoch, max,
+             spk_text_str(&span));
+    spk_text_clear(&span);
+}
+
+static spk_status run_epochs(spk_training *t)
+{
+    const int64_t done = t->epoch, max = t->setup->max_epoch;
+    const double start = spk_now();
+    if (done >= max) spk_warn("trainer", "The training has already reached at max_epoch: %" PRId64, done);
+    if (done > 0 && done < max && stop_early(t)) return SPK_OK;
+    for (int64_t e = done + 1; e <= max; e++) {
+        t->epoch = e;
+        say_started(t, done + 1, start);
+        const spk_status status = run_epoch(t, e == done + 1);
+        spk_validation_clear(&t->validation);
+        SPK_TRY(status);
+        if (stop_early(t)) return SPK_OK;
+    }
+    spk_info("trainer", "The training was finished at %" PRId64 " epochs", t->epoch);
+    return SPK_OK;
+}
+
+spk_status spk_trainer_run(const spk_trainer_hooks *hooks, const spk_training_setup *setup)
+{
+    spk_status status = SPK_OK;
+    char *images = NULL;
+    SPK_TRY(check_setup(hooks, setup));
+    spk_training t = {.setup = setup, .hooks = hooks, .model = setup->model, .reporter = spk_reporter_new()};
+    SPK_GO(prepare(&t));
+    if (setup->plots) {
+        images = spk_path_join(setup->output_dir, "images");
+        t.plots = spk_plots_new(images);
+    }
+    SPK_GO(run_epochs(&t));
+done:
+    if (status != SPK_OK) { /* what ends here must not hide why */
+        char *why = spk_strdup(spk_errmsg());
+        spk_plots_free(t.plots);
+        spk_fail(status, "%s", why);
+        spk_free(why);
+    } else {
+        spk_plots_free(t.plots);
+    }
+    spk_free(images);
+    spk_scheduler_free(t.scheduler);
+    spk_optim_free(t.optim);
+    spk_reporter_free(t.reporter);
+    return status;
+}
