@@ -432,14 +432,10 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
     p->runs++;
 }
 
-void spk_plan_backward(spk_plan *p, double scale)
+static void run_backward(spk_plan *p)
 {
     const spk_ctx ctx = {p->options.n_threads};
     SPK_ASSERT(p->options.train && p->generation == p->arena->generation);
-    if (p->options.real == SPK_F64)
-        p->seed[0] = scale;
-    else
-        memcpy(p->seed, &(float){(float)scale}, sizeof(float));
     for (int i = p->n_steps - 1; i >= 0; i--) {
         step *s = &p->steps[i];
         if (!s->backward) continue;
@@ -449,6 +445,30 @@ void spk_plan_backward(spk_plan *p, double scale)
         s->kernel->bwd(&s->args);
         if (p->profile) s->seconds_bwd += spk_now() - start;
     }
+}
+
+void spk_plan_backward(spk_plan *p, double scale)
+{
+    if (p->options.real == SPK_F64)
+        p->seed[0] = scale;
+    else
+        memcpy(p->seed, &(float){(float)scale}, sizeof(float));
+    run_backward(p);
+}
+
+static void seed_from(spk_plan *p, const void *gradient)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        for (int k = 0; k < p->steps[i].node->n_out; k++)
+            if (p->steps[i].node->out[k] == p->options.loss)
+                p->steps[i].args.dout[k].p = (void *)(uintptr_t)gradient; /* kernels only read it */
+}
+
+void spk_plan_backward_from(spk_plan *p, const void *gradient)
+{
+    seed_from(p, gradient);
+    run_backward(p);
+    seed_from(p, p->seed);
 }
 
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t)

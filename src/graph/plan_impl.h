@@ -38,6 +38,9 @@ void spk_plan_forward(spk_plan *p, bool weights_changed);
 /* After forward: adds scale * dloss to the parameters' gradients. */
 void spk_plan_backward(spk_plan *p, double scale);
 
+/* The same from any tensor that was given as loss: `gradient` is that of its values (N, W, C), in the real type. */
+void spk_plan_backward_from(spk_plan *p, const void *gradient);
+
 /* A kept tensor's values after a run (view: rows are ld elements apart). */
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t);
 
