@@ -6,11 +6,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
-#include "model/build_impl.h"
+#include "fill.h"
 #include "graph/plan_impl.h"
-#include "tests/model/fill.h"
+#include "model/build_impl.h"
 
 typedef struct figures {
     double sum, squares, first, middle, last; /* eval */
@@ -25,14 +26,38 @@ typedef struct part_case {
 } part_case;
 
 static const part_case cases[] = {
-    {SPK_ENCODER, "ecapa_tdnn", "{ndim: 32, output_size: 12, model_scale: 4}", "encoder.", 4, 37, 16,
+    {SPK_ENCODER,
+     "ecapa_tdnn",
+     "{ndim: 32, output_size: 12, model_scale: 4}",
+     "encoder.",
+     4,
+     37,
+     16,
      {3.73048442e+3, 2.26670878e+4, 0, 0, 0, 2.94194501e+3, 1.57388903e+4, -2.14827784e+0, 1.26308936e+3}},
-    {SPK_ENCODER, "ecapa_tdnn", "{ndim: 32, output_size: 12, model_scale: 4, num_blocks: 5}", "encoder.", 4, 37, 16,
+    {SPK_ENCODER,
+     "ecapa_tdnn",
+     "{ndim: 32, output_size: 12, model_scale: 4, num_blocks: 5}",
+     "encoder.",
+     4,
+     37,
+     16,
      {1.83622325e+4, 5.84613013e+5, 1.22309350e+1, 0, 0, 8.89334898e+3, 1.43761056e+5, -2.12627037e+2, 4.28967234e+3}},
-    {SPK_POOLING, "chn_attn_stat", NULL, "pooling.", 3, 11, 6,
+    {SPK_POOLING,
+     "chn_attn_stat",
+     NULL,
+     "pooling.",
+     3,
+     11,
+     6,
      {8.56091684e+0, 6.02989916e+0, -3.98219640e-2, 5.40033320e-1, 6.03986162e-1, 5.41766567e+0, 6.11650599e+0,
       -7.01653395e+0, 7.99528614e+0}},
-    {SPK_PROJECTOR, "rawnet3", "{output_size: 7}", "projector.", 5, 1, 10,
+    {SPK_PROJECTOR,
+     "rawnet3",
+     "{output_size: 7}",
+     "projector.",
+     5,
+     1,
+     10,
      {-4.92583298e+0, 3.25255575e+1, -1.46675547e+0, 1.40465856e+0, -3.49005958e-1, -8.29778339e-1, 7.55570712e+1,
       1.31968848e+1, 1.54961317e+1}},
 };
