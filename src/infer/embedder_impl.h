@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of an opened model, for this room and for commands that validate and extract with it. */
+#ifndef SPK_INFER_EMBEDDER_IMPL_H
+#define SPK_INFER_EMBEDDER_IMPL_H
+
+#include "base/base_impl.h"
+#include "spk/config.h"
+#include "spk/data.h"
+#include "spk/embedder.h"
+#include "spk/net.h"
+
+struct spk_embedder {
+    spk_config config;
+    spk_net *net;
+    char *config_file, *model_file;
+    int64_t size;            /* E */
+    int64_t min_samples;     /* shortest wave that the model takes */
+    spk_audio_options audio; /* of files: the model's rate */
+    int n_loaders;
+    float *speech; /* a padded batch; grows */
+    size_t speech_room;
+    int64_t *lengths;
+    int64_t lengths_room;
+};
+
+/* Embed n waves that have the same number of frames, one behind the other in one batch: wave[i] has length[i] samples;
+ * embedding (n, E). SPK_E_VALUE where one comes out not finite. */
+spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n,
+                            float *embedding) SPK_NODISCARD;
+/* At least so many samples: `wave` (n samples, from spk_alloc) repeated; warns by name. */
+spk_status spk__embed_lengthen(const spk_embedder *e, const char *name, float **wave, int64_t *n) SPK_NODISCARD;
+
+#endif
