@@ -175,7 +175,7 @@ bool spk_yaml_double(const spk_yaml *node, double *out)
         if (ok && negative) *out = -*out;
         return ok;
     }
-    if (!is_decimal(s)) return false;
+    if (!is_decimal(s) || (s[strspn(s, "+-")] == '0' && !strpbrk(s, ".eE"))) return false; /* 08 is a word */
     *out = strtod(s, NULL);
     return true;
 }
