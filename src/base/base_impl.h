@@ -50,11 +50,16 @@ void spk__assert_failed(const char *cond, const char *file, int line);
 /* 64-byte aligned blocks for data whose size the world decides: NULL when memory is short. */
 void *spk_alloc(size_t bytes);
 void *spk_alloc_zero(size_t bytes);
+#if defined(__GNUC__)
+#define SPK_NEVER_NULL __attribute__((returns_nonnull))
+#else
+#define SPK_NEVER_NULL
+#endif
 /* Small book-keeping objects: never NULL; aborts with one sentence when memory is short. */
-void *spk_new(size_t bytes); /* zeroed */
-void *spk_renew(void *p, size_t bytes);
-char *spk_strdup(const char *s);
-char *spk_strndup(const char *s, size_t n);
+void *spk_new(size_t bytes) SPK_NEVER_NULL; /* zeroed */
+void *spk_renew(void *p, size_t bytes) SPK_NEVER_NULL;
+char *spk_strdup(const char *s) SPK_NEVER_NULL;
+char *spk_strndup(const char *s, size_t n) SPK_NEVER_NULL;
 /* Frees what any of the above returned; NULL is allowed. */
 void spk_free(void *p);
 /* How often any of the above allocated since the process began (all threads). */
