@@ -32,12 +32,13 @@ struct spk_audio_reader {
     spk_resampler *resampler;
 };
 
-static atomic_bool said_narrow, said_zeros;
+static atomic_bool said_narrow, said_zeros, said_length;
 
 void spk_audio_warn_again(void)
 {
     atomic_store(&said_narrow, false);
     atomic_store(&said_zeros, false);
+    atomic_store(&said_length, false);
 }
 
 spk_audio_reader *spk_audio_reader_new(const spk_audio_options *options)
@@ -102,11 +103,26 @@ static spk_status read_mixed(spk_audio_reader *r, int64_t first, int64_t n, floa
     return SPK_OK;
 }
 
+/* Go to frame `first`. Vorbis is not exact for some samples after a jump: it goes to an earlier place and decodes. */
+static spk_status go_to(spk_audio_reader *r, int64_t first)
+{
+    enum { VORBIS_RUN_UP = 4096 };
+    const bool vorbis = (r->info.format & SF_FORMAT_SUBMASK) == SF_FORMAT_VORBIS;
+    const int64_t jump = !vorbis ? first : first > VORBIS_RUN_UP ? first - VORBIS_RUN_UP : 0;
+    if (sf_seek(r->file, (sf_count_t)jump, SF_SEEK_SET) != (sf_count_t)jump) return truncated(r, 0);
+    for (int64_t at = jump; at < first;) {
+        const int64_t want = first - at < MIX_FRAMES ? first - at : MIX_FRAMES;
+        if (sf_readf_float(r->file, r->mix, want) != want) return truncated(r, at);
+        at += want;
+    }
+    return SPK_OK;
+}
+
 /* Frames [first, first + n) of the open file, one channel. */
 static spk_status read_span(void *self, int64_t first, int64_t n, float *dst)
 {
     spk_audio_reader *r = self;
-    if (sf_seek(r->file, (sf_count_t)first, SF_SEEK_SET) != (sf_count_t)first) return truncated(r, 0);
+    SPK_TRY(go_to(r, first));
     if (r->info.channels > 1) return read_mixed(r, first, n, dst);
     const int64_t got = sf_readf_float(r->file, dst, n);
     return got == n ? SPK_OK : truncated(r, first + (got > 0 ? got : 0));
@@ -174,9 +190,12 @@ static spk_status open_sound(spk_audio_reader *r, int fd)
         return status;
     }
     r->info = (SF_INFO){0};
-    r->file = sf_open_fd(fd, SFM_READ, &r->info, SF_TRUE);
-    if (!r->file) /* libsndfile has closed fd */
-        return spk_fail(SPK_E_FORMAT, "%s: is not audio that can be read (WAV, FLAC, Ogg or MP3)", r->path);
+    r->file = sf_open_fd(fd, SFM_READ, &r->info, SF_TRUE); /* closes fd, also when it fails */
+    if (!r->file && spk_ends_with(r->path, ".mp3")) {
+        r->info = (SF_INFO){0};
+        r->file = sf_open(r->path, SFM_READ, &r->info); /* MP3 without a header is known by its name */
+    }
+    if (!r->file) return spk_fail(SPK_E_FORMAT, "%s: is not audio that can be read (WAV, FLAC, Ogg or MP3)", r->path);
     return SPK_OK;
 }
 
@@ -184,7 +203,11 @@ static spk_status learn_length(spk_audio_reader *r)
 {
     SPK_TRY(check_channels(r));
     make_mix_room(r);
-    r->frames = length_is_sure(r) ? r->info.frames : count_frames(r);
+    const bool sure = length_is_sure(r);
+    r->frames = sure ? r->info.frames : count_frames(r);
+    if (!sure && r->frames > 0 && r->frames < r->info.frames && !atomic_exchange(&said_length, true))
+        spk_warn("audio", "%s: its header speaks of %lld samples and %lld are there; it may be truncated (said once)",
+                 r->path, (long long)r->info.frames, (long long)r->frames);
     if (r->frames <= 0) return spk_fail(SPK_E_FORMAT, "%s: holds no samples", r->path);
     r->rate = r->options.sample_rate > 0 ? r->options.sample_rate : r->info.samplerate;
     r->samples = spk_resampled_length(r->frames, r->info.samplerate, r->rate);

@@ -84,16 +84,19 @@ static spk_status prepare(spk_resampler *s, const spk_resample_source *source)
 /* Convert n_in samples; the first n_out of the result, zeros where there are fewer (rounding at the end). */
 static spk_status convert(spk_resampler *s, const char *path, int64_t n_in, int64_t n_out)
 {
-    size_t used = 0, made = 0, more = 0, total = 0;
-    soxr_error_t error = soxr_process(s->soxr, s->in, (size_t)n_in, &used, s->out, (size_t)n_out, &made);
-    total = made;
-    if (!error && used == (size_t)n_in) do {
-            more = 0;
-            error = soxr_process(s->soxr, NULL, 0, NULL, s->out + total, (size_t)n_out - total, &more);
-            total += more;
-        } while (!error && more > 0 && total < (size_t)n_out);
+    const size_t n = (size_t)n_in, want = (size_t)n_out;
+    size_t used = 0, total = 0, took, made;
+    soxr_error_t error;
+    do { /* soxr takes in what the room for output seems to need, so it is asked again; NULL ends the input */
+        const bool more = used < n;
+        took = made = 0;
+        error = soxr_process(s->soxr, more ? s->in + used : NULL, more ? n - used : 0, &took, s->out + total,
+                             want - total, &made);
+        used += more ? took : 0;
+        total += made;
+    } while (!error && total < want && (took > 0 || made > 0));
     if (error) return spk_fail(SPK_E_VALUE, "%s: converting the sample rate failed: %s", path, error);
-    memset(s->out + total, 0, sizeof *s->out * ((size_t)n_out - total));
+    memset(s->out + total, 0, sizeof *s->out * (want - total));
     return SPK_OK;
 }
 
