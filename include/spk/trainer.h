@@ -47,15 +47,19 @@ typedef struct spk_training_setup {
     double grad_clip;      /* largest norm of the gradient; default 5.0; infinity: off */
     double grad_clip_type; /* p of that norm; default 2 */
 
-    const char *output_dir;       /* made when it is not there */
-    bool resume;                  /* continue from the checkpoint; without one start fresh */
-    bool overwrite;               /* start fresh although the folder holds a checkpoint, whose files are removed */
-    const char *init_param;       /* a .pth whose weights are the start; NULL: the model as it is. Not read on resume */
-    int64_t max_epoch;            /* default 40 */
-    int64_t log_interval;         /* steps between log lines; 0: max(batches / 20, 10), or 100 when unknown */
-    int64_t max_skipped_steps;    /* steps in a row whose loss or gradient is not finite; default 20 */
-    int64_t patience;             /* epochs without a better early_stopping value; negative (default): never stop */
-    spk_criterion early_stopping; /* default valid eer min */
+    const char *output_dir; /* made when it is not there */
+    bool resume;            /* continue from the checkpoint; without one start fresh */
+    bool overwrite;         /* start fresh although the folder holds a checkpoint, whose files are removed */
+    /* Files (.pth or .safetensors) whose weights are the start, each over the ones before; not read on resume. A file
+     * that does not fit is SPK_E_MISMATCH; with ignore_init_mismatch what fits is taken and the rest is said. */
+    const char *const *init_param;
+    int64_t n_init_param;
+    bool ignore_init_mismatch;
+    int64_t max_epoch;         /* default 40 */
+    int64_t log_interval;      /* steps between log lines; 0: max(batches / 20, 10), or 100 when unknown */
+    int64_t max_skipped_steps; /* steps in a row whose loss or gradient is not finite; default 20; 0: a whole epoch */
+    int64_t patience;          /* epochs without a better early_stopping value; negative (default): never stop */
+    spk_criterion early_stopping;              /* default valid eer min */
     const spk_criterion *best_model_criterion; /* default one: valid eer min */
     int n_best_model_criterion;
     int64_t keep_nbest_models; /* snapshots kept for each criterion; default 10 */
@@ -88,7 +92,7 @@ struct spk_training {
     int64_t epoch;             /* the one that runs, from 1 */
     int64_t step;              /* optimiser steps done since the beginning of the training */
     int64_t n_skipped;         /* steps of this epoch that were left out */
-    struct spk_plots *plots; /* the trainer's own */
+    struct spk_plots *plots;   /* the trainer's own */
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
 };
 

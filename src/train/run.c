@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a configuration to data sets, a network and a training. */
+#include "train/run_impl.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "backend/backend_impl.h"
+#include "formats/yaml_impl.h"
+#include "optim/optim_impl.h"
+
+static int64_t or_else(int64_t value, int64_t otherwise)
+{
+    return value == SPK_NONE ? otherwise : value;
+}
+
+/* ---- data ---- */
+
+static int64_t fill_lists(const spk_triple_list *from, spk_data_list *lists)
+{
+    for (int64_t i = 0; i < from->n; i++)
+        lists[i] = (spk_data_list){from->v[i].part[0], from->v[i].part[1], from->v[i].part[2]};
+    return from->n;
+}
+
+static void fill_audio(const spk_config *c, spk_audio_options *audio)
+{
+    audio->sample_rate = c->preprocess.sample_rate;
+    audio->channel = c->i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)c->i_channel;
+}
+
+void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_set_options *out)
+{
+    spk_batching batching;
+    spk_config_batching(c, true, &batching);
+    spk_train_set_options_init(out);
+    out->n_lists = fill_lists(&c->train_data_path_and_name_and_type, lists);
+    out->lists = out->n_lists ? lists : NULL;
+    out->dir = c->train_dir;
+    out->spk2utt = c->spk2utt && c->spk2utt[0] ? c->spk2utt : NULL;
+    out->spk_num = or_else(c->spk_num, 0);
+    fill_audio(c, &out->audio);
+    out->target_duration = c->preprocess.target_duration;
+    out->batch_size = batching.batch_size;
+    out->category = batching.kind == SPK_BATCH_CATBEL;
+    out->drop_last_iter = batching.drop_last;
+    out->num_iters_per_epoch = or_else(c->num_iters_per_epoch, 0);
+    out->seed = (uint64_t)c->seed;
+    out->num_workers = (int)c->num_workers;
+    out->max_bad_files = c->max_bad_files;
+}
+
+void spk_run_trial_options(const spk_config *c, spk_data_list *lists, spk_trial_set_options *out)
+{
+    spk_batching batching;
+    spk_config_batching(c, false, &batching);
+    spk_trial_set_options_init(out);
+    out->n_lists = fill_lists(&c->valid_data_path_and_name_and_type, lists);
+    out->lists = out->n_lists ? lists : NULL;
+    out->dir = c->valid_dir;
+    fill_audio(c, &out->audio);
+    out->target_duration = c->preprocess.target_duration;
+    out->num_eval = c->preprocess.num_eval;
+    out->batch_size = batching.batch_size;
+    out->num_workers = (int)c->num_workers;
+}
+
+static spk_status open_data(spk_run *r)
+{
+    const spk_config *c = r->config;
+    const int64_t n_train = c->train_data_path_and_name_and_type.n, n_valid = c->valid_data_path_and_name_and_type.n;
+    spk_train_set_options train;
+    spk_trial_set_options valid;
+    spk_batching batching;
+    spk_data_list *lists = spk_new((size_t)(n_train + n_valid + 1) * sizeof *lists);
+    spk_run_train_options(c, lists, &train);
+    spk_run_trial_options(c, lists + n_train, &valid);
+    spk_config_batching(c, true, &batching);
+    if (batching.note) spk_info("trainer", "%s", batching.note);
+    spk_status status = spk_train_set_open(&train, &r->train);
+    if (status == SPK_OK) status = spk_trial_set_open(&valid, &r->valid);
+    spk_free(lists);
+    return status;
+}
+
+static spk_status build_iter(void *data, const char *mode, int64_t epoch, spk_iterator **out)
+{
+    spk_run *r = data;
+    return strcmp(mode, "train") == 0 ? spk_train_iterator(r->train, epoch, out) : spk_trial_iterator(r->valid, out);
+}
+
+static void close_iter(void *data, spk_iterator *iterator)
+{
+    (void)data;
+    spk_iterator_close(iterator);
+}
+
+/* ---- opening ---- */
+
+/* With the configuration's own nodes, so that messages name file and line. */
+static spk_status check_optim(const spk_config *c)
+{
+    spk_scheduler *scheduler = NULL;
+    SPK_TRY(spk_optim_check(c->optim, c->optim_conf));
+    SPK_TRY(spk_scheduler_new(c->scheduler, c->scheduler_conf, 1.0, &scheduler));
+    spk_scheduler_free(scheduler);
+    return SPK_OK;
+}
+
+spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
+{
+    spk_run r = {.config = config};
+    spk_status status = SPK_OK;
+    SPK_TRY(spk_config_check(config, SPK_CONFIG_TRAIN, usage));
+    if (!config->output_dir)
+        return spk_fail(SPK_E_CONFIG, "output_dir: is not given: say where the training is to be written");
+    SPK_TRY(check_optim(config));
+    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume, config->overwrite));
+    r.n_threads = (int)or_else(config->threads, spk_cpu_count());
+    SPK_GO(open_data(&r));
+    config->spk_num = spk_train_set_n_speakers(r.train);
+    const spk_net_options options = {.n_threads = r.n_threads};
+    SPK_GO(spk_net_new(config, &options, &r.net));
+done:
+    if (status != SPK_OK) spk_run_close(&r);
+    *out = r;
+    return status;
+}
+
+void spk_run_close(spk_run *r)
+{
+    spk_net_free(r->net);
+    spk_train_set_close(r->train);
+    spk_trial_set_close(r->valid);
+    memset(r, 0, sizeof *r);
+}
+
+/* ---- training ---- */
+
+static char *print_conf(const struct spk_yaml *conf)
+{
+    spk_text text = {0};
+    if (!conf) return NULL;
+    spk_yaml_print(conf, &text);
+    char *copy = spk_strdup(spk_text_str(&text));
+    spk_text_clear(&text);
+    return copy;
+}
+
+/* The configuration's criteria, and the EER in any case: valid.eer.best.pth is what the other commands open. */
+static spk_criterion *read_criteria(const spk_config *c, int *n)
+{
+    const spk_triple_list *from = &c->best_model_criterion;
+    spk_criterion *list = spk_new((size_t)(from->n + 1) * sizeof *list);
+    bool has_eer = false;
+    *n = 0;
+    for (int64_t i = 0; i < from->n; i++) {
+        list[(*n)++] = (spk_criterion){from->v[i].part[0], from->v[i].part[1], from->v[i].part[2]};
+        has_eer |= strcmp(from->v[i].part[0], "valid") == 0 && strcmp(from->v[i].part[1], "eer") == 0;
+    }
+    if (!has_eer) list[(*n)++] = (spk_criterion){"valid", "eer", "min"};
+    return list;
+}
+
+static int64_t most(const spk_int_list *list)
+{
+    int64_t largest = 1;
+    for (int64_t i = 0; i < list->n; i++)
+        largest = list->v[i] > largest ? list->v[i] : largest;
+    return largest;
+}
+
+static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_training_setup *s)
+{
+    const spk_config *c = r->config;
+    spk_training_defaults(s);
+    s->model = spk_net_model(r->net);
+    s->build_iter = build_iter;
+    s->close_iter = close_iter;
+    s->data = r;
+    s->optim = c->optim;
+    s->scheduler = c->scheduler;
+    s->grad_clip = c->grad_clip;
+    s->grad_clip_type = c->grad_clip_type;
+    s->output_dir = c->output_dir;
+    s->resume = c->resume;
+    s->overwrite = c->overwrite;
+    s->init_param = (const char *const *)c->init_param.v;
+    s->n_init_param = c->init_param.n;
+    s->ignore_init_mismatch = c->ignore_init_mismatch;
+    s->max_epoch = c->max_epoch;
+    s->log_interval = or_else(c->log_interval, 0);
+    s->max_skipped_steps = or_else(c->max_skipped_steps, 0);
+    s->patience = or_else(c->patience, -1);
+    s->keep_nbest_models = most(&c->keep_nbest_models);
+    s->plots = c->use_matplotlib;
+    s->n_speakers = spk_train_set_n_speakers(r->train);
+    s->speakers = spk_train_set_speakers(r->train);
+    s->backend = spk_backend_version();
+    s->isa = spk_backend_isa();
+    s->threads = r->n_threads;
+    s->options.seed = c->seed;
+    s->options.sample_rate = c->preprocess.sample_rate;
+    if (callbacks) {
+        s->options.progress = callbacks->progress;
+        s->options.user = callbacks->user;
+        s->epoch_line = callbacks->epoch_line;
+        s->epoch_line_user = callbacks->user;
+    }
+    if (c->early_stopping_criterion.n == 3)
+        s->early_stopping = (spk_criterion){c->early_stopping_criterion.v[0], c->early_stopping_criterion.v[1],
+                                            c->early_stopping_criterion.v[2]};
+}
+
+spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_run_callbacks *callbacks)
+{
+    const spk_trainer_hooks speaker = spk_trainer_speaker_hooks();
+    spk_training_setup s;
+    fill_setup(r, callbacks, &s);
+    char *text = spk_config_dump(r->config), *optim = print_conf(r->config->optim_conf);
+    char *scheduler = print_conf(r->config->scheduler_conf);
+    spk_criterion *criteria = read_criteria(r->config, &s.n_best_model_criterion);
+    s.best_model_criterion = criteria;
+    s.config_text = text;
+    s.optim_conf = optim;
+    s.scheduler_conf = scheduler;
+    const spk_status status = spk_trainer_run(hooks ? hooks : &speaker, &s);
+    spk_config_free_text(text);
+    spk_free(optim);
+    spk_free(scheduler);
+    spk_free(criteria);
+    return status;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a configuration to a training: what `spk train` does once its options are read. The command itself only parses,
+ * draws progress and writes the log.
+ *
+ *     spk_run r;
+ *     SPK_TRY(spk_run_open(&config, NULL, &r)); // checks, lists, network; no audio is decoded yet
+ *     status = spk_run_train(&r, NULL, &callbacks);
+ *     spk_run_close(&r);
+ */
+#ifndef SPK_TRAIN_RUN_IMPL_H
+#define SPK_TRAIN_RUN_IMPL_H
+
+#include "spk/config.h"
+#include "spk/data.h"
+#include "spk/net.h"
+#include "spk/trainer.h"
+
+typedef struct spk_run {
+    spk_config *config; /* borrowed; spk_num is filled in from the data */
+    spk_train_set *train;
+    spk_trial_set *valid;
+    spk_net *net;
+    int n_threads;
+} spk_run;
+
+/* Who hears of progress; zero-initialise for nobody. */
+typedef struct spk_run_callbacks {
+    void (*progress)(void *user, const char *what, int64_t done, int64_t total);
+    void (*epoch_line)(void *user, int64_t epoch, const char *line);
+    void *user;
+} spk_run_callbacks;
+
+/* The options of data sets that a configuration asks for. `lists` is the caller's room for the list's three words
+ * (config's strings are borrowed); n_lists entries are filled: room for as many as the configuration has triples. */
+void spk_run_train_options(const spk_config *config, spk_data_list *lists, spk_train_set_options *out);
+void spk_run_trial_options(const spk_config *config, spk_data_list *lists, spk_trial_set_options *out);
+
+/*
+ * In this order: the configuration is checked for training, the output folder asked (spk_training_check_folder), the
+ * training and the validation lists are opened, spk_num compared with the speakers and filled in, the network built.
+ * On failure there is nothing to close. usage (may be NULL): whether a mistake stood on the command line.
+ */
+spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out);
+/* Train with the speaker trainer, or with `hooks` when they are given (NULL: the speaker trainer's). */
+spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_run_callbacks *callbacks);
+void spk_run_close(spk_run *r);
+
+#endif
