@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kernels of each op, best first, and the choice among them. The only place that knows which kernels there are.
- * Fast kernels are for float; SPK_IMPL=NAME in the environment restricts the choice to kernels of that name, with the
- * reference behind them (SPK_IMPL=reference: nothing else).
+ * Fast kernels are for float; SPK_IMPL=NAME in the environment restricts the choice to kernels whose name begins so,
+ * with the reference behind them (SPK_IMPL=reference: nothing else; SPK_IMPL=omp_v3: no AVX-512).
  */
 #include "backend/backend_impl.h"
 
@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backend/cpu/isa_impl.h"
 #include "backend/reference/ref_impl.h"
 
 enum { MAX_KERNELS = 4 };
+
+extern const spk_kernel spk__dnnl_conv1d; /* cpu/dnnl_conv1d.c */
 
 static const spk_kernel *table_f32[SPK_N_OPS][MAX_KERNELS + 1];
 static const spk_kernel *table_f64[SPK_N_OPS][MAX_KERNELS + 1];
@@ -30,7 +33,12 @@ static void append(const spk_kernel **table, const spk_kernel *kernel)
 
 static void fill_tables(void)
 {
+    append(table_f32[SPK_OP_CONV1D], &spk__dnnl_conv1d);
     for (int op = 0; op < SPK_N_OPS; op++) {
+        const spk_kernel *omp[3];
+        spk__omp_kernels((spk_op)op, omp);
+        for (int i = 0; omp[i]; i++)
+            append(table_f32[op], omp[i]);
         append(table_f32[op], &spk__ref_f32[op]);
         append(table_f64[op], &spk__ref_f64[op]);
     }
@@ -59,7 +67,8 @@ const spk_kernel *spk_kernel_find(const spk_geom *g)
     const spk_kernel *const *k = spk_kernel_table(g->op, g->dtype);
     /* The last one is the reference, which always fits. */
     for (; k[1]; k++)
-        if ((!only || !*only || strcmp(only, (*k)->name) == 0) && (!(*k)->supports || (*k)->supports(g))) break;
+        if ((!only || !*only || strncmp(only, (*k)->name, strlen(only)) == 0) && (!(*k)->supports || (*k)->supports(g)))
+            break;
     spk_debug("impl", "%s %s (%lld x %lld x %lld): %s", spk_op_name(g->op), spk_dtype_name(g->dtype),
               (long long)g->in[0].n, (long long)(g->in[0].h * g->in[0].w), (long long)g->in[0].c, (*k)->name);
     return *k;

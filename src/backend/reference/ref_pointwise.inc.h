@@ -15,6 +15,7 @@ static void act_fwd(const spk_kargs *a)
 static void act_bwd(const spk_kargs *a)
 {
     const spk_act_attr *attr = a->attr;
+    if (!a->din[0].p) return;
     for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
         for (int64_t c = 0; c < a->out[0].c; c++) {
             const double y = (double)row(&a->out[0], r)[c], dy = (double)row(&a->dout[0], r)[c];

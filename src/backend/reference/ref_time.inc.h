@@ -19,6 +19,7 @@ static void time_mean_bwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0];
     const int64_t n_t = spk__frames(x);
+    if (!a->din[0].p) return;
     for (int64_t r = 0; r < spk_rows(x); r++) {
         const int64_t len = spk__valid(x, r / n_t);
         for (int64_t c = 0; c < x->c; c++) {
@@ -82,6 +83,7 @@ static void time_stats_bwd(const spk_kargs *a)
     const spk_time_stats_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
     const int64_t n_t = spk__frames(x);
+    if (!a->din[0].p) return;
     for (int64_t n = 0; n < x->n; n++) {
         const time_divisors d = time_stats_divisors(attr, spk__valid(x, n));
         for (int64_t c = 0; c < x->c; c++) {

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Ops between frames (N,T,C) and one row of each item (N,1,C): time_mean, scale_add, row_bias. A task is an item and
+ * a chunk of channels; it goes through the frames once.
+ */
+#include "backend/cpu/isa_impl.h"
+
+#include <string.h>
+
+enum { GROUP = 4 };
+
+/* One task: rows [first, first + n_t) and channels [c0, c0 + n_c). */
+typedef struct task {
+    int64_t n, first, n_t, c0, n_c;
+} task;
+
+static task task_of(const spk_view *x, int64_t i, int64_t chunk)
+{
+    const int64_t per_item = (x->c + chunk - 1) / chunk, n_t = spk__n_frames(x), c0 = i % per_item * chunk;
+    return (task){
+        .n = i / per_item, .first = i / per_item * n_t, .n_t = n_t, .c0 = c0, .n_c = spk__min(chunk, x->c - c0)};
+}
+
+static int64_t n_tasks(const spk_view *x, int64_t chunk)
+{
+    return x->n * ((x->c + chunk - 1) / chunk);
+}
+
+/* Write or add a row of sums. */
+static void store_sums(float *d, const double *sum, int64_t n_c, bool add)
+{
+    for (int64_t c = 0; c < n_c; c++)
+        d[c] = (float)((add ? (double)d[c] : 0) + sum[c]);
+}
+
+/* ---- time_mean ---- */
+
+SPK_INLINE void add_rows(const float *x, int64_t ld, int rows, int64_t n_c, double *sum)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < n_c; c++) {
+        float s = 0;
+        for (int i = 0; i < rows; i++)
+            s += x[i * ld + c];
+        sum[c] += (double)s;
+    }
+}
+
+static void time_mean_fwd(const spk_kargs *a)
+{
+    const spk_view *x = &a->in[0];
+    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
+        const task k = task_of(x, i, chunk);
+        const int64_t len = spk__n_valid(x, k.n);
+        double sum[SPK_CHUNK] = {0};
+        int64_t t = 0;
+        for (; t + GROUP <= len; t += GROUP)
+            add_rows(spk__row(x, k.first + t) + k.c0, x->ld, GROUP, k.n_c, sum);
+        for (; t < len; t++)
+            add_rows(spk__row(x, k.first + t) + k.c0, x->ld, 1, k.n_c, sum);
+        for (int64_t c = 0; c < k.n_c; c++)
+            sum[c] /= (double)(len > 0 ? len : 1);
+        store_sums(spk__row(&a->out[0], k.n) + k.c0, sum, k.n_c, false);
+    }
+}
+
+static void time_mean_bwd(const spk_kargs *a)
+{
+    const spk_view *x = &a->in[0];
+    const int64_t n_t = spk__n_frames(x), rows = spk_rows(x);
+    const int mode = spk__mode(a, 0);
+    if (mode == SPK_SKIP) return;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t r = 0; r < rows; r++) {
+        const int64_t len = spk__n_valid(x, r / n_t);
+        const float *dy = spk__row(&a->dout[0], r / n_t), share = r % n_t < len ? 1.0f / (float)len : 0;
+        float *dx = spk__row(&a->din[0], r);
+        if (mode == SPK_ADD) {
+#pragma omp simd
+            for (int64_t c = 0; c < x->c; c++)
+                dx[c] += dy[c] * share;
+        } else {
+#pragma omp simd
+            for (int64_t c = 0; c < x->c; c++)
+                dx[c] = dy[c] * share;
+        }
+    }
+}
+
+/* ---- scale_add ---- */
+
+static void scale_add_fwd(const spk_kargs *a)
+{
+    const int64_t rows = spk_rows(&a->out[0]), n_t = spk__n_frames(&a->out[0]), n_c = a->out[0].c;
+    const bool has_r = a->in[2].p != NULL;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t row = 0; row < rows; row++) {
+        const float *x = spk__row(&a->in[0], row), *s = spk__row(&a->in[1], row / n_t);
+        const float *r = has_r ? spk__row(&a->in[2], row) : NULL;
+        float *y = spk__row(&a->out[0], row);
+        if (has_r) {
+#pragma omp simd
+            for (int64_t c = 0; c < n_c; c++)
+                y[c] = x[c] * s[c] + r[c];
+        } else {
+#pragma omp simd
+            for (int64_t c = 0; c < n_c; c++)
+                y[c] = x[c] * s[c];
+        }
+    }
+}
+
+/* `rows` frames: dx = dy s, dr = dy, ds += dy x. */
+SPK_INLINE void scale_add_rows(const spk_kargs *a, int64_t row, int rows, const task *k, double *ds, int mode_x,
+                               int mode_r)
+{
+    const int64_t y_ld = a->dout[0].ld, x_ld = a->in[0].ld, dx_ld = a->din[0].ld, dr_ld = a->din[2].ld;
+    const float *dy = spk__row(&a->dout[0], row) + k->c0, *x = spk__row(&a->in[0], row) + k->c0;
+    const float *s = spk__row(&a->in[1], k->n) + k->c0;
+    float *dx = mode_x ? spk__row(&a->din[0], row) + k->c0 : NULL;
+    float *dr = mode_r ? spk__row(&a->din[2], row) + k->c0 : NULL;
+#pragma omp simd
+    for (int64_t c = 0; c < k->n_c; c++) {
+        float sum = 0;
+        for (int i = 0; i < rows; i++) {
+            const float d = dy[i * y_ld + c];
+            sum += d * x[i * x_ld + c];
+            if (mode_x) spk__store(dx + i * dx_ld + c, d * s[c], mode_x);
+            if (mode_r) spk__store(dr + i * dr_ld + c, d, mode_r);
+        }
+        ds[c] += (double)sum;
+    }
+}
+
+SPK_INLINE void scale_add_tasks(const spk_kargs *a, int mode_x, int mode_r)
+{
+    const spk_view *x = &a->in[0];
+    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
+        const task k = task_of(x, i, chunk);
+        double ds[SPK_CHUNK] = {0};
+        int64_t t = 0;
+        for (; t + GROUP <= k.n_t; t += GROUP)
+            scale_add_rows(a, k.first + t, GROUP, &k, ds, mode_x, mode_r);
+        for (; t < k.n_t; t++)
+            scale_add_rows(a, k.first + t, 1, &k, ds, mode_x, mode_r);
+        if (a->din[1].p) store_sums(spk__row(&a->din[1], k.n) + k.c0, ds, k.n_c, a->add[1]);
+    }
+}
+
+static void scale_add_bwd(const spk_kargs *a)
+{
+    switch (3 * spk__mode(a, 0) + spk__mode(a, 2)) {
+#define CASE(mode_x, mode_r)                                                                                           \
+    case 3 * mode_x + mode_r:                                                                                          \
+        scale_add_tasks(a, mode_x, mode_r);                                                                            \
+        break;
+        CASE(SPK_SKIP, SPK_SKIP)
+        CASE(SPK_SKIP, SPK_WRITE)
+        CASE(SPK_SKIP, SPK_ADD)
+        CASE(SPK_WRITE, SPK_SKIP)
+        CASE(SPK_WRITE, SPK_WRITE)
+        CASE(SPK_WRITE, SPK_ADD)
+        CASE(SPK_ADD, SPK_SKIP)
+        CASE(SPK_ADD, SPK_WRITE)
+        CASE(SPK_ADD, SPK_ADD)
+#undef CASE
+    }
+}
+
+/* ---- row_bias ---- */
+
+static void row_bias_fwd(const spk_kargs *a)
+{
+    const int64_t rows = spk_rows(&a->out[0]), n_t = spk__n_frames(&a->out[0]), n_c = a->out[0].c;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t r = 0; r < rows; r++) {
+        const float *x = spk__row(&a->in[0], r), *v = spk__row(&a->in[1], r / n_t);
+        float *y = spk__row(&a->out[0], r);
+#pragma omp simd
+        for (int64_t c = 0; c < n_c; c++) {
+            const float sum = x[c] + v[c];
+            y[c] = sum < 0 ? 0 : sum;
+        }
+    }
+}
+
+SPK_INLINE void row_bias_rows(const spk_kargs *a, int64_t row, int rows, const task *k, double *dv, int mode)
+{
+    const int64_t dy_ld = a->dout[0].ld, y_ld = a->out[0].ld, dx_ld = a->din[0].ld;
+    const float *dy = spk__row(&a->dout[0], row) + k->c0, *y = spk__row(&a->out[0], row) + k->c0;
+    float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
+#pragma omp simd
+    for (int64_t c = 0; c < k->n_c; c++) {
+        float sum = 0;
+        for (int i = 0; i < rows; i++) {
+            const float d = y[i * y_ld + c] > 0 ? dy[i * dy_ld + c] : 0;
+            sum += d;
+            if (mode) spk__store(dx + i * dx_ld + c, d, mode);
+        }
+        dv[c] += (double)sum;
+    }
+}
+
+SPK_INLINE void row_bias_tasks(const spk_kargs *a, int mode)
+{
+    const spk_view *x = &a->in[0];
+    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
+        const task k = task_of(x, i, chunk);
+        double dv[SPK_CHUNK] = {0};
+        int64_t t = 0;
+        for (; t + GROUP <= k.n_t; t += GROUP)
+            row_bias_rows(a, k.first + t, GROUP, &k, dv, mode);
+        for (; t < k.n_t; t++)
+            row_bias_rows(a, k.first + t, 1, &k, dv, mode);
+        if (a->din[1].p) store_sums(spk__row(&a->din[1], k.n) + k.c0, dv, k.n_c, a->add[1]);
+    }
+}
+
+static void row_bias_bwd(const spk_kargs *a)
+{
+    const int mode = spk__mode(a, 0);
+    if (mode == SPK_ADD)
+        row_bias_tasks(a, SPK_ADD);
+    else if (mode == SPK_WRITE)
+        row_bias_tasks(a, SPK_WRITE);
+    else
+        row_bias_tasks(a, SPK_SKIP);
+}
+
+const spk_kernel SPK_ISA_NAME(spk__omp_time_mean) = {
+    .name = SPK_KERNEL_NAME, .fwd = time_mean_fwd, .bwd = time_mean_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_scale_add) = {
+    .name = SPK_KERNEL_NAME, .fwd = scale_add_fwd, .bwd = scale_add_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_row_bias) = {.name = SPK_KERNEL_NAME, .fwd = row_bias_fwd, .bwd = row_bias_bwd};

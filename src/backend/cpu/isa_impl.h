@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the fast float kernels of isa/ share. Each file there is compiled once for every instruction set
+ * (cmake/kernels.cmake) and names what it exports with SPK_ISA_NAME; omp_tables.c picks by the processor.
+ *
+ * They are bound by memory: each reads an activation once a pass, along its rows, and the loops over channels are
+ * contiguous so that the compiler vectorises them. Sums run in float over a few rows and in double over those groups;
+ * threads own disjoint outputs, or partial sums that are added in the threads' order.
+ */
+#ifndef SPK_CPU_ISA_IMPL_H
+#define SPK_CPU_ISA_IMPL_H
+
+#include "backend/backend_impl.h"
+
+/* The ops that have such kernels, as in SPK_OPS. */
+#define SPK_OMP_OPS(X)                                                                                                 \
+    X(MELSPEC, melspec)                                                                                                \
+    X(BATCH_NORM, batch_norm)                                                                                          \
+    X(ACT, act)                                                                                                        \
+    X(ADD, add)                                                                                                        \
+    X(COPY, copy)                                                                                                      \
+    X(TIME_MEAN, time_mean)                                                                                            \
+    X(SCALE_ADD, scale_add)                                                                                            \
+    X(ROW_BIAS, row_bias)                                                                                              \
+    X(TIME_STATS, time_stats)                                                                                          \
+    X(ATTN_STATS, attn_stats)                                                                                          \
+    X(AAM_SOFTMAX, aam_softmax)
+
+#define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
+SPK_OMP_OPS(SPK_OMP_DECLARE)
+#undef SPK_OMP_DECLARE
+
+/* The kernels of an op, best first, that this processor can run: at most 2; NULL behind the last. */
+void spk__omp_kernels(spk_op op, const spk_kernel *kernels[3]);
+
+#ifdef SPK_ISA_SUFFIX
+
+#define SPK_ISA_PASTE_(a, b) a##b
+#define SPK_ISA_PASTE(a, b) SPK_ISA_PASTE_(a, b)
+#define SPK_ISA_NAME(name) SPK_ISA_PASTE(name, SPK_ISA_SUFFIX)
+#define SPK_ISA_TEXT_(a) #a
+#define SPK_ISA_TEXT(a) SPK_ISA_TEXT_(a)
+#define SPK_KERNEL_NAME "omp" SPK_ISA_TEXT(SPK_ISA_SUFFIX)
+#define SPK_INLINE static inline __attribute__((always_inline))
+
+#if SPK_ISA_LEVEL >= 4
+#define SPK_VEC_BYTES 64
+#else
+#define SPK_VEC_BYTES 32
+#endif
+
+/* Channels that a task of a kernel works on at once: its per-channel sums stay in the first cache. */
+enum { SPK_CHUNK = 512 };
+/* What becomes of a gradient. Given as a constant to inlined loops, one copy of which is made for each. */
+enum { SPK_SKIP, SPK_WRITE, SPK_ADD };
+
+SPK_INLINE int spk__mode(const spk_kargs *a, int i)
+{
+    return !a->din[i].p ? SPK_SKIP : a->add[i] ? SPK_ADD : SPK_WRITE;
+}
+
+SPK_INLINE void spk__store(float *d, float value, int mode)
+{
+    if (mode == SPK_WRITE)
+        *d = value;
+    else if (mode == SPK_ADD)
+        *d += value;
+}
+
+SPK_INLINE float *spk__row(const spk_view *v, int64_t r)
+{
+    return (float *)v->p + r * v->ld;
+}
+
+SPK_INLINE int64_t spk__min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+SPK_INLINE int64_t spk__n_frames(const spk_view *v)
+{
+    return v->h * v->w;
+}
+
+/* Valid frames of item n. */
+SPK_INLINE int64_t spk__n_valid(const spk_view *v, int64_t n)
+{
+    const int64_t t = spk__n_frames(v);
+    return !v->len || v->len[n] > t ? t : v->len[n] < 0 ? 0 : v->len[n];
+}
+
+/* Channels of a task, so that `items` times the tasks of an item keep all threads busy. */
+SPK_INLINE int64_t spk__chunk(int64_t items, int64_t n_c, int n_threads)
+{
+    int64_t chunk = SPK_CHUNK;
+    while (chunk > 64 && items * ((n_c + chunk - 1) / chunk) < 2 * n_threads)
+        chunk /= 2;
+    return chunk;
+}
+
+/* Where thread i's rows begin when they are split evenly, in groups of 8. */
+SPK_INLINE int64_t spk__row_begin(int64_t rows, int i, int n_threads)
+{
+    return spk__min(rows, (rows + 7) / 8 * i / n_threads * 8);
+}
+
+/* e^x within 2 units in the last place; x below -87.3 gives about 1e-38, above 88.3 about 2e38; NaN stays. No
+ * branches: it vectorises where it is inlined. Remainder of x / ln 2 in two parts and its Taylor series. */
+SPK_INLINE float spk__expf(float x)
+{
+    union {
+        uint32_t u;
+        float f;
+    } power;
+    x = x < -87.3f ? -87.3f : x;
+    x = x > 88.3f ? 88.3f : x;
+    const float whole = x * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: the fraction is rounded away */
+    const float n = whole - 12582912.0f;
+    const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.0f / 5040;
+    p = p * r + 1.0f / 720;
+    p = p * r + 1.0f / 120;
+    p = p * r + 1.0f / 24;
+    p = p * r + 1.0f / 6;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1.0f;
+    power.u = (uint32_t)((int32_t)n + 127) << 23;
+    return p * power.f;
+}
+
+/* Natural logarithm of a positive normal number within 2 units in the last place (absolute 1e-7 near 1): the mantissa
+ * is brought to [0.707, 1.414), then 2 atanh((m - 1) / (m + 1)) by its series. */
+SPK_INLINE float spk__logf(float x)
+{
+    union {
+        float f;
+        uint32_t u;
+    } v = {x};
+    const uint32_t shifted = v.u - 0x3f3504f3u; /* sqrt(1/2) */
+    const float exponent = (float)((int32_t)shifted >> 23);
+    v.u = (shifted & 0x007fffffu) + 0x3f3504f3u;
+    const float s = (v.f - 1.0f) / (v.f + 1.0f), q = s * s;
+    float p = 2.0f / 11;
+    p = p * q + 2.0f / 9;
+    p = p * q + 2.0f / 7;
+    p = p * q + 2.0f / 5;
+    p = p * q + 2.0f / 3;
+    return exponent * 0.693359375f + ((s * (p * q) + exponent * -2.12194440e-4f) + 2.0f * s);
+}
+
+#endif /* SPK_ISA_SUFFIX */
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The fast float kernels that this processor can run. */
+#include "backend/cpu/isa_impl.h"
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl");
+}
+
+void spk__omp_kernels(spk_op op, const spk_kernel *kernels[3])
+{
+    static const spk_kernel *const v3[SPK_N_OPS] = {
+#define SPK_OMP_V3(NAME, name) [SPK_OP_##NAME] = &spk__omp_##name##_v3,
+        SPK_OMP_OPS(SPK_OMP_V3)
+#undef SPK_OMP_V3
+    };
+    static const spk_kernel *const v4[SPK_N_OPS] = {
+#define SPK_OMP_V4(NAME, name) [SPK_OP_##NAME] = &spk__omp_##name##_v4,
+        SPK_OMP_OPS(SPK_OMP_V4)
+#undef SPK_OMP_V4
+    };
+    int n = 0;
+    __builtin_cpu_init();
+    if (v4[op] && has_avx512()) kernels[n++] = v4[op];
+    if (v3[op] && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) kernels[n++] = v3[op];
+    kernels[n] = NULL;
+}

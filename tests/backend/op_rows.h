@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The geometries that every op is tested on. op_tests is made from SPK_OPS: an op without rows (test_NAME) does not
+ * compile.
+ */
+#ifndef TEST_OP_ROWS_H
+#define TEST_OP_ROWS_H
+
+#include <math.h>
+
+#include "backend/op_case.h"
+
+/* An activation with a gradient, values in [-1, 1]. */
+static case_tensor activation(const op_row *r, int64_t n, int64_t w, int64_t c)
+{
+    return (case_tensor){.there = true, .n = n, .w = w, .c = c, .gap = r->gap, .has_grad = true, .lo = -1, .hi = 1};
+}
+
+static case_tensor parameter(int64_t n, int64_t c, double lo, double hi)
+{
+    return (case_tensor){.there = true, .n = n, .w = 1, .c = c, .is_param = true, .has_grad = true, .lo = lo, .hi = hi};
+}
+
+/* t, then shorter and shorter; longer than t and 0 are among them when there are items enough. */
+static void ragged(op_case *c, const op_row *r)
+{
+    for (int64_t n = 0; n < r->n; n++)
+        c->len[n] = n % 4 == 0 ? r->t : n % 4 == 1 ? (r->t + 1) / 2 : n % 4 == 2 ? 1 : 0;
+}
+
+/* ---- melspec: t samples, x n_fft, y window, z hop, c mels; flag: log and mean_norm ---- */
+
+static void fill_bands(const void *c, double *v, spk_rng *rng)
+{
+    const op_case *k = c;
+    const int64_t n_bins = k->attr.melspec.n_fft / 2 + 1, n_mels = k->attr.melspec.n_mels;
+    for (int64_t b = 0; b < n_bins; b++)
+        for (int64_t m = 0; m < n_mels; m++) {
+            const double centre = (double)((m + 1) * n_bins) / (double)(n_mels + 1);
+            v[b * n_mels + m] = fmax(0, 1 - fabs((double)b - centre) / 3) * (0.5 + 0.5 * spk_rng_uniform(rng));
+        }
+}
+
+static void fill_filter(const void *c, double *v, spk_rng *rng)
+{
+    (void)c, (void)rng;
+    v[0] = -(double)0.97f;
+    v[1] = 1;
+}
+
+static void describe_melspec(const op_row *r, op_case *c)
+{
+    c->attr.melspec = (spk_melspec_attr){
+        .n_fft = r->x, .win_length = r->y, .hop_length = r->z, .n_mels = r->c, .log = r->flag, .mean_norm = r->flag};
+    const int64_t even = r->x / 2 * 2;
+    c->in[0] = (case_tensor){
+        .there = true, .n = r->n, .w = r->t, .c = 1, .gap = r->gap, .lo = -1, .hi = 1, .has_len = r->ragged};
+    if (!r->sparse) {
+        c->in[1] = parameter(1, 2, 0, 0);
+        c->in[1].fill = fill_filter;
+    }
+    c->in[2] = parameter(1, r->y, 0.1, 1);
+    c->in[3] = parameter(r->x / 2 + 1, r->c, 0, 1);
+    c->in[3].fill = fill_bands;
+    for (int i = 1; i < 4; i++)
+        c->in[i].has_grad = false;
+    c->out[0] = activation(r, r->n, 1 + (r->t + even - r->x) / r->z, r->c);
+    c->out[0].has_grad = false;
+    c->tol_f32 = r->flag ? 2e-5 : 5e-6; /* the logarithm of a weak band is as exact as its power */
+    for (int64_t n = 0; n < r->n && r->ragged; n++)
+        c->len[n] = n % 3 == 0 ? r->t : n % 3 == 1 ? r->t * 2 / 3 : r->x / 2 + 1;
+}
+
+static const op_row rows_melspec[] = {
+    {"one frame", .n = 1, .t = 5, .c = 1, .x = 8, .y = 8, .z = 8},
+    {"odd sizes", .n = 2, .t = 61, .c = 5, .x = 15, .y = 11, .z = 4},
+    {"even, odd window", .n = 2, .t = 61, .c = 5, .x = 16, .y = 11, .z = 4, .gap = 3},
+    {"log, no filter", .n = 3, .t = 400, .c = 13, .x = 64, .y = 50, .z = 20, .sparse = true, .flag = true},
+    {"ragged", .n = 3, .t = 410, .c = 13, .x = 64, .y = 50, .z = 20, .ragged = true, .flag = true},
+    {"as used", .n = 2, .t = 6000, .c = 80, .x = 512, .y = 400, .z = 160, .flag = true},
+    {NULL}};
+
+/* ---- conv1d: x taps, y dilation, z stride, p padding; flag: relu; flag2: dout is masked (q: weight row gap) ---- */
+
+static void describe_conv1d(const op_row *r, op_case *c)
+{
+    const int64_t pad = (int64_t)r->p, w_ld = r->c * r->x + (int64_t)r->q;
+    c->attr.conv1d = (spk_conv1d_attr){
+        .k = r->x, .dilation = r->y, .stride = r->z, .pad = pad, .w_ld = w_ld, .relu = r->flag, .dy_masked = r->flag2};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[1] = parameter(r->o, w_ld, -0.5, 0.5);
+    if (!r->sparse) c->in[2] = parameter(1, r->o, -0.5, 0.5);
+    c->out[0] = activation(r, r->n, (r->t + 2 * pad - r->y * (r->x - 1) - 1) / r->z + 1, r->o);
+    c->in[0].read_bwd = c->in[1].read_bwd = true;
+    c->out[0].read_bwd = r->flag && !r->flag2;
+    c->dout_masked = r->flag && r->flag2;
+    c->tol_f32 = 5e-6;
+}
+
+static const op_row rows_conv1d[] = {
+    {"one by one", .n = 1, .t = 1, .c = 1, .o = 1, .x = 1, .y = 1, .z = 1},
+    {"product", .n = 2, .t = 5, .c = 7, .o = 3, .x = 1, .y = 1, .z = 1, .flag = true},
+    {"product, slices", .n = 3, .t = 4, .c = 6, .o = 5, .x = 1, .y = 1, .z = 1, .q = 4, .gap = 3},
+    {"product, weight columns", .n = 3, .t = 4, .c = 6, .o = 5, .x = 1, .y = 1, .z = 1, .q = 4},
+    {"one row, no bias", .n = 4, .t = 1, .c = 9, .o = 17, .x = 1, .y = 1, .z = 1, .sparse = true},
+    {"three taps", .n = 2, .t = 11, .c = 5, .o = 6, .x = 3, .y = 1, .z = 1, .p = 1, .flag = true},
+    {"dilated", .n = 2, .t = 13, .c = 8, .o = 8, .x = 3, .y = 3, .z = 1, .p = 3, .flag = true, .flag2 = true},
+    {"dilated slices", .n = 2, .t = 13, .c = 8, .o = 8, .x = 3, .y = 2, .z = 1, .p = 2, .flag = true, .gap = 24},
+    {"five taps", .n = 3, .t = 9, .c = 16, .o = 12, .x = 5, .y = 1, .z = 1, .p = 2, .sparse = true},
+    {"no padding", .n = 1, .t = 10, .c = 4, .o = 3, .x = 4, .y = 2, .z = 1},
+    {"stride", .n = 2, .t = 20, .c = 3, .o = 4, .x = 5, .y = 1, .z = 3, .p = 2, .flag = true},
+    {"stride past the end", .n = 2, .t = 12, .c = 3, .o = 2, .x = 3, .y = 1, .z = 5},
+    {"padding beyond the sound", .n = 1, .t = 2, .c = 3, .o = 4, .x = 3, .y = 4, .z = 1, .p = 4},
+    {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
+    {NULL}};
+
+/* ---- batch_norm: flag: train; flag2: gradient masked by x ---- */
+
+static void describe_batch_norm(const op_row *r, op_case *c)
+{
+    c->attr.batch_norm = (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = r->flag, .mask_dx = r->flag2};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].lo += r->p; /* far from zero: what cancels must cancel well */
+    c->in[0].hi += r->p;
+    c->in[0].read_bwd = true;
+    c->in[1] = parameter(1, r->c, 0.5, 1.5);
+    c->in[1].read_bwd = true;
+    c->in[2] = parameter(1, r->c, -0.5, 0.5);
+    for (int i = 3; i < 5; i++) {
+        c->in[i] = parameter(1, r->c, i == 3 ? -0.3 : 0.5, i == 3 ? 0.3 : 1.5);
+        c->in[i].has_grad = false;
+        c->in[i].is_state = true;
+    }
+    if (!r->sparse)
+        c->in[5] = (case_tensor){
+            .there = true, .n = 1, .w = 1, .c = 1, .is_int = true, .below = 5, .is_param = true, .is_state = true};
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->mask_in0 = r->flag2;
+    c->tol_f32 = 5e-6 * (1 + 2 * fabs(r->p));
+}
+
+static const op_row rows_batch_norm[] = {
+    {"two rows", .n = 2, .t = 1, .c = 1, .flag = true},
+    {"odd", .n = 3, .t = 5, .c = 7, .flag = true, .sparse = true},
+    {"slice", .n = 3, .t = 5, .c = 7, .gap = 4, .flag = true},
+    {"masked", .n = 2, .t = 9, .c = 33, .flag = true, .flag2 = true},
+    {"masked slice", .n = 2, .t = 9, .c = 33, .gap = 5, .flag = true, .flag2 = true},
+    {"off centre", .n = 4, .t = 50, .c = 19, .p = 10, .flag = true},
+    {"one row, running", .n = 1, .t = 1, .c = 5},
+    {"running", .n = 2, .t = 7, .c = 12, .gap = 4},
+    {"running, masked", .n = 2, .t = 7, .c = 12, .flag2 = true},
+    {"larger", .n = 3, .t = 101, .c = 72, .flag = true, .flag2 = true},
+    {NULL}};
+
+/* ---- act, add, copy: x is the function ---- */
+
+static void describe_act(const op_row *r, op_case *c)
+{
+    c->attr.act.act = r->x ? SPK_SIGMOID : SPK_RELU;
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].lo *= r->p > 0 ? r->p : 1;
+    c->in[0].hi *= r->p > 0 ? r->p : 1;
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].read_bwd = true;
+    c->tol_f32 = 2e-6;
+}
+
+static const op_row rows_act[] = {{"relu, one", .n = 1, .t = 1, .c = 1},
+                                  {"relu", .n = 3, .t = 5, .c = 37},
+                                  {"relu slice", .n = 3, .t = 5, .c = 37, .gap = 2},
+                                  {"sigmoid, one", .n = 1, .t = 1, .c = 1, .x = 1},
+                                  {"sigmoid", .n = 3, .t = 5, .c = 37, .x = 1},
+                                  {"sigmoid slice", .n = 3, .t = 1, .c = 37, .gap = 2, .x = 1},
+                                  {"sigmoid, saturated", .n = 4, .t = 1, .c = 99, .x = 1, .p = 120},
+                                  {"larger", .n = 3, .t = 101, .c = 72, .x = 1, .p = 6},
+                                  {NULL}};
+
+static void describe_add(const op_row *r, op_case *c)
+{
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[1] = activation(r, r->n, r->t, r->c);
+    c->in[1].gap = 0; /* views of different widths */
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->tol_f32 = 1e-6;
+}
+
+static void describe_copy(const op_row *r, op_case *c)
+{
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].gap = 2 * r->gap;
+    c->tol_f32 = 1e-6;
+}
+
+static const op_row rows_add[] = {{"one", .n = 1, .t = 1, .c = 1},
+                                  {"odd", .n = 3, .t = 5, .c = 37},
+                                  {"slices", .n = 3, .t = 5, .c = 37, .gap = 5},
+                                  {"larger", .n = 3, .t = 101, .c = 72, .gap = 72},
+                                  {NULL}};
+#define rows_copy rows_add
+
+/* ---- time_mean ---- */
+
+static void describe_time_mean(const op_row *r, op_case *c)
+{
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].has_len = r->ragged;
+    c->out[0] = activation(r, r->n, 1, r->c);
+    c->tol_f32 = 2e-6;
+    ragged(c, r);
+}
+
+static const op_row rows_time_mean[] = {{"one", .n = 1, .t = 1, .c = 1},
+                                        {"odd", .n = 3, .t = 7, .c = 37},
+                                        {"slice", .n = 2, .t = 6, .c = 17, .gap = 3},
+                                        {"ragged", .n = 5, .t = 9, .c = 11, .gap = 3, .ragged = true},
+                                        {"wide", .n = 1, .t = 13, .c = 1100},
+                                        {"larger", .n = 3, .t = 101, .c = 72},
+                                        {NULL}};
+
+/* ---- scale_add, row_bias ---- */
+
+static void describe_scale_add(const op_row *r, op_case *c)
+{
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[1] = activation(r, r->n, 1, r->c);
+    c->in[0].read_bwd = c->in[1].read_bwd = true;
+    if (!r->sparse) c->in[2] = activation(r, r->n, r->t, r->c);
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->tol_f32 = 2e-6;
+}
+
+static void describe_row_bias(const op_row *r, op_case *c)
+{
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[1] = activation(r, r->n, 1, r->c);
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].read_bwd = true;
+    c->tol_f32 = 2e-6;
+}
+
+static const op_row rows_scale_add[] = {{"one", .n = 1, .t = 1, .c = 1},
+                                        {"one, no residual", .n = 1, .t = 1, .c = 1, .sparse = true},
+                                        {"odd", .n = 3, .t = 7, .c = 37},
+                                        {"no residual", .n = 3, .t = 7, .c = 37, .sparse = true},
+                                        {"slices", .n = 2, .t = 6, .c = 17, .gap = 3},
+                                        {"wide", .n = 1, .t = 5, .c = 1100},
+                                        {"larger", .n = 3, .t = 101, .c = 72},
+                                        {NULL}};
+#define rows_row_bias rows_scale_add
+
+/* ---- time_stats: x divisor; p, q bounds of the variance (0, 0: the ones in use); flag: unbiased ---- */
+
+static void describe_time_stats(const op_row *r, op_case *c)
+{
+    c->attr.time_stats = (spk_time_stats_attr){
+        .lo = r->p > 0 ? r->p : -1, .hi = r->q > 0 ? r->q : 1e4, .unbiased = r->flag, .divide_by = r->x};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].lo += (double)r->y;
+    c->in[0].hi += (double)r->y;
+    c->in[0].has_len = r->ragged;
+    c->in[0].read_bwd = true;
+    c->out[0] = activation(r, r->n, 1, 2 * r->c);
+    c->out[0].read_bwd = true;
+    c->tol_f32 = 5e-6;
+    ragged(c, r);
+}
+
+static const op_row rows_time_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3, .p = 1e-4},
+                                         {"odd", .n = 3, .t = 7, .c = 37},
+                                         {"off centre", .n = 3, .t = 40, .c = 21, .y = 10},
+                                         {"slice", .n = 2, .t = 6, .c = 17, .gap = 3},
+                                         {"unbiased", .n = 2, .t = 6, .c = 17, .flag = true},
+                                         {"one frame, unbiased", .n = 2, .t = 1, .c = 3, .p = 1e-4, .flag = true},
+                                         {"clamped", .n = 4, .t = 5, .c = 30, .p = 0.3, .q = 0.4},
+                                         {"other divisor", .n = 2, .t = 6, .c = 17, .x = 19},
+                                         {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .p = 1e-3, .ragged = true},
+                                         {"wide", .n = 1, .t = 13, .c = 1100},
+                                         {"larger", .n = 3, .t = 101, .c = 72},
+                                         {NULL}};
+
+/* ---- attn_stats ---- */
+
+static void describe_attn_stats(const op_row *r, op_case *c)
+{
+    c->attr.attn_stats = (spk_attn_stats_attr){.lo = r->p > 0 ? r->p : 1e-4, .hi = r->q > 0 ? r->q : 1e4};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].lo = -(double)(r->x > 0 ? r->x : 2);
+    c->in[0].hi = -c->in[0].lo;
+    c->in[0].has_len = r->ragged;
+    c->in[1] = activation(r, r->n, r->t, r->c);
+    c->in[1].gap = 0;
+    c->in[1].lo += (double)r->y;
+    c->in[1].hi += (double)r->y;
+    c->in[0].read_bwd = c->in[1].read_bwd = true;
+    c->out[0] = activation(r, r->n, 1, 2 * r->c);
+    c->out[0].read_bwd = true;
+    c->tol_f32 = 1e-5;
+    ragged(c, r);
+}
+
+static const op_row rows_attn_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3},
+                                         {"odd", .n = 3, .t = 7, .c = 37},
+                                         {"off centre", .n = 3, .t = 40, .c = 21, .y = 5},
+                                         {"sharp", .n = 2, .t = 50, .c = 21, .x = 40},
+                                         {"slice", .n = 2, .t = 18, .c = 17, .gap = 3},
+                                         {"clamped", .n = 4, .t = 5, .c = 30, .p = 0.2, .q = 0.25},
+                                         {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .ragged = true},
+                                         {"wide", .n = 1, .t = 13, .c = 1100},
+                                         {"larger", .n = 3, .t = 101, .c = 72},
+                                         {NULL}};
+
+/* ---- aam_softmax: n rows, c dimensions, o classes; p margin, q scale; flag: easy ---- */
+
+static void describe_aam_softmax(const op_row *r, op_case *c)
+{
+    c->attr.aam = (spk_aam_attr){.margin = r->p, .scale = r->q, .easy_margin = r->flag};
+    c->in[0] = activation(r, r->n, 1, r->c);
+    c->in[1] = parameter(r->o, r->c, -0.5, 0.5);
+    c->in[2] = (case_tensor){.there = true, .n = r->n, .w = 1, .c = 1, .is_param = true, .is_int = true, .below = r->o};
+    c->in[0].read_bwd = c->in[1].read_bwd = c->in[2].read_bwd = true;
+    c->out[0] = (case_tensor){.there = true, .n = 1, .w = 1, .c = 2};
+    c->loss = true;
+    c->tol_f32 = 2e-5;
+}
+
+static const op_row rows_aam_softmax[] = {
+    {"one row, two classes", .n = 1, .t = 1, .c = 3, .o = 2, .p = 0.3, .q = 15},
+    {"odd", .n = 5, .t = 1, .c = 8, .o = 7, .p = 0.3, .q = 15},
+    {"easy", .n = 5, .t = 1, .c = 8, .o = 7, .p = 0.3, .q = 15, .flag = true},
+    {"wide margin", .n = 9, .t = 1, .c = 5, .o = 7, .p = 2.5, .q = 15},
+    {"no margin", .n = 6, .t = 1, .c = 33, .o = 11, .p = 0, .q = 1},
+    {"slice, sharp", .n = 6, .t = 1, .c = 37, .o = 65, .gap = 2, .p = 0.5, .q = 60},
+    {"blocks", .n = 13, .t = 1, .c = 64, .o = 200, .p = 0.2, .q = 30},
+    {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .p = 0.3, .q = 30},
+    {NULL}};
+
+#define OP_TEST(NAME, name) static const op_test test_##name = {rows_##name, describe_##name};
+SPK_OPS(OP_TEST)
+#undef OP_TEST
+
+static const op_test *const op_tests[SPK_N_OPS] = {
+#define OP_TEST(NAME, name) [SPK_OP_##NAME] = &test_##name,
+    SPK_OPS(OP_TEST)
+#undef OP_TEST
+};
+
+/* The case of a row. */
+static inline op_case make_case(spk_op op, const op_row *row)
+{
+    op_case c = {.op = op, .name = row->name, .tol_f32 = 2e-6, .tol_fd = 1e-6};
+    op_tests[op]->describe(row, &c);
+    return c;
+}
+
+#endif

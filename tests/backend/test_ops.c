@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every kernel of every op over the geometries of op_rows.h:
+ *   the double reference's gradient against finite differences,
+ *   every float kernel, forward and backward, against the double reference,
+ *   gradients written, added and left out; memory outside of rows; the same bits twice; 1, 2 and 3 threads.
+ * SEED=n in the environment draws other values.
+ */
+#include "backend/op_rig.h"
+#include "backend/op_rows.h"
+
+/* Errors are relative to the largest value of an array, or to this where all of it is smaller. */
+static const double SMALLEST_SCALE = 1e-2;
+
+static uint64_t seed = 20;
+
+/* ---- comparing ---- */
+
+static double largest(const double *x, int64_t n)
+{
+    double max = 0;
+    for (int64_t i = 0; i < n; i++)
+        max = fmax(max, fabs(x[i]));
+    return max;
+}
+
+static void assert_near(const op_case *c, const spk_kernel *k, const char *what, const double *x, const double *right,
+                        const double *before, int64_t n)
+{
+    const double scale = fmax(largest(right, n), SMALLEST_SCALE) + (before ? 1 : 0);
+    for (int64_t i = 0; i < n; i++) {
+        const double want = right[i] + (before ? before[i] : 0), error = fabs(x[i] - want) / scale;
+        if (!(error <= c->tol_f32))
+            fail_msg("%s %s, %s: %s[%lld] is %.9g, should be %.9g (error %.2g of the largest, allowed %.2g; SEED=%llu)",
+                     spk_op_name(c->op), k->name, c->name, what, (long long)i, x[i], want, error, c->tol_f32,
+                     (unsigned long long)seed);
+    }
+}
+
+static void assert_same_bits(const op_case *c, const spk_kernel *k, const char *what, const double *a, const double *b,
+                             int64_t n)
+{
+    if (n && memcmp(a, b, (size_t)n * sizeof *a) != 0)
+        fail_msg("%s %s, %s: %s has other bits the second time", spk_op_name(c->op), k->name, c->name, what);
+}
+
+/* ---- finite differences ---- */
+
+/* sum dout out, with input i's element j moved by h. */
+static double probe(rig *r, op_values *v, int i, int64_t j, double h)
+{
+    const double kept = v->in[i][j];
+    double sum = 0;
+    v->in[i][j] = kept + h;
+    rig_fwd(r, v);
+    v->in[i][j] = kept;
+    rig_get(r, &r->c->out[0], &r->a.out[0], v->out);
+    for (int64_t o = 0; o < case_count(&r->c->out[0]); o++)
+        sum += v->dout[o] * v->out[o];
+    return sum;
+}
+
+static double slope(rig *r, op_values *v, int i, int64_t j, double h)
+{
+    const double near = probe(r, v, i, j, h) - probe(r, v, i, j, -h);
+    const double far = probe(r, v, i, j, 2 * h) - probe(r, v, i, j, -2 * h);
+    return (8 * near - far) / (12 * h);
+}
+
+/* The gradient din (from the double reference) against differences at some elements of each input. A wide step is exact
+ * where all is smooth; a narrow one rarely crosses the kink of a ReLU or a clamp. */
+static void check_differences(const op_case *c, op_values *v, double *const *din)
+{
+    const spk_kernel *k = spk_kernel_table(c->op, SPK_F64)[0];
+    rig *r = rig_open(c, k, SPK_F64, 2, false, 0);
+    spk_rng rng = spk_rng_make(seed, SPK_PURPOSE_TEST, 1, (uint64_t)c->op, 0);
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        if (!c->in[i].has_grad) continue;
+        const int64_t count = case_count(&c->in[i]), n = count < 30 ? count : 20;
+        const double allowed = c->tol_fd * fmax(largest(din[i], count), SMALLEST_SCALE);
+        for (int64_t m = 0; m < n; m++) {
+            const int64_t j = count < 30 ? m : spk_rng_below(&rng, count);
+            const bool masked = i == 0 && c->mask_in0 && v->in[0][j] <= 0;
+            double wide = masked ? 0 : slope(r, v, i, j, 1e-4);
+            if (!masked && !(fabs(wide - din[i][j]) <= allowed)) wide = slope(r, v, i, j, 1e-6);
+            if (!(fabs(wide - din[i][j]) <= allowed))
+                fail_msg("%s, %s: the gradient of input %d at %lld is %.12g, differences say %.12g (SEED=%llu)",
+                         spk_op_name(c->op), c->name, i, (long long)j, din[i][j], wide, (unsigned long long)seed);
+        }
+    }
+    rig_close(r);
+}
+
+/* ---- one kernel on one case ---- */
+
+/* What the double reference computes. */
+typedef struct truth {
+    double *out, *din[SPK_MAX_IN], *state[SPK_MAX_IN];
+} truth;
+
+static double *copy_of(const double *x, int64_t n)
+{
+    double *p = spk_new((size_t)(n + 1) * sizeof *p);
+    memcpy(p, x, (size_t)n * sizeof *p);
+    return p;
+}
+
+/* Zeros for parameters (which are always added to), NULL for activations (which are written). */
+static void written(const op_case *c, double **before)
+{
+    for (int i = 0; i < SPK_MAX_IN; i++)
+        before[i] = c->in[i].is_param ? spk_new((size_t)(case_count(&c->in[i]) + 1) * sizeof(double)) : NULL;
+}
+
+/* Random values for all. */
+static void random_before(const op_case *c, double **before)
+{
+    spk_rng rng = spk_rng_make(seed, SPK_PURPOSE_TEST, 2, (uint64_t)c->op, 0);
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        before[i] = spk_new((size_t)(case_count(&c->in[i]) + 1) * sizeof(double));
+        for (int64_t j = 0; j < case_count(&c->in[i]); j++)
+            before[i][j] = (double)(float)(2 * spk_rng_uniform(&rng) - 1);
+    }
+}
+
+static void free_all(double **p)
+{
+    for (int i = 0; i < SPK_MAX_IN; i++)
+        spk_free(p[i]);
+}
+
+static truth find_truth(const op_case *c, op_values *v)
+{
+    truth t = {0};
+    const spk_kernel *k = spk_kernel_table(c->op, SPK_F64)[0];
+    rig *r = rig_open(c, k, SPK_F64, 2, true, 0);
+    rig_fwd(r, v);
+    rig_get(r, &c->out[0], &r->a.out[0], v->out);
+    t.out = copy_of(v->out, case_count(&c->out[0]));
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        double *state = spk_new((size_t)(case_count(&c->in[i]) + 1) * sizeof *state);
+        if (c->in[i].is_state) rig_get(r, &c->in[i], &r->a.in[i], state);
+        t.state[i] = state;
+    }
+    for (int64_t o = 0; o < case_count(&c->out[0]) && c->dout_masked; o++)
+        v->dout[o] = t.out[o] > 0 ? v->dout[o] : 0;
+    if (k->bwd) {
+        double *before[SPK_MAX_IN];
+        written(c, before);
+        rig_bwd(r, v, before);
+        free_all(before);
+    }
+    for (int i = 0; i < SPK_MAX_IN; i++)
+        t.din[i] = copy_of(v->din[i], case_count(&c->in[i]));
+    rig_close(r);
+    return t;
+}
+
+static void free_truth(truth *t)
+{
+    spk_free(t->out);
+    free_all(t->din);
+    free_all(t->state);
+}
+
+static void check_forward(rig *r, op_values *v, const truth *t)
+{
+    const op_case *c = r->c;
+    rig_fwd(r, v);
+    rig_get(r, &c->out[0], &r->a.out[0], v->out);
+    assert_near(c, r->k, "output", v->out, t->out, NULL, case_count(&c->out[0]));
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        const int64_t n = case_count(&c->in[i]);
+        double *now = spk_new((size_t)(n + 1) * sizeof *now);
+        if (n) rig_get(r, &c->in[i], &r->a.in[i], now);
+        if (c->in[i].is_state)
+            assert_near(c, r->k, "state", now, t->state[i], NULL, n);
+        else
+            assert_same_bits(c, r->k, "an input that is only read", now, v->in[i], n);
+        spk_free(now);
+    }
+}
+
+/* One backward pass against the truth. */
+static void check_backward(rig *r, op_values *v, const truth *t, double *const *before)
+{
+    static const char *const names[SPK_MAX_IN] = {"gradient 0", "gradient 1", "gradient 2", "gradient 3"};
+    rig_fwd(r, v);
+    rig_bwd(r, v, before);
+    for (int i = 0; i < SPK_MAX_IN; i++)
+        if (r->c->in[i].has_grad && !(r->skip >> i & 1))
+            assert_near(r->c, r->k, names[i], v->din[i], t->din[i], before[i], case_count(&r->c->in[i]));
+}
+
+/* Both passes again with a new state: the same bits. */
+static void check_repeats(const op_case *c, const spk_kernel *k, op_values *v, double *const *before, int n_threads)
+{
+    double *out = NULL, *din[SPK_MAX_IN] = {0};
+    for (int time = 0; time < 2; time++) {
+        rig *r = rig_open(c, k, SPK_F32, n_threads, true, 0);
+        rig_fwd(r, v);
+        rig_get(r, &c->out[0], &r->a.out[0], v->out);
+        if (k->bwd) rig_bwd(r, v, before);
+        rig_close(r);
+        for (int i = 0; i < SPK_MAX_IN && time == 1; i++)
+            assert_same_bits(c, k, "a gradient", v->din[i], din[i], c->in[i].has_grad ? case_count(&c->in[i]) : 0);
+        for (int i = 0; i < SPK_MAX_IN && time == 0; i++)
+            din[i] = copy_of(v->din[i], case_count(&c->in[i]));
+        if (time == 1)
+            assert_same_bits(c, k, "the output", v->out, out, case_count(&c->out[0]));
+        else
+            out = copy_of(v->out, case_count(&c->out[0]));
+    }
+    spk_free(out);
+    free_all(din);
+}
+
+/* Without the gradients of `skip`. */
+static void check_skip(const op_case *c, const spk_kernel *k, op_values *v, const truth *t, double *const *before,
+                       unsigned skip)
+{
+    const spk_geom g = case_geom(c, SPK_F32, 2, true, skip);
+    if (k->supports && !k->supports(&g)) return;
+    rig *r = rig_open(c, k, SPK_F32, 2, true, skip);
+    check_backward(r, v, t, before);
+    rig_close(r);
+}
+
+static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, const truth *t)
+{
+    double *zero[SPK_MAX_IN], *some[SPK_MAX_IN];
+    written(c, zero);
+    random_before(c, some);
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        rig *r = rig_open(c, k, SPK_F32, n_threads, false, 0);
+        check_forward(r, v, t);
+        rig_close(r);
+        r = rig_open(c, k, SPK_F32, n_threads, true, 0);
+        check_forward(r, v, t);
+        if (k->bwd) {
+            check_backward(r, v, t, zero);
+            check_backward(r, v, t, some);
+        }
+        rig_close(r);
+    }
+    for (int i = 0; i < SPK_MAX_IN && k->bwd; i++) {
+        if (c->in[i].has_grad) {
+            check_skip(c, k, v, t, zero, 1u << i);
+            check_skip(c, k, v, t, some, ~(1u << i));
+        }
+    }
+    check_repeats(c, k, v, some, 2);
+    free_all(zero);
+    free_all(some);
+}
+
+/* ---- all rows of an op ---- */
+
+static void check_op(spk_op op)
+{
+    const spk_kernel *const *table = spk_kernel_table(op, SPK_F32);
+    int64_t taken[8] = {0}, rows = 0;
+    for (const op_row *row = op_tests[op]->rows; row->name; row++, rows++) {
+        const op_case c = make_case(op, row);
+        op_values v = values_new(&c, seed);
+        truth t = find_truth(&c, &v);
+        if (spk_kernel_table(op, SPK_F64)[0]->bwd) check_differences(&c, &v, t.din);
+        for (int k = 0; table[k]; k++) {
+            const spk_geom g = case_geom(&c, SPK_F32, 2, true, 0);
+            if (table[k]->supports && !table[k]->supports(&g)) continue;
+            check_kernel(&c, table[k], &v, &t);
+            taken[k]++;
+        }
+        free_truth(&t);
+        values_free(&v);
+    }
+    for (int k = 0; table[k]; k++) {
+        print_message("%s: %s ran %lld of %lld rows\n", spk_op_name(op), table[k]->name, (long long)taken[k],
+                      (long long)rows);
+        assert_true(taken[k] > 0);
+    }
+    assert_null(op == SPK_OP_MELSPEC ? table[0]->bwd : NULL);
+    assert_true(op == SPK_OP_MELSPEC || table[0]->bwd);
+}
+
+#define OP_RUN(NAME, name)                                                                                             \
+    static void run_##name(void **state)                                                                               \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        check_op(SPK_OP_##NAME);                                                                                       \
+    }
+SPK_OPS(OP_RUN)
+#undef OP_RUN
+
+/* ---- the choice ---- */
+
+static void test_choice(void **state)
+{
+    (void)state;
+    for (int op = 0; op < SPK_N_OPS; op++) {
+        for (const op_row *row = op_tests[op]->rows; row->name; row++) {
+            const op_case c = make_case((spk_op)op, row);
+            spk_geom g = case_geom(&c, SPK_F32, 2, true, 0);
+            unsetenv("SPK_IMPL");
+            const spk_kernel *k = spk_kernel_find(&g);
+            assert_true(!k->supports || k->supports(&g));
+            setenv("SPK_IMPL", "reference", 1);
+            assert_string_equal(spk_kernel_find(&g)->name, "reference");
+            unsetenv("SPK_IMPL");
+            g.dtype = SPK_F64;
+            assert_string_equal(spk_kernel_find(&g)->name, "reference");
+        }
+    }
+    assert_string_equal(spk_op_name(SPK_OP_AAM_SOFTMAX), "aam_softmax");
+}
+
+/* Fourier transforms of odd length and strided samples are left to the reference. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    int refused = 0;
+    for (const op_row *row = op_tests[SPK_OP_MELSPEC]->rows; row->name; row++) {
+        const op_case c = make_case(SPK_OP_MELSPEC, row);
+        const spk_geom g = case_geom(&c, SPK_F32, 2, false, 0);
+        const bool odd = row->x % 2 || row->gap;
+        assert_int_equal(strcmp(spk_kernel_find(&g)->name, "reference") == 0, odd);
+        refused += odd;
+    }
+    assert_int_equal(refused, 2);
+}
+
+int main(void)
+{
+    const char *text = getenv("SEED");
+    int64_t number;
+    if (text && spk_parse_int(text, &number)) seed = (uint64_t)number;
+    print_message("SEED=%llu\n", (unsigned long long)seed);
+    const struct CMUnitTest tests[] = {
+#define OP_RUN(NAME, name) cmocka_unit_test_setup_teardown(run_##name, NULL, NULL),
+        SPK_OPS(OP_RUN)
+#undef OP_RUN
+            cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
