@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Failure messages: one sentence for each thread, and assertions for what only a bug does. */
+#define SPK_BASE_FAIL_C
 #include "base/base_impl.h"
 
 #include <errno.h>

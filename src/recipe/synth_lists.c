@@ -98,8 +98,9 @@ static spk_status write_trials(const spk_synth_options *o, const synth_speaker *
     for (int64_t left = report->n_trials; left > 0; left--) {
         int64_t at = spk_rng_below(&r, left);
         int kind = 0;
-        while (at >= take[kind] - used[kind])
+        while (kind < N_KINDS - 1 && at >= take[kind] - used[kind])
             at -= take[kind] - used[kind], kind++;
+        SPK_ASSERT(pairs[kind] && used[kind] < n[kind]);
         const pair p = pairs[kind][used[kind]++];
         const char *sa = valid[p.a / each].name, *sb = valid[p.b / each].name;
         char a[32], b[32];
