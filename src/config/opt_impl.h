@@ -12,16 +12,16 @@
 #include "spk/config.h" /* spk_int_list, spk_str_list, spk_triple_list, SPK_NONE */
 
 typedef enum spk_opt_kind {
-    SPK_OPT_BOOL,     /* bool */
-    SPK_OPT_INT,      /* int64_t; suffixes k, M, G where SPK_OPT_SIZE is set */
-    SPK_OPT_FLOAT,    /* double; takes ints */
-    SPK_OPT_STR,      /* char * (owned; NULL for none); with `choices`: one of them, in the table's spelling */
-    SPK_OPT_CHOICE,   /* int: index into choices; words are compared without case */
-    SPK_OPT_INTS,     /* spk_int_list; none is n = 0 */
-    SPK_OPT_STRS,     /* spk_str_list; repeatable on the command line; replaces the YAML's list */
-    SPK_OPT_FLOATS2,  /* double[2] */
-    SPK_OPT_TREE,     /* spk_yaml * (owned copy of the node, NULL for none): nested structures */
-    SPK_OPT_TRIPLES   /* spk_triple_list: "a,b,c" or lists of three words; repeatable as STRS */
+    SPK_OPT_BOOL,    /* bool */
+    SPK_OPT_INT,     /* int64_t; suffixes k, M, G where SPK_OPT_SIZE is set */
+    SPK_OPT_FLOAT,   /* double; takes ints */
+    SPK_OPT_STR,     /* char * (owned; NULL for none); with `choices`: one of them, in the table's spelling */
+    SPK_OPT_CHOICE,  /* int: index into choices; words are compared without case */
+    SPK_OPT_INTS,    /* spk_int_list; none is n = 0 */
+    SPK_OPT_STRS,    /* spk_str_list; repeatable on the command line; replaces the YAML's list */
+    SPK_OPT_FLOATS2, /* double[2] */
+    SPK_OPT_TREE,    /* spk_yaml * (owned copy of the node, NULL for none): nested structures */
+    SPK_OPT_TRIPLES  /* spk_triple_list: "a,b,c" or lists of three words; repeatable as STRS */
 } spk_opt_kind;
 
 enum {

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What options ask of each other, one message for each rule; and how batches are made. */
+#include "config/config_impl.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is(const char *text, const char *word)
+{
+    return text && strcmp(text, word) == 0;
+}
+
+/* Which option a message is about, for the exit status. */
+typedef struct checker {
+    const spk_config *c;
+    const char *key;
+    char where[512];
+} checker;
+
+static const char *at(checker *k, const char *key)
+{
+    k->key = key;
+    return spk_option_where(k->c->source, key, k->where, sizeof k->where);
+}
+
+/* ---- data ---- */
+
+static spk_status check_entry(checker *k, const char *key, const spk_triple *t)
+{
+    static const char *const names[] = {"speech", "speech2", "trial", "spk_labels", "task_tokens"};
+    const char *name = t->part[1], *type = t->part[2];
+    bool known = false;
+    for (int i = 0; i < SPK_COUNT(names); i++)
+        known |= is(name, names[i]);
+    if (!known) {
+        const char *near = spk_nearest(name, names, SPK_COUNT(names));
+        return spk_fail(SPK_E_CONFIG, "%s: data '%s' (%s) is not known; %s%s", at(k, key), name, t->part[0],
+                        near ? "did you mean " : "speaker training has speech, speech2, spk_labels and task_tokens",
+                        near ? near : "");
+    }
+    const bool audio = is(name, "speech") || is(name, "speech2");
+    if (!is(type, audio ? "sound" : "text"))
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: type %s of %s (%s) is not supported yet; give it as %s", at(k, key),
+                        type, name, t->part[0], audio ? "sound" : "text");
+    return SPK_OK;
+}
+
+static spk_status check_list(checker *k, const char *key, const spk_triple_list *list, const char *const *needed,
+                             int n_needed)
+{
+    for (int64_t i = 0; i < list->n; i++) {
+        SPK_TRY(check_entry(k, key, &list->v[i]));
+        for (int64_t j = 0; j < i; j++)
+            if (is(list->v[j].part[1], list->v[i].part[1]))
+                return spk_fail(SPK_E_CONFIG, "%s: %s is given twice (%s and %s)", at(k, key), list->v[i].part[1],
+                                list->v[j].part[0], list->v[i].part[0]);
+    }
+    for (int n = 0; n < n_needed; n++) {
+        bool found = false;
+        for (int64_t i = 0; i < list->n; i++)
+            found |= is(list->v[i].part[1], needed[n]);
+        if (!found)
+            return spk_fail(SPK_E_CONFIG, "%s: there is no entry for %s; add --%s PATH,%s,%s", at(k, key), needed[n],
+                            key, needed[n], spk_starts_with(needed[n], "speech") ? "sound" : "text");
+    }
+    return SPK_OK;
+}
+
+static spk_status check_data(checker *k)
+{
+    static const char *const train[] = {"speech", "spk_labels"};
+    static const char *const valid[] = {"speech", "speech2", "spk_labels"};
+    static const char train_key[] = "train_data_path_and_name_and_type";
+    static const char valid_key[] = "valid_data_path_and_name_and_type";
+    const spk_config *c = k->c;
+    const spk_triple_list *t = &c->train_data_path_and_name_and_type, *v = &c->valid_data_path_and_name_and_type;
+    if (c->train_dir && t->n > 0)
+        return spk_fail(SPK_E_CONFIG, "%s and %s both say where the training data are; give one", at(k, "train_dir"),
+                        train_key);
+    if (c->valid_dir && v->n > 0)
+        return spk_fail(SPK_E_CONFIG, "%s and %s both say where the trials are; give one", at(k, "valid_dir"),
+                        valid_key);
+    if (!c->train_dir && t->n == 0)
+        return spk_fail(SPK_E_CONFIG,
+                        "training data are missing; give --train_dir DIR, or --%s PATH,NAME,TYPE for "
+                        "speech and spk_labels",
+                        at(k, train_key));
+    if (!c->valid_dir && v->n == 0)
+        return spk_fail(SPK_E_CONFIG,
+                        "trials for validation are missing; give --valid_dir DIR, or --%s "
+                        "PATH,NAME,TYPE for speech, speech2 and spk_labels",
+                        at(k, valid_key));
+    if (t->n > 0) SPK_TRY(check_list(k, train_key, t, train, SPK_COUNT(train)));
+    if (v->n > 0) SPK_TRY(check_list(k, valid_key, v, valid, SPK_COUNT(valid)));
+    if (!c->train_dir && (!c->spk2utt || !c->spk2utt[0]))
+        return spk_fail(SPK_E_CONFIG, "%s is missing; give --spk2utt FILE, whose lines name the speakers",
+                        at(k, "spk2utt"));
+    return SPK_OK;
+}
+
+static spk_status check_augmentation(checker *k)
+{
+    const spk_preprocess_options *p = &k->c->preprocess;
+    const struct {
+        const char *key;
+        double value;
+    } probability[] = {{"noise_apply_prob", p->noise_apply_prob}, {"rir_apply_prob", p->rir_apply_prob}};
+    for (int i = 0; i < SPK_COUNT(probability); i++) {
+        char where[512], value[32];
+        const spk_yaml *node = spk_yaml_get(k->c->preprocessor_conf, probability[i].key);
+        if (probability[i].value == 0) continue;
+        k->key = "preprocessor_conf";
+        spk_format_double(probability[i].value, value);
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: preprocessor_conf.%s: %s is not supported yet; set it to 0",
+                        node->file && spk_starts_with(node->file, "--") ? node->file
+                                                                        : spk_yaml_where(node, where, sizeof where),
+                        probability[i].key, value);
+    }
+    return SPK_OK;
+}
+
+/* ---- criteria ---- */
+
+static bool is_metric(const char *phase, const char *key)
+{
+    static const char *const train[] = {"loss", "accuracy"};
+    static const char *const valid[] = {"eer",      "mindcf",  "eer_espnet",  "mindcf_espnet", "n_trials",
+                                        "trg_mean", "trg_std", "nontrg_mean", "nontrg_std"};
+    for (int i = 0; is(phase, "train") && i < SPK_COUNT(train); i++)
+        if (is(key, train[i])) return true;
+    for (int i = 0; is(phase, "valid") && i < SPK_COUNT(valid); i++)
+        if (is(key, valid[i])) return true;
+    return false;
+}
+
+/* Of ESPnet's default list; no speaker training has these, so they never choose a model. */
+static bool is_default_criterion(const spk_triple *t)
+{
+    return (is(t->part[0], "valid") && is(t->part[1], "loss") && is(t->part[2], "min")) ||
+           ((is(t->part[0], "train") || is(t->part[0], "valid")) && is(t->part[1], "acc") && is(t->part[2], "max"));
+}
+
+static spk_status check_criteria(checker *k)
+{
+    const spk_triple_list *list = &k->c->best_model_criterion;
+    for (int64_t i = 0; i < list->n; i++) {
+        const spk_triple *t = &list->v[i];
+        const char *key = "best_model_criterion";
+        if (!is(t->part[2], "min") && !is(t->part[2], "max"))
+            return spk_fail(SPK_E_CONFIG, "%s: '%s' in %s,%s,%s must be min or max", at(k, key), t->part[2], t->part[0],
+                            t->part[1], t->part[2]);
+        if (!is_metric(t->part[0], t->part[1]) && !is_default_criterion(t))
+            return spk_fail(SPK_E_CONFIG,
+                            "%s: there is no %s.%s; there are train.loss, train.accuracy, valid.eer, valid.mindcf",
+                            at(k, key), t->part[0], t->part[1]);
+    }
+    return SPK_OK;
+}
+
+/* ---- batches ---- */
+
+static spk_status check_batches(checker *k)
+{
+    const spk_config *c = k->c;
+    if (is(c->iterator_type, "sequence") && is(c->batch_type, "catbel"))
+        return spk_fail(SPK_E_CONFIG, "%s: catbel needs iterator_type category", at(k, "batch_type"));
+    if (is(c->iterator_type, "sequence") && is(c->batch_type, "folded") && c->fold_length.n > 0)
+        return spk_fail(
+            SPK_E_UNSUPPORTED,
+            "%s: batches by length are not supported yet; remove fold_length, or set batch_type to unsorted",
+            at(k, "fold_length"));
+    return SPK_OK;
+}
+
+void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
+{
+    memset(out, 0, sizeof *out);
+    const bool category = is(c->iterator_type, "category");
+    if (!train) {
+        out->kind = SPK_BATCH_IN_ORDER;
+        out->batch_size = c->valid_batch_size == SPK_NONE ? c->batch_size : c->valid_batch_size;
+        return;
+    }
+    out->batch_size = c->batch_size;
+    out->drop_last = c->drop_last_iter;
+    out->kind = category && !is(c->batch_type, "unsorted") ? SPK_BATCH_CATBEL : SPK_BATCH_SHUFFLED;
+    if (!is(c->batch_type, "folded")) return;
+    out->note = category ? "batch_type folded with iterator_type category: batches are category-balanced (catbel)"
+                         : "batch_type folded without fold_length: plain shuffled batches of batch_size utterances";
+}
+
+/* ---- all of it ---- */
+
+static spk_status check_training(checker *k)
+{
+    const spk_config *c = k->c;
+    if (!c->output_dir || !c->output_dir[0])
+        return spk_fail(SPK_E_CONFIG, "%s is missing; give --output_dir DIR", at(k, "output_dir"));
+    if (c->resume && c->overwrite)
+        return spk_fail(SPK_E_CONFIG, "%s: a training is either resumed or overwritten; leave one out",
+                        at(k, "overwrite"));
+    SPK_TRY(check_data(k));
+    SPK_TRY(check_batches(k));
+    SPK_TRY(check_criteria(k));
+    return check_augmentation(k);
+}
+
+spk_status spk_config_check(const spk_config *config, spk_config_use use, bool *usage)
+{
+    checker k = {.c = config};
+    if (usage) *usage = false;
+    SPK_TRY(spk_options_check(&spk__config_options, config, config->source, (int)use, usage));
+    if (use != SPK_CONFIG_TRAIN) return SPK_OK;
+    const spk_status status = check_training(&k);
+    if (status != SPK_OK && usage) /* a missing option is asked for on the command line */
+        *usage = spk_option_on_command_line(config->source, k.key) || spk_yaml_index(config->source, k.key) < 0;
+    return status;
+}

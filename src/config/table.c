@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options.def as arrays: what the readers need, and what is supported. */
+#include "config/config_impl.h"
+
+#include <math.h>
+
+/* ---- a field of the wrong type does not compile ---- */
+
+#define FIELD_BOOL bool
+#define FIELD_INT int64_t
+#define FIELD_FLOAT double
+#define FIELD_STR char *
+#define FIELD_INTS spk_int_list
+#define FIELD_STRS spk_str_list
+#define FIELD_TRIPLES spk_triple_list
+#define FIELD_TREE spk_yaml *
+
+#define GROUP(title, first)
+#define ROW(key, kind, preset, min, max, choices, flags, support, accepted, use, help)                                 \
+    _Static_assert(_Generic(((spk_config *)0)->key, FIELD_##kind : 1, default : 0), "field of another type: " #key);
+#include "config/options.def"
+#undef ROW
+
+/* ---- the arrays ---- */
+
+#define ROW(key, kind, preset, min, max, choices, flags, support, accepted, use, help) AT_##key,
+enum {
+#include "config/options.def"
+    N_OPTIONS
+};
+#undef ROW
+
+#define ROW(key, kind, preset, min, max, choices, flags, support, accepted, use, help)                                 \
+    {#key, SPK_OPT_##kind, offsetof(spk_config, key), preset, min, max, choices, help, flags},
+static const spk_opt table[N_OPTIONS] = {
+#include "config/options.def"
+};
+#undef ROW
+#undef GROUP
+
+#define USE_MODEL SPK_CONFIG_MODEL
+#define USE_TRAIN SPK_CONFIG_TRAIN
+#define GROUP(title, first) [AT_##first].group = title,
+#define ROW(key, kind, preset, min, max, choices, flags, kept, allowed, used, help)                                    \
+    [AT_##key].support = SPK_SUPPORT_##kept, [AT_##key].accepted = allowed, [AT_##key].use = USE_##used,
+static const spk_opt_meta meta[N_OPTIONS] = {
+#include "config/options.def"
+};
+#undef ROW
+#undef GROUP
+
+const spk_options spk__config_options = {table, meta, N_OPTIONS};
+
+const spk_args_spec spk__config_spec = {
+    .command = "spk train",
+    .usage = "--config conf.yaml --output_dir exp [--option value]...",
+    .about = "Train a speaker model and measure it on trials of other speakers after every epoch. The options are\n"
+             "ESPnet's; values come from the defaults, then the file of --config, then the command line. Options\n"
+             "ending in _conf take key=value or \"{key: value}\" and merge with the file's; an option that is a list\n"
+             "may be repeated and replaces the file's list.",
+    .options = {table, meta, N_OPTIONS},
+};
+
+/* ---- preprocessor_conf ---- */
+
+#define AT(field) offsetof(spk_preprocess_options, field)
+const spk_opt spk__preprocess_table[] = {
+    {"target_duration", SPK_OPT_FLOAT, AT(target_duration), "3.0", 0.01, 3600, NULL, "seconds of a crop", 0},
+    {"sample_rate", SPK_OPT_INT, AT(sample_rate), "16000", 1000, 1000000, NULL, "Hz that the model hears", 0},
+    {"num_eval", SPK_OPT_INT, AT(num_eval), "10", 1, 100000, NULL, "segments of a validation utterance", 0},
+    {"rir_scp", SPK_OPT_STR, AT(rir_scp), "none", 0, 0, NULL, "list of room responses", SPK_OPT_NULLABLE},
+    {"rir_apply_prob", SPK_OPT_FLOAT, AT(rir_apply_prob), "0", 0, 1, NULL, "how often one is applied", 0},
+    {"noise_info", SPK_OPT_TREE, AT(noise_info), "none", 0, 0, NULL, "kinds of noise", SPK_OPT_NULLABLE},
+    {"noise_apply_prob", SPK_OPT_FLOAT, AT(noise_apply_prob), "0", 0, 1, NULL, "how often noise is added", 0},
+    {"short_noise_thres", SPK_OPT_FLOAT, AT(short_noise_thres), "0.5", 0, INFINITY, NULL, "shortest noise", 0},
+};
+const int spk__n_preprocess = SPK_COUNT(spk__preprocess_table);
