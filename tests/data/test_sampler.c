@@ -214,7 +214,7 @@ static void dominant_speaker(void **state)
     spk_epoch_plan p;
     for (int64_t e = 1; e <= 40; e++) {
         help_ok(spk_sampler_plan(s, e, &p));
-        check_batches(&p, c, n, C, 1);
+        check_batches(&p, c, n, C, spk_sampler_quota(s));
         for (int64_t i = 0; i < p.n_items; i++)
             count[p.item[i]]++;
         spk_epoch_plan_clear(&p);
