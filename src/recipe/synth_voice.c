@@ -48,9 +48,9 @@ void spk__synth_speaker(const spk_synth_options *o, bool valid, int i, synth_spe
 
     /* The members of a cluster stand on a circle around its centre. */
     const double angle = phase + 6.283185307 * member / o->cluster;
-    out->pitch = pitch + 16 * o->spread * cos(angle);
-    out->tract = tract * (1 + 0.05 * o->spread * sin(angle));
-    out->wpm = wpm + 10 * o->spread * cos(2 * angle + 1);
+    out->pitch = pitch + 32 * o->spread * cos(angle);
+    out->tract = tract * (1 + 0.1 * o->spread * sin(angle));
+    out->wpm = wpm + 20 * o->spread * cos(2 * angle + 1);
     (void)snprintf(out->name, sizeof out->name, "%c%03d", valid ? 'v' : 't', i + 1);
     (void)snprintf(out->voice, sizeof out->voice, "%s+%s", accent, variants[order[nth % N_VARIANTS]]);
 }
