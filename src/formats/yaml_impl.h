@@ -12,15 +12,15 @@ typedef enum spk_yaml_kind { SPK_YAML_SCALAR, SPK_YAML_LIST, SPK_YAML_MAP } spk_
 
 typedef struct spk_yaml {
     spk_yaml_kind kind;
-    char *text;        /* scalar: its text */
-    bool quoted;       /* scalar: was written in quotes, so it is a string whatever it looks like */
-    const char *file;  /* name of the source for messages ("conf.yaml", "--optim_conf"); owned by the root */
-    int line, column;  /* from 1; 0: not from a file */
-    int64_t n;         /* list, map: entries */
+    char *text;       /* scalar: its text */
+    bool quoted;      /* scalar: was written in quotes, so it is a string whatever it looks like */
+    const char *file; /* name of the source for messages ("conf.yaml", "--optim_conf"); owned by the root */
+    int line, column; /* from 1; 0: not from a file */
+    int64_t n;        /* list, map: entries */
     struct spk_yaml **item;
-    char **key;        /* map: names of the entries */
+    char **key; /* map: names of the entries */
     int *key_line, *key_column;
-    char *owned_file;  /* the root's */
+    char *owned_file; /* the root's */
 } spk_yaml;
 
 /* Read a file, or parse text that is called `name` in messages. An empty document is an empty map. */
