@@ -75,7 +75,7 @@ static spk_status speak(const spk_synth_options *o, const synth_speaker *who, sp
 {
     const double seconds = o->seconds_low + (o->seconds_high - o->seconds_low) * spk_rng_uniform(r);
     const double pitch = who->pitch + 3 * o->wander * spk_rng_normal(r);
-    const double tract = who->tract * (1 + 0.013 * o->wander * spk_rng_normal(r));
+    const double tract = who->tract * (1 + 0.009 * o->wander * spk_rng_normal(r));
     const double wpm = who->wpm * (1 + 0.08 * o->wander * (2 * spk_rng_uniform(r) - 1));
     const int64_t shortest = (int64_t)(o->seconds_low * o->rate), longest = (int64_t)(seconds * o->rate);
     int n_words = (int)(seconds * wpm / 60 * 1.25) + 2;
