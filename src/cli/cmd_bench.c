@@ -32,16 +32,18 @@ static const spk_opt table[] = {
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes on stderr", 0},
 };
 
-static const cli_command command = {
-    .name = "bench",
-    .synopsis = "bench --config CONF.yaml [OPTION...]",
-    .about = "Time training steps (forward, backward, Adam) and embedding on random waves; print one JSON line.",
-    .notes =
-        "Keys: config, batch, amp, compile, threads, parameters, train_utt_per_s, embed_utt_per_s, peak_gb (of the\n"
-        "process, 1e9 bytes), gflops (of a training step, forward and backward, a second) and share_of_peak (gflops\n"
-        "over those of a large matrix product with the same threads, measured at the start).\n",
-    .table = table,
-    .n = SPK_COUNT(table),
+static const spk_args_spec spec = {
+    .command = "spk bench",
+    .usage = "--config CONF.yaml [OPTION...]",
+    .about =
+        "Times training steps (forward, backward, Adam) and embedding on random waves; prints one JSON line. Keys: "
+        "config,\n"
+        "batch, amp, compile, threads, parameters, train_utt_per_s, embed_utt_per_s, peak_gb (of the process, 1e9 "
+        "bytes),\n"
+        "gflops (of a training step, forward and backward, a second) and share_of_peak (gflops over those of a large\n"
+        "matrix product with the same threads, measured at the start).",
+    .no_file = true,
+    .options = {table, NULL, SPK_COUNT(table)},
 };
 
 typedef struct bench {
@@ -194,9 +196,10 @@ done:
 int cmd_bench(int argc, char **argv)
 {
     bench_options o;
-    int done;
-    cli_parse(&command, argc, argv, &o, NULL, NULL, &done);
-    if (done >= 0) return done;
+    spk_args args;
+    const int rc = cli_args(&spec, argc, argv, &o, &args);
+    if (rc != CLI_GO_ON) return rc;
+    spk_args_clear(&args);
     cli_log_start(o.quiet, SPK_LOG_INFO);
     spk_signals_catch();
     const spk_status status =

@@ -230,7 +230,7 @@ void spk__yaml_merge(spk_yaml *into, const spk_yaml *from)
 static spk_status read_file(reader *r)
 {
     const spk_yaml *path = find_option(r->spec, "config") ? spk_yaml_get(r->given, "config") : NULL;
-    if (!path || spk_yaml_is_null(path)) return SPK_OK;
+    if (r->spec->no_file || !path || spk_yaml_is_null(path)) return SPK_OK;
     spk_yaml *file = NULL;
     SPK_TRY(spk_yaml_load(path->text, &file));
     if (file->kind != SPK_YAML_MAP) {

@@ -38,6 +38,7 @@ typedef struct spk_args_spec {
     const char *about;        /* a few sentences, lines broken */
     const char *words;        /* what the positional words are, for messages: "files"; NULL: there are none */
     int min_words, max_words; /* max -1: any number */
+    bool no_file;             /* a --config of the table is an option like the others, not a file of options */
     spk_options options;
 } spk_args_spec;
 

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * spk extract, in two ways: ESPnet's (options that name lists or trials: segments of each distinct utterance, to
+ * OUT/SET_embeddings.npz), and embedding whatever the words of the command line name, as whole recordings.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "cli/eval_impl.h"
+#include "cli/inputs_impl.h"
+#include "cli/sink_impl.h"
+
+#define OWN_ROWS                                                                                                       \
+    GROUP("Output")                                                                                                    \
+    ROW(output_dir, STR, output_dir, "none", 0, 0, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                                \
+        "folder of the result, which is made; none: the current folder, or standard output with --format jsonl")       \
+    ROW(format, STR, format, "npz", 0, 0, "npz|npy|ark|jsonl", 0, WORKS, NULL,                                         \
+        "one compressed file of arrays; a file for each; Kaldi's ark and scp; JSON lines")                             \
+    GROUP("What is embedded")                                                                                          \
+    ROW(whole, BOOL, whole, "false", 0, 0, NULL, 0, WORKS, NULL,                                                       \
+        "whole recordings instead of segments; true where IN... is given")                                             \
+    ROW(target_duration, FLOAT, target_duration, "none", 0.01, 86400, NULL, SPK_OPT_NULLABLE, WORKS, NULL,             \
+        "seconds of a segment; none: 3, as in ESPnet, or as in the model's training where IN... is given")             \
+    ROW(num_eval, INT, num_eval, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                               \
+        "segments of an utterance; none: 10, as in ESPnet, or as in the model's training where IN... is given")        \
+    ROW(average_embd, BOOL, average_embd, "false", 0, 0, NULL, 0, WORKS, NULL,                                         \
+        "the mean over the segments instead of one embedding for each")                                                \
+    ROW(valid_batch_size, INT, valid_batch_size, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,               \
+        "utterances computed at once; none: chosen")
+
+#define GROUP(title)
+#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
+    {#key, SPK_OPT_##kind, offsetof(eval_options, field), preset, min, max, choices, help, flags},
+static const spk_opt table[] = {OWN_ROWS
+#include "cli/eval_options.def"
+};
+#undef ROW
+#undef GROUP
+
+#define GROUP(title) {title, SPK_SUPPORT_WORKS, NULL, -1},
+#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
+    {NULL, SPK_SUPPORT_##support, accepted, 0},
+static const spk_opt_meta meta_rows[] = {OWN_ROWS
+#include "cli/eval_options.def"
+};
+#undef ROW
+#undef GROUP
+
+/* ---- to a sink ---- */
+
+typedef struct collecting {
+    sink *sink;
+    int64_t size; /* E */
+    bool whole, average;
+    int64_t n_good, n_failed;
+    float *mean;
+} collecting;
+
+static spk_status take(void *user, const spk_embed_result *r)
+{
+    collecting *c = user;
+    if (r->status != SPK_OK) {
+        c->n_failed++;
+        cli_complain("%s", r->message);
+        return SPK_OK;
+    }
+    c->n_good++;
+    const int64_t E = c->size, matrix[2] = {r->n_segments, E};
+    if (c->whole) return sink_add(c->sink, r->id, 1, &E, r->embedding);
+    if (!c->average) return sink_add(c->sink, r->id, 2, matrix, r->embedding);
+    for (int64_t i = 0; i < E; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < r->n_segments; k++)
+            sum += (double)r->embedding[k * E + i];
+        c->mean[i] = (float)(sum / (double)r->n_segments);
+    }
+    return sink_add(c->sink, r->id, 1, &E, c->mean);
+}
+
+static spk_status say_result(const char *path, int64_t n, double audio_s, double wall_s)
+{
+    spk_info("extract", "%lld utterances, %.1f s of audio in %.1f s: %.1f utterances/s, %.0f times real time",
+             (long long)n, audio_s, wall_s, (double)n / wall_s, audio_s / wall_s);
+    if (path) printf("%s: %lld embeddings\n", path, (long long)n);
+    return SPK_OK;
+}
+
+/* *n_failed items could not be embedded; the call fails where that holds for all of them. */
+static spk_status extract_items(const eval_options *o, const eval_task *t, const spk_embed_item *items, int64_t n,
+                                const char *stem, int64_t *n_failed)
+{
+    const bool jsonl = strcmp(o->format, "jsonl") == 0;
+    const char *folder = o->output_dir ? o->output_dir : jsonl ? NULL : ".";
+    const spk_embed_list_options how = {
+        .num_eval = o->whole ? 0 : t->num_eval, .target_duration = t->target_duration, .progress = cli_progress};
+    collecting c = {.size = spk_embedder_size(t->embedder), .whole = o->whole, .average = o->average_embd};
+    spk_embed_summary sum = {0};
+    spk_status status;
+    char *path = NULL;
+    c.mean = spk_new(sizeof *c.mean * (size_t)c.size);
+    SPK_GO(sink_open(o->format, folder, stem, &c.sink));
+    path = sink_path(c.sink) ? spk_strdup(sink_path(c.sink)) : NULL;
+    SPK_GO(spk_embed_list(t->embedder, items, n, &how, take, &c, &sum));
+    *n_failed = c.n_failed;
+    if (c.n_good == 0) {
+        status =
+            spk_fail(SPK_E_VALUE, "none of the %lld recordings could be embedded; nothing was written", (long long)n);
+        goto done;
+    }
+    sink *finished = c.sink;
+    c.sink = NULL;
+    SPK_GO(sink_finish(finished));
+    SPK_GO(say_result(path, c.n_good, sum.audio_s, sum.wall_s));
+done:
+    sink_abort(c.sink);
+    spk_free(c.mean);
+    spk_free(path);
+    return status;
+}
+
+/* ---- ESPnet's way ---- */
+
+/* "SET_embeddings": SET is the name of the folder that holds the first data file. A new string. */
+static char *set_stem(const eval_options *o)
+{
+    char *folder = o->valid_dir ? spk_strdup(o->valid_dir) : spk_path_folder(o->data.v[0].part[0]);
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--)
+        folder[n - 1] = 0;
+    const char *name = spk_path_name(folder);
+    const bool plain = *name && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    char *stem = spk_strf("%s%sembeddings", plain ? name : "", plain ? "_" : "");
+    spk_free(folder);
+    return stem;
+}
+
+static spk_status extract_segments(const eval_options *o, eval_task *t, const char *stem)
+{
+    const char *folder = o->output_dir ? o->output_dir : ".";
+    spk_extraction done;
+    char *name = spk_strf("%s.npz", stem);
+    spk_info("extract", "%lld utterances, %lld segments of %g s each", (long long)spk_trial_set_n_utterances(t->set),
+             (long long)t->num_eval, t->target_duration);
+    const spk_status status = spk_trainer_extract_embed_to(spk_net_model(t->embedder->net), t->iterator, &t->options,
+                                                           NULL, folder, name, t->batch_size, o->average_embd, &done);
+    spk_free(name);
+    if (status == SPK_OK) printf("%s: %lld embeddings\n", done.path, (long long)done.n_utterances);
+    return status;
+}
+
+static spk_status extract_set(const eval_options *o, eval_task *t, bool *usage, int64_t *n_failed)
+{
+    spk_status status;
+    if (o->output_dir) SPK_TRY(spk_make_folders(o->output_dir));
+    SPK_TRY(eval_open_data(o, true, false, t, usage));
+    char *stem = set_stem(o);
+    if (strcmp(o->format, "npz") == 0 && !o->whole) {
+        status = extract_segments(o, t, stem);
+    } else {
+        const int64_t n = spk_trial_set_n_utterances(t->set);
+        spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
+        for (int64_t i = 0; i < n; i++)
+            items[i] = (spk_embed_item){spk_trial_set_utterance(t->set, i), spk_trial_set_path(t->set, i)};
+        status = extract_items(o, t, items, n, stem, n_failed);
+        spk_free(items);
+    }
+    spk_free(stem);
+    return status;
+}
+
+/* ---- words ---- */
+
+static spk_status extract_words(const eval_options *o, eval_task *t, const spk_str_list *words, int64_t *n_failed)
+{
+    const spk_config *c = &t->embedder->config;
+    inputs in;
+    SPK_TRY(inputs_read(words->v, words->n, &in));
+    t->num_eval = o->num_eval != SPK_NONE ? o->num_eval : c->preprocess.num_eval;
+    t->target_duration = isnan(o->target_duration) ? c->preprocess.target_duration : o->target_duration;
+    const spk_status status = extract_items(o, t, in.item, in.n, "embeddings", n_failed);
+    inputs_clear(&in);
+    return status;
+}
+
+static spk_status check_options(eval_options *o, const spk_args *args)
+{
+    const bool words = args->words.n > 0;
+    if (words && (o->data.n || o->valid_dir))
+        return spk_fail(SPK_E_CONFIG, "'%s' and %s both name data; give one of them", args->words.v[0],
+                        o->valid_dir ? "--valid_dir" : "--data_path_and_name_and_type");
+    if (words && !spk_args_given(args, "whole")) o->whole = true;
+    if (o->whole && (spk_args_given(args, "num_eval") || spk_args_given(args, "target_duration")))
+        return spk_fail(SPK_E_CONFIG, "--num_eval and --target_duration are about segments: add --whole false");
+    if (o->whole && o->average_embd)
+        return spk_fail(SPK_E_CONFIG, "--average_embd averages over segments: add --whole false");
+    if (!words && !o->data.n && !o->valid_dir)
+        return spk_fail(SPK_E_CONFIG,
+                        "name what to embed: files, a folder, a list *.scp or '-', or --valid_dir FOLDER, "
+                        "or --data_path_and_name_and_type");
+    return SPK_OK;
+}
+
+static spk_status extract(eval_options *o, const spk_args *args, bool *usage, int64_t *n_failed)
+{
+    eval_task t = {0};
+    spk_status status = check_options(o, args);
+    *usage = status != SPK_OK;
+    if (status == SPK_OK) status = eval_open_model(o, &t, usage);
+    if (status == SPK_OK)
+        status = args->words.n ? extract_words(o, &t, &args->words, n_failed) : extract_set(o, &t, usage, n_failed);
+    eval_close(&t);
+    return status;
+}
+
+int cmd_extract(int argc, char **argv)
+{
+    static spk_opt_meta meta[SPK_COUNT(table)];
+    cli_meta(meta_rows, SPK_COUNT(meta_rows), meta);
+    const spk_args_spec spec = {
+        .command = "spk extract",
+        .usage = "--model EXP IN... | --model EXP --valid_dir FOLDER --output_dir OUT [OPTION...]",
+        .about =
+            "Embeds recordings. IN is a file, a folder (all recordings in it), a list *.scp (\"id path\"), or - for a\n"
+            "list on standard input (a path, or an id and a path, in each line): whole recordings, to\n"
+            "OUT/embeddings.npz. A recording that fails is named, the others are kept, and the exit status is 1.\n"
+            "With --valid_dir or --data_path_and_name_and_type, as in ESPnet: segments of each distinct utterance, to\n"
+            "OUT/SET_embeddings.npz, where SET is the name of the folder that holds the first data file.\n"
+            "Embeddings are float32 and not normalised; key = utterance id.",
+        .words = "files, folders and lists",
+        .max_words = -1,
+        .options = {table, meta, SPK_COUNT(table)}};
+    eval_options o;
+    spk_args args;
+    bool usage = false;
+    int64_t n_failed = 0;
+    int rc = cli_args(&spec, argc, argv, &o, &args);
+    if (rc != CLI_GO_ON) return rc;
+    eval_start(&o);
+    rc = cli_failed(extract(&o, &args, &usage, &n_failed));
+    if (rc != CLI_OK && usage) rc = CLI_USAGE;
+    if (rc == CLI_OK && n_failed > 0) {
+        cli_complain("%lld recordings could not be embedded; the others were kept", (long long)n_failed);
+        rc = CLI_FAILED;
+    }
+    spk_args_clear(&args);
+    spk_opts_clear(table, SPK_COUNT(table), &o);
+    const int flushed = cli_flush();
+    return rc == CLI_OK ? flushed : rc;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spk validate: EER and minDCF of a model on trials. */
+#include <math.h>
+#include <string.h>
+
+#include "cli/eval_impl.h"
+
+#define OWN_ROWS                                                                                                       \
+    GROUP("Result")                                                                                                    \
+    ROW(json, BOOL, json, "false", 0, 0, NULL, 0, WORKS, NULL, "print one JSON object instead of lines")               \
+    GROUP("Segments")                                                                                                  \
+    ROW(target_duration, FLOAT, target_duration, "none", 0.01, 86400, NULL, SPK_OPT_NULLABLE, WORKS, NULL,             \
+        "seconds of a segment; none: as in the model's training")                                                      \
+    ROW(num_eval, INT, num_eval, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                               \
+        "segments of an utterance; none: as in the model's training")                                                  \
+    ROW(valid_batch_size, INT, valid_batch_size, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,               \
+        "utterances loaded at once; the result does not depend on it")
+
+#define GROUP(title)
+#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
+    {#key, SPK_OPT_##kind, offsetof(eval_options, field), preset, min, max, choices, help, flags},
+static const spk_opt table[] = {OWN_ROWS
+#include "cli/eval_options.def"
+};
+#undef ROW
+#undef GROUP
+
+/* A heading is an entry of its own here and goes to the row that follows it. */
+#define GROUP(title) {title, SPK_SUPPORT_WORKS, NULL, -1},
+#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
+    {NULL, SPK_SUPPORT_##support, accepted, 0},
+static const spk_opt_meta meta_rows[] = {OWN_ROWS
+#include "cli/eval_options.def"
+};
+#undef ROW
+#undef GROUP
+
+/* ---- printing ---- */
+
+typedef struct figure {
+    const char *name;
+    double value;
+} figure;
+
+/* The keys of --json, in this order; n_trials goes before trg_mean. */
+enum { N_FIGURES = 12, I_TRIALS = 4 };
+static void list_figures(const spk_validation *v, figure out[N_FIGURES])
+{
+    const figure f[N_FIGURES] = {{"eer", v->eer},
+                                 {"eer_espnet", v->eer_espnet},
+                                 {"mindcf", v->mindcf},
+                                 {"mindcf_p01", v->mindcf_p01},
+                                 {"n_trials", (double)v->n_trials},
+                                 {"trg_mean", v->trg_mean},
+                                 {"trg_std", v->trg_std},
+                                 {"nontrg_mean", v->nontrg_mean},
+                                 {"nontrg_std", v->nontrg_std},
+                                 {"threshold_eer", v->threshold_eer},
+                                 {"threshold_mindcf", v->threshold_mindcf},
+                                 {"threshold_mindcf_p01", v->threshold_mindcf_p01}};
+    memcpy(out, f, sizeof f);
+}
+
+static void print_json(const spk_validation *v)
+{
+    figure f[N_FIGURES];
+    list_figures(v, f);
+    for (int i = 0; i < N_FIGURES; i++) {
+        char number[32];
+        spk_format_double(f[i].value, number);
+        if (i == I_TRIALS)
+            printf(", \"%s\": %lld", f[i].name, (long long)v->n_trials);
+        else
+            printf("%s\"%s\": %s", i ? ", " : "{", f[i].name, isfinite(f[i].value) ? number : "null");
+    }
+    puts("}");
+}
+
+static void print_lines(const spk_validation *v)
+{
+    figure f[N_FIGURES];
+    list_figures(v, f);
+    for (int i = 0; i < N_FIGURES; i++) {
+        if (i == I_TRIALS)
+            printf("%s=%lld\n", f[i].name, (long long)v->n_trials);
+        else
+            printf("%s=%.6g\n", f[i].name, f[i].value);
+    }
+}
+
+/* ---- the command ---- */
+
+static spk_status validate(const eval_options *o, bool *usage)
+{
+    eval_task t = {0};
+    spk_validation v = {0};
+    spk_status status;
+    const double begun = spk_now();
+    SPK_GO(eval_open_model(o, &t, usage));
+    SPK_GO(eval_open_data(o, false, true, &t, usage));
+    spk_info("validate", "%lld trials over %lld utterances, %lld segments of %g s each",
+             (long long)spk_trial_set_n_trials(t.set), (long long)spk_trial_set_n_utterances(t.set),
+             (long long)t.num_eval, t.target_duration);
+    SPK_GO(spk_trainer_validate_scores(spk_net_model(t.embedder->net), t.iterator, NULL, &t.options, NULL, &v));
+    spk_info("validate", "done in %.1f s", spk_now() - begun);
+    if (o->json)
+        print_json(&v);
+    else
+        print_lines(&v);
+done:
+    spk_validation_clear(&v);
+    eval_close(&t);
+    return status;
+}
+
+int cmd_validate(int argc, char **argv)
+{
+    static spk_opt_meta meta[SPK_COUNT(table)];
+    cli_meta(meta_rows, SPK_COUNT(meta_rows), meta);
+    const spk_args_spec spec = {
+        .command = "spk validate",
+        .usage = "--model EXP --valid_dir FOLDER [OPTION...]",
+        .about =
+            "Embeds each utterance of the trials once, scores each trial with minus the mean distance between the\n"
+            "normalised embeddings of its segments, and prints EER (in percent), minDCF (p_target 0.05, and 0.01),\n"
+            "means and deviations of the two classes, and the thresholds. eer_espnet is what ESPnet would print.",
+        .options = {table, meta, SPK_COUNT(table)}};
+    eval_options o;
+    spk_args args;
+    bool usage = false;
+    int rc = cli_args(&spec, argc, argv, &o, &args);
+    if (rc != CLI_GO_ON) return rc;
+    eval_start(&o);
+    rc = cli_failed(validate(&o, &usage));
+    if (rc != CLI_OK && usage) rc = CLI_USAGE;
+    spk_args_clear(&args);
+    spk_opts_clear(table, SPK_COUNT(table), &o);
+    return rc == CLI_OK ? cli_flush() : rc;
+}

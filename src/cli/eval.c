@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening what `spk validate` and `spk extract` work on. */
+#include "cli/eval_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+void eval_start(const eval_options *o)
+{
+    cli_log_start(o->quiet, cli_log_level(o->log_level));
+    spk_signals_catch();
+}
+
+static spk_status wrong(bool *usage, const char *text)
+{
+    *usage = true;
+    return spk_fail(SPK_E_CONFIG, "%s", text);
+}
+
+spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
+{
+    spk_embedder_options options;
+    int64_t channel = SPK_NONE;
+    if (!o->model && !o->spk_train_config)
+        return wrong(usage,
+                     "name the model: --model EXP, or --spk_train_config CONFIG.yaml --spk_model_file WEIGHTS.pth");
+    if (o->model && o->spk_train_config)
+        return wrong(usage, "--model and --spk_train_config both name a configuration; give one of them");
+    if (spk_channel_parse(o->channel, NULL, &channel) != SPK_OK) {
+        *usage = true;
+        return SPK_E_CONFIG;
+    }
+    spk_embedder_options_init(&options);
+    options.n_threads = cli_threads(o->threads);
+    options.n_loaders = (int)o->num_workers;
+    options.model_file = o->spk_model_file;
+    options.channel = cli_audio(0, channel).channel;
+    SPK_TRY(spk_embedder_open(o->model ? o->model : o->spk_train_config, &options, &t->embedder));
+    spk_info("model", "%s, %lld values in an embedding, %lld Hz", spk_embedder_model_file(t->embedder),
+             (long long)spk_embedder_size(t->embedder), (long long)spk_embedder_sample_rate(t->embedder));
+    return SPK_OK;
+}
+
+spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_trained, eval_task *t, bool *usage)
+{
+    const spk_config *c = &t->embedder->config;
+    spk_trial_set_options s;
+    if (o->data.n == 0 && !o->valid_dir)
+        return wrong(usage, "name the data: --valid_dir FOLDER, or --data_path_and_name_and_type PATH,NAME,TYPE");
+    if (o->data.n > 0 && o->valid_dir)
+        return wrong(usage, "--valid_dir and --data_path_and_name_and_type both name data; give one of them");
+    spk_trial_set_options_init(&s);
+    t->target_duration = !isnan(o->target_duration) ? o->target_duration
+                         : as_trained               ? c->preprocess.target_duration
+                                                    : 3;
+    t->num_eval = o->num_eval != SPK_NONE ? o->num_eval : as_trained ? c->preprocess.num_eval : 10;
+    t->batch_size = o->valid_batch_size != SPK_NONE ? o->valid_batch_size : 20;
+    spk_data_list *lists = cli_lists(&o->data);
+    s.lists = lists;
+    s.n_lists = o->data.n;
+    s.dir = o->valid_dir;
+    s.utterances_only = utterances_only;
+    s.audio = t->embedder->audio;
+    s.target_duration = t->target_duration;
+    s.num_eval = t->num_eval;
+    s.batch_size = t->batch_size;
+    s.num_workers = (int)o->num_workers;
+    spk_status status = spk_trial_set_open(&s, &t->set);
+    spk_free(lists);
+    if (status != SPK_OK) return status;
+    t->options = (spk_trainer_options){.sample_rate = s.audio.sample_rate, .progress = cli_progress};
+    return spk_trial_iterator(t->set, &t->iterator);
+}
+
+void eval_close(eval_task *t)
+{
+    spk_iterator_close(t->iterator);
+    spk_trial_set_close(t->set);
+    spk_embedder_close(t->embedder);
+    memset(t, 0, sizeof *t);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `spk validate` and `spk extract` share: ESPnet's options of an extraction, the model, the trials. */
+#ifndef SPK_CLI_EVAL_IMPL_H
+#define SPK_CLI_EVAL_IMPL_H
+
+#include "cli/cli_impl.h"
+#include "infer/embedder_impl.h"
+#include "spk/spk_trainer.h"
+
+typedef struct eval_options {
+    /* the model */
+    char *model, *spk_train_config, *spk_model_file;
+    /* data */
+    spk_triple_list data;
+    char *valid_dir, *channel;
+    double target_duration;
+    int64_t num_eval, valid_batch_size, num_workers;
+    /* output */
+    char *output_dir, *format;
+    bool average_embd, whole, json;
+    /* running */
+    char *config, *log_level;
+    bool quiet;
+    int64_t threads, seed;
+    /* what is read and has no effect, or must have its harmless value */
+    int64_t ngpu, dist_world_size, dist_rank;
+    char *train_dtype, *model_tag, *dist_launcher;
+    bool use_preprocessor, average_spk;
+    int64_t any_int;
+    double any_float;
+    bool any_bool;
+    char *any_str;
+    spk_str_list any_strs;
+    spk_yaml *any_tree;
+} eval_options;
+
+/* An opened model and its trials. */
+typedef struct eval_task {
+    spk_embedder *embedder;
+    spk_trial_set *set;
+    spk_iterator *iterator;
+    spk_trainer_options options;
+    double target_duration;
+    int64_t num_eval, batch_size;
+} eval_task;
+
+/* The model that the options name. A wrong combination sets *usage. */
+spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage) SPK_NODISCARD;
+/* The trials or utterances that they name; segments as in the model's training where the options leave them open and
+ * `as_trained`, else 10 of 3 s as in ESPnet's extraction. */
+spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_trained, eval_task *t,
+                          bool *usage) SPK_NODISCARD;
+void eval_close(eval_task *t);
+/* Log, progress, threads: before anything else. */
+void eval_start(const eval_options *o);
+
+#endif
