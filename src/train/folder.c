@@ -158,20 +158,26 @@ spk_status spk_folder_clear(const char *folder)
     return each_name(folder, clear_one, NULL);
 }
 
-/* Epochs whose snapshots stay, and what was removed. */
-typedef struct sweep {
-    int64_t epoch, n_keep, *keep;
-    spk_text removed;
-} sweep;
-
-static void sweep_one(void *user, const char *path, const char *name)
+static bool is_kept(const int64_t *keep, int64_t n, int64_t epoch)
 {
-    sweep *s = user;
-    const int64_t epoch = snapshot_epoch(name);
-    if (epoch == 0 || epoch >= s->epoch) return;
-    for (int64_t i = 0; i < s->n_keep; i++)
-        if (s->keep[i] == epoch) return;
-    if (unlink(path) == 0) spk_text_addf(&s->removed, "%s%s", s->removed.n ? ", " : "", name);
+    for (int64_t i = 0; i < n; i++)
+        if (keep[i] == epoch) return true;
+    return false;
+}
+
+/* Remove the snapshots of epochs before `epoch` but those of `keep`. */
+static void sweep(const char *folder, int64_t epoch, const int64_t *keep, int64_t n_keep)
+{
+    spk_text removed = {0};
+    for (int64_t e = 1; e < epoch; e++) {
+        if (is_kept(keep, n_keep, e)) continue;
+        char *name = spk_strf("%lldepoch.pth", (long long)e), *path = spk_path_join(folder, name);
+        if (unlink(path) == 0) spk_text_addf(&removed, "%s%s", removed.n ? ", " : "", name);
+        spk_free(name);
+        spk_free(path);
+    }
+    if (removed.n) spk_info("trainer", "The model files were removed: %s", spk_text_str(&removed));
+    spk_text_clear(&removed);
 }
 
 /* The best epochs of a criterion up to `epoch`: *order is new, its length is returned. */
@@ -201,7 +207,7 @@ static spk_status link_best(const char *folder, const spk_training *t, const spk
 spk_status spk_folder_settle(const char *folder, const spk_training *t, int64_t epoch, spk_text *updated)
 {
     spk_status status = SPK_OK;
-    sweep s = {.epoch = epoch};
+    int64_t *kept = NULL, n_kept = 0;
     char *latest = spk_strf("%lldepoch.pth", (long long)epoch);
     const int64_t keep = t->setup->keep_nbest_models > 1 ? t->setup->keep_nbest_models : 1;
     SPK_GO(spk_folder_link(folder, "latest.pth", latest));
@@ -211,15 +217,13 @@ spk_status spk_folder_settle(const char *folder, const spk_training *t, int64_t 
         const int64_t n = best_epochs(t, c, &order);
         if (n > 0) status = link_best(folder, t, c, epoch, order[0], updated);
         for (int64_t k = 0; k < n && k < keep; k++)
-            SPK_PUSH(s.keep, s.n_keep) = order[k];
+            SPK_PUSH(kept, n_kept) = order[k];
         spk_free(order);
         if (status != SPK_OK) goto done;
     }
-    SPK_GO(each_name(folder, sweep_one, &s));
-    if (s.removed.n) spk_info("trainer", "The model files were removed: %s", spk_text_str(&s.removed));
+    sweep(folder, epoch, kept, n_kept);
 done:
-    spk_text_clear(&s.removed);
-    spk_free(s.keep);
+    spk_free(kept);
     spk_free(latest);
     return status;
 }
