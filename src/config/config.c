@@ -140,6 +140,7 @@ char *spk_config_dump(const spk_config *c)
     if (c->preprocessor && strcmp(c->preprocessor, "spk") == 0) complete_preprocessor(c, map);
     spk_yaml_append(required, plain("output_dir", false));
     spk_yaml_set(map, "required", required);
+    spk_yaml_set(map, "print_config", plain("false", false)); /* a request, not a setting */
     if (strcmp(c->pool_lengths, "frontend") == 0) spk_yaml_set(map, "version", plain("202611", true));
     spk_yaml_set(map, "distributed", plain("false", false));
     spk_yaml_set(map, "pool_lengths", plain(c->pool_lengths, true));

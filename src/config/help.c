@@ -32,24 +32,21 @@ static const char *value_word(const spk_opt *o)
     return "";
 }
 
-/* Words of `s` from HELP_COLUMN on, `at` columns being written. */
-static void add_wrapped(spk_text *t, const char *s, int at)
+/* Words of `s` from HELP_COLUMN on. */
+static void add_wrapped(spk_text *t, const char *s)
 {
-    while (*s) {
+    for (int at = HELP_COLUMN; *s; s += strspn(s, " ")) {
         const int n = (int)strcspn(s, " ");
-        if (at + n > WIDTH && at > HELP_COLUMN) {
+        if (at > HELP_COLUMN && at + 1 + n > WIDTH) {
             spk_text_addf(t, "\n%*s", HELP_COLUMN, "");
             at = HELP_COLUMN;
+        } else if (at > HELP_COLUMN) {
+            spk_text_add(t, " ");
+            at++;
         }
         spk_text_addn(t, s, (size_t)n);
         at += n;
         s += n;
-        while (*s == ' ')
-            s++;
-        if (*s) {
-            spk_text_add(t, " ");
-            at++;
-        }
     }
 }
 
@@ -70,7 +67,7 @@ static void add_option(spk_text *t, const spk_opt *o, const spk_opt_meta *m)
         spk_text_addf(t, "%s\n%*s", spk_text_str(&left), HELP_COLUMN, "");
     else
         spk_text_addf(t, "%-*s", HELP_COLUMN, spk_text_str(&left));
-    add_wrapped(t, spk_text_str(&right), HELP_COLUMN);
+    add_wrapped(t, spk_text_str(&right));
     spk_text_add(t, "\n");
     spk_text_clear(&left);
     spk_text_clear(&right);

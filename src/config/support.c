@@ -66,28 +66,30 @@ static void add_alternatives(spk_text *t, const char *accepted)
     }
 }
 
-static spk_status refuse(const spk_opt *o, const char *text, const char *accepted, const spk_yaml *given)
+static spk_status refuse(const spk_opt *o, const char *text, const char *accepted, bool is_default,
+                         const spk_yaml *given)
 {
     char where[512];
     spk_text right = {0};
-    const bool is_given = spk_yaml_index(given, o->key) >= 0;
     add_alternatives(&right, *accepted ? accepted : "empty");
     spk_option_where(given, o->key, where, sizeof where);
     const spk_status status =
-        is_given ? spk_fail(SPK_E_UNSUPPORTED, "%s: %s is not supported yet; %s %s", where, text,
-                            strchr(accepted, '|') || o->choices ? "use" : "leave it at", spk_text_str(&right))
-                 : spk_fail(SPK_E_UNSUPPORTED, "%s: the default, %s, is not supported yet; set %s to %s", where, text,
-                            o->key, spk_text_str(&right));
+        spk_yaml_index(given, o->key) >= 0
+            ? spk_fail(SPK_E_UNSUPPORTED, "%s: %s is not supported yet; %s %s", where, text,
+                       is_default ? "leave it at" : "use", spk_text_str(&right))
+            : spk_fail(SPK_E_UNSUPPORTED, "%s: the default, %s, is not supported yet; set %s to %s", where, text,
+                       o->key, spk_text_str(&right));
     spk_text_clear(&right);
     return status;
 }
 
 static spk_status check_one(const spk_opt *o, const char *accepted, const void *in, const spk_yaml *given)
 {
-    char *preset = accepted ? NULL : preset_text(o);
+    char *preset = preset_text(o);
     char *text = spk_opt_text(o, in);
+    const char *right = accepted ? accepted : preset;
     spk_status status = SPK_OK;
-    if (!is_accepted(accepted ? accepted : preset, text)) status = refuse(o, text, accepted ? accepted : preset, given);
+    if (!is_accepted(right, text)) status = refuse(o, text, right, strcmp(right, preset) == 0, given);
     spk_free(text);
     spk_free(preset);
     return status;
