@@ -137,6 +137,13 @@ spk_tensor *spk_g_slice(spk_graph *g, spk_tensor *x, int64_t c0, int64_t c)
     return t;
 }
 
+static spk_tensor *copy(spk_graph *g, spk_tensor *x)
+{
+    spk_node *node = new_node(g, SPK_OP_COPY);
+    add_in(node, x);
+    return out_like(g, node, x);
+}
+
 /* A convolution's library wants dense rows; every kernel of ours takes a row stride. */
 static bool can_write_into_a_slice(const spk_tensor *t)
 {
@@ -154,11 +161,7 @@ spk_tensor *spk_g_concat(spk_graph *g, spk_tensor *const *parts, int n)
     for (int64_t i = 0, at = 0; i < n; at += parts[i]->c, i++) {
         spk_tensor *t = parts[i];
         SPK_ASSERT(t->n == whole->n && t->h == whole->h && t->w == whole->w);
-        if (!can_write_into_a_slice(t)) {
-            spk_node *copy = new_node(g, SPK_OP_COPY);
-            add_in(copy, t);
-            t = out_like(g, copy, t);
-        }
+        if (!can_write_into_a_slice(t)) t = copy(g, t);
         t->parent = whole;
         t->c0 = at;
     }
@@ -189,6 +192,7 @@ spk_tensor *spk_g_conv1d(spk_graph *g, spk_tensor *x, const spk_param *w, int64_
     const int64_t u = x->w + 2 * pad - dilation * (k - 1);
     SPK_ASSERT(x->h == 1 && u > 0 && w_c0 >= 0 && w_c0 + x->c <= row && (k == 1 || row == x->c));
     SPK_ASSERT(!b || b->count == o);
+    if (spk_tensor_root(x, NULL)->c != x->c) x = copy(g, x);
     spk_node *node = new_node(g, SPK_OP_CONV1D);
     node->attr.conv1d =
         (spk_conv1d_attr){.k = k, .stride = 1, .dilation = dilation, .pad = pad, .w_ld = row * k, .relu = relu};

@@ -98,16 +98,25 @@ static float *make_window(const melspec_conf *c)
     return window;
 }
 
+static float *make_filter(const melspec_conf *c)
+{
+    float *filter = spk_new(2 * sizeof *filter);
+    (void)c;
+    filter[0] = -0.97f; /* y[n] = x[n] - 0.97 x[n-1] */
+    filter[1] = 1;
+    return filter;
+}
+
 /* Declares a buffer; the table is made only the first time. */
 static spk_tensor *table(spk_build *b, const char *name, int n_dims, const int64_t *dim,
                          float *(*make)(const melspec_conf *), const melspec_conf *c)
 {
-    const spk_param *known = spk_params_find(b->params, name);
-    spk_init init = {SPK_INIT_TABLE, 0, known || !make ? NULL : make(c)};
-    if (!make) init = (spk_init){SPK_INIT_TABLE, 0, (const float[]){-0.97f, 1.0f}};
-    if (known) return spk_g_param(b->g, known);
-    const spk_param *p = spk_params_declare(b->params, name, false, n_dims, dim, init);
-    if (make) spk_free((void *)(uintptr_t)init.table);
+    const spk_param *p = spk_params_find(b->params, name);
+    if (!p) {
+        float *values = make(c);
+        p = spk_params_declare(b->params, name, false, n_dims, dim, (spk_init){SPK_INIT_TABLE, 0, values});
+        spk_free(values);
+    }
     return spk_g_param(b->g, p);
 }
 
@@ -116,7 +125,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
     const melspec_conf *c = conf;
     const int64_t bins = c->n_fft / 2 + 1;
     spk_tensor *filter = NULL;
-    if (c->preemp) filter = table(b, "frontend.flipped_filter", 3, (int64_t[]){1, 1, 2}, NULL, c);
+    if (c->preemp) filter = table(b, "frontend.flipped_filter", 3, (int64_t[]){1, 1, 2}, make_filter, c);
     spk_tensor *window = table(b, "frontend.transform.spectrogram.window", 1, &c->win_length, make_window, c);
     spk_tensor *fb = table(b, "frontend.transform.mel_scale.fb", 2, (int64_t[]){bins, c->n_mels}, make_filters, c);
     const spk_melspec_attr attr = {.n_fft = c->n_fft,
