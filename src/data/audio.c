@@ -178,6 +178,8 @@ static spk_status open_sound(spk_audio_reader *r, int fd)
     spk_status status = SPK_OK;
     if (S_ISDIR(st.st_mode))
         status = spk_fail(SPK_E_IO, "%s: is a folder, not an audio file", r->path);
+    else if (!S_ISREG(st.st_mode))
+        status = spk_fail(SPK_E_IO, "%s: is not a regular file", r->path);
     else if (st.st_size == 0)
         status = spk_fail(SPK_E_FORMAT, "%s: the file is empty (0 bytes)", r->path);
     else if (spk__wav_is_cut(fd, st.st_size, &missing))
@@ -203,6 +205,11 @@ static spk_status learn_length(spk_audio_reader *r)
 {
     SPK_TRY(check_channels(r));
     make_mix_room(r);
+    if ((r->info.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG && r->info.frames == SF_COUNT_MAX)
+        return spk_fail(SPK_E_FORMAT,
+                        "%s: the file is truncated: its last Ogg page is missing; replace the file or take it out of "
+                        "the list",
+                        r->path);
     const bool sure = length_is_sure(r);
     r->frames = sure ? r->info.frames : count_frames(r);
     if (!sure && r->frames > 0 && r->frames < r->info.frames && !atomic_exchange(&said_length, true))
@@ -222,7 +229,7 @@ spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *sample
     spk_audio_shut(r);
     *samples = 0;
     r->path = path;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd);
     if (status == SPK_OK) status = learn_length(r);
     if (status != SPK_OK) {

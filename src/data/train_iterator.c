@@ -12,6 +12,8 @@ typedef struct train_iterator {
     size_t ids_at, labels_at, used_at; /* offsets in a slot, after the speech */
     spk_batch batch;
     spk_array array[2];
+    spk_status failed; /* once too many files were bad: told again by every call */
+    char message[1024];
 } train_iterator;
 
 /* ---- workers ---- */
@@ -97,10 +99,15 @@ static spk_status next(void *self, const spk_batch **out)
     int64_t b = 0;
     void *slot = NULL;
     *out = NULL;
+    if (t->failed != SPK_OK) return spk_fail(t->failed, "%s", t->message);
     SPK_TRY(spk_loader_next(t->loader, &b, &slot, &t->batch.wait_s));
     if (!slot) return SPK_OK;
     char *data = slot;
-    SPK_TRY(count_bad(t, b, (const int64_t *)(const void *)(data + t->used_at)));
+    t->failed = count_bad(t, b, (const int64_t *)(const void *)(data + t->used_at));
+    if (t->failed != SPK_OK) {
+        snprintf(t->message, sizeof t->message, "%s", spk_errmsg());
+        return t->failed;
+    }
     t->batch.n = n_items(t, b);
     t->batch.ids = (const char *const *)(const void *)(data + t->ids_at);
     t->array[0].dim[0] = t->array[1].dim[0] = t->batch.n;

@@ -223,10 +223,34 @@ static void refuses_bad_files(void **state)
     cut_file(help_path("whole.flac"), "stump.flac", 0.0001);
     help_refused(spk_audio_read_all(help_path("cut.wav"), &mono16, &x, &n), SPK_E_FORMAT, "cut.wav", "truncated");
     help_refused(spk_audio_read_all(help_path("cut.flac"), &mono16, &x, &n), SPK_E_FORMAT, "cut.flac", "truncated");
+    help_sound("whole.ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS, 16000, 1, 80000, noise_like);
+    cut_file(help_path("whole.ogg"), "cut.ogg", 0.5);
+    help_refused(spk_audio_read_all(help_path("cut.ogg"), &mono16, &x, &n), SPK_E_FORMAT, "cut.ogg", "truncated");
+    assert_int_equal(mkfifo(help_path("pipe.wav"), 0600), 0);
+    help_refused(spk_audio_read_all(help_path("pipe.wav"), &mono16, &x, &n), SPK_E_IO, "pipe.wav",
+                 "not a regular file");
     help_refused(spk_audio_read_all(help_path("stump.flac"), &mono16, &x, &n), SPK_E_FORMAT, "stump.flac");
     assert_null(x);
     double seconds;
     help_refused(spk_audio_duration(help_path("no.wav"), &seconds), SPK_E_IO, "no.wav");
+}
+
+/* A cut MP3 cannot be told from one whose header guessed wrong: what is there is used, and it is said. */
+static void cut_mp3_is_said(void **state)
+{
+    (void)state;
+    float *x;
+    int64_t n, all;
+    help_ok(spk_audio_read_all(
+        help_sound("w.mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, 16000, 1, 60000, help_tone), &mono16, &x, &all));
+    spk_audio_free(x);
+    cut_file(help_path("w.mp3"), "cut.mp3", 0.5);
+    spk_audio_warn_again();
+    spk_text_clear(&help_log);
+    help_ok(spk_audio_read_all(help_path("cut.mp3"), &mono16, &x, &n));
+    spk_audio_free(x);
+    assert_true(n > all / 5 && n < all * 4 / 5);
+    assert_int_equal(help_said("it may be truncated"), 1);
 }
 
 /* A FLAC file without its end still gives the crops that are there. */
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test(narrow_band_is_said_once),
         cmocka_unit_test(refuses_bad_files),
         cmocka_unit_test(cut_flac_gives_its_start),
+        cmocka_unit_test(cut_mp3_is_said),
         cmocka_unit_test(zeros_are_said_once),
         cmocka_unit_test(knows_durations),
         cmocka_unit_test(crops_reach_every_position),

@@ -5,7 +5,10 @@
  */
 #include "data/data_help.h"
 
+#include <time.h>
+
 #include "data/audio_impl.h"
+#include "data/loader_impl.h"
 
 enum { N_SPEAKERS = 6, N_EACH = 5, N = N_SPEAKERS * N_EACH, T = 800 };
 
@@ -274,6 +277,39 @@ static void bad_files(void **state)
     }
 }
 
+static int64_t three(void *self, int64_t batch)
+{
+    (void)self;
+    (void)batch;
+    return 3;
+}
+
+/* Items 1 and 2 of batch 1 fail, 2 first in time. */
+static spk_status fail_late(void *self, spk_audio_reader *reader, int64_t batch, int64_t item, void *slot)
+{
+    (void)self;
+    (void)reader;
+    ((int64_t *)slot)[item] = 10 * batch + item;
+    if (batch == 1 && item == 1) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    return batch == 1 && item > 0 ? spk_fail(SPK_E_VALUE, "item %lld", (long long)item) : SPK_OK;
+}
+
+static void the_first_failure_of_a_batch_is_told(void **state)
+{
+    (void)state;
+    const spk_loader_job job = {.n_batches = 5, .slot_bytes = 24, .n_items = three, .fill = fail_late};
+    const spk_audio_options audio = {16000, SPK_CHANNEL_REFUSE};
+    spk_loader *l;
+    int64_t b;
+    void *slot;
+    double wait;
+    help_ok(spk_loader_open(&job, &audio, 3, &l));
+    help_ok(spk_loader_next(l, &b, &slot, &wait));
+    assert_memory_equal(slot, ((const int64_t[]){0, 1, 2}), 24);
+    help_refused(spk_loader_next(l, &b, &slot, &wait), SPK_E_VALUE, "item 1");
+    spk_loader_close(l);
+}
+
 /* ---- trials ---- */
 
 static spk_trial_set *open_trials(int64_t batch, int workers)
@@ -394,6 +430,7 @@ int main(void)
         cmocka_unit_test(closing_early_is_safe),
         cmocka_unit_test(logs_coverage),
         cmocka_unit_test(bad_files),
+        cmocka_unit_test(the_first_failure_of_a_batch_is_told),
         cmocka_unit_test(both_ways_agree),
         cmocka_unit_test(plain_lists_yield_utterances),
         cmocka_unit_test(bad_audio_stops_validation),

@@ -45,7 +45,8 @@ static void makes_folders(void **state)
     assert_int_equal(sum.ignored_files, 3);
     const int64_t targets = sum.valid_utterances == 13 ? 2 * 6 + 10 : 3 * 6;
     assert_int_equal(sum.n_targets, targets);
-    assert_true(sum.n_nontargets == 4 * targets || sum.n_nontargets == (targets == 22 ? 56 : 48)); /* no more than there are */
+    assert_true(sum.n_nontargets == 4 * targets ||
+                sum.n_nontargets == (targets == 22 ? 56 : 48)); /* no more than there are */
 
     spk_train_set_options to;
     spk_train_set *train;
@@ -109,6 +110,17 @@ static void repeats_and_differs_by_seed(void **state)
     assert_int_equal(sum.valid_speakers, 5);
     assert_int_equal(sum.n_targets, 7);
     assert_int_equal(sum.n_nontargets, 14);
+    spk_trial_set_options vo;
+    spk_trial_set *valid;
+    spk_trial_set_options_init(&vo);
+    vo.dir = help_path("again/valid");
+    help_ok(spk_trial_set_open(&vo, &valid));
+    for (int64_t i = 0; i < spk_trial_set_n_trials(valid); i++) {
+        const spk_trial *t = &spk_trial_set_trials(valid)[i];
+        assert_int_equal(t->label, strncmp(spk_trial_set_utterance(valid, t->enroll),
+                                           spk_trial_set_utterance(valid, t->test), 6) == 0);
+    }
+    spk_trial_set_close(valid);
 }
 
 static void names_are_words(void **state)
