@@ -37,7 +37,7 @@ SPK_API void spk_meta_set(spk_meta *meta, const char *key, const char *value); /
 SPK_API const char *spk_meta_get(const spk_meta *meta, const char *key);       /* NULL: not there */
 SPK_API void spk_meta_clear(spk_meta *meta);
 
-/* meta: NULL for none. Tensors come in the order of their data in the file, which is the order they were written in. */
+/* meta: NULL for none. Tensors come in the order of the file's header, which is the order they were written in. */
 SPK_API spk_status spk_safetensors_read(const char *path, spk_tensors *out, spk_meta *meta) SPK_NODISCARD;
 SPK_API spk_status spk_safetensors_write(const char *path, const spk_tensors *tensors,
                                          const spk_meta *meta) SPK_NODISCARD;
