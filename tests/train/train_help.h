@@ -316,7 +316,8 @@ static inline void fake_trials_init(fake_trials *f, int64_t U, int64_t K, int64_
     for (int64_t a = 0; a < U; a++)
         for (int64_t b = a + 1; b < U && f->n_trials < MAX_TRIALS; b++) {
             const int64_t i = f->n_trials++;
-            snprintf(f->tid[i], sizeof f->tid[i], "%s*%s", f->uid[a], f->uid[b]);
+            snprintf(f->tid[i], sizeof f->tid[i], "spk%d/utt%d*spk%d/utt%d", (int)(a / 3), (int)(a % 3), (int)(b / 3),
+                     (int)(b % 3));
             f->trial[i] = (spk_trial){a, b, a / 3 == b / 3, f->tid[i]};
         }
     f->it = (spk_iterator){.self = f, .next = fake_trials_next, .n_batches = (f->n_trials + batch - 1) / batch};
