@@ -146,7 +146,8 @@ static spk_status unknown_key(const spk_opt *table, int n, const spk_yaml *map, 
 {
     const char *file = map->item[i]->file ? map->item[i]->file : map->file;
     char place[64] = "";
-    if (map->key_line[i] > 0) snprintf(place, sizeof place, ":%d:%d", map->key_line[i], map->key_column[i]);
+    if (map->key_line[i] > 0 && !spk__from_command_line(map->item[i]))
+        snprintf(place, sizeof place, ":%d:%d", map->key_line[i], map->key_column[i]);
     const char **names = spk_new(sizeof *names * (size_t)(n + 1));
     spk_text all = {0};
     for (int k = 0; k < n; k++) {

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is refused by name, what options ask of each other, how batches are made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/base_impl.h"
+#include "config/words.h"
+#include "spk/config.h"
+
+static const char good[] = "frontend: melspec_torch\nencoder: ecapa_tdnn\noptim: Adam\noutput_dir: exp\n"
+                           "train_dir: train\nvalid_dir: valid\n";
+
+/* `good` with `more` behind it; lines of `more` replace those of `good` with the same key. */
+static spk_status check(const char *more, bool *usage)
+{
+    spk_text text = {0};
+    spk_config c;
+    for (const char *line = good; *line; line = strchr(line, '\n') + 1) {
+        char *key = spk_strndup(line, strcspn(line, ":") + 1);
+        if (!strstr(more, key)) spk_text_addn(&text, line, strcspn(line, "\n") + 1);
+        spk_free(key);
+    }
+    spk_text all = {0};
+    spk_text_addf(&all, "%s\n%s", more, spk_text_str(&text));
+    if (spk_config_parse(spk_text_str(&all), all.n, "conf.yaml", &c) != SPK_OK) fail_msg("%s", spk_errmsg());
+    const spk_status status = spk_config_check(&c, SPK_CONFIG_TRAIN, usage);
+    spk_config_clear(&c);
+    spk_text_clear(&text);
+    spk_text_clear(&all);
+    return status;
+}
+
+static void accepted(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "",
+        "cudnn_enabled: false\ncudnn_benchmark: true\ncudnn_deterministic: false\nuse_tf32: true",
+        "num_att_plot: 7\nuse_tensorboard: true\nwandb_project: x\nadapter: houlsby\nchunk_length: 300-400",
+        "optim: SGD\nscheduler: CosineAnnealingWarmupRestarts",
+        "iterator_type: category\nbatch_type: catbel",
+        "iterator_type: category\nfold_length: [80000]",
+        "dist_world_size: 1\ndist_rank: 0\nmultiprocessing_distributed: true",
+        "preprocessor_conf: {noise_apply_prob: 0, rir_apply_prob: 0.0, rir_scp: a, noise_info: [[1, a, [1, 1], [0, "
+        "5]]]}",
+        "best_model_criterion: [[valid, eer, min], [train, loss, min], [train, accuracy, max]]",
+        "train_shape_file: [nowhere]\nvalid_batch_type: sorted",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool usage = true;
+        if (check(cases[i], &usage) != SPK_OK) fail_msg("%s: %s", cases[i], spk_errmsg());
+        assert_false(usage);
+    }
+}
+
+static void refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"accum_grad: 4", "conf.yaml:1:1: accum_grad: 4 is not supported yet; leave it at 1"},
+        {"use_amp: true", "conf.yaml:1:1: use_amp: true is not supported yet; leave it at false"},
+        {"ngpu: 1", "ngpu: 1 is not supported yet; leave it at 0"},
+        {"patience: 3", "patience: 3 is not supported yet; leave it at none"},
+        {"optim: adamw", "optim: adamw is not supported yet; use adam or sgd"},
+        {"scheduler: noamlr", "scheduler: noamlr is not supported yet; use none or cosineannealingwarmuprestarts"},
+        {"encoder: resnet", "encoder: resnet is not supported yet; use ecapa_tdnn"},
+        {"pooling: mean", "pooling: mean is not supported yet"},
+        {"projector: xvector", "projector: xvector is not supported yet"},
+        {"loss: softmax", "loss: softmax is not supported yet"},
+        {"specaug: specaug", "specaug: specaug is not supported yet; leave it at none"},
+        {"normalize: global_mvn", "normalize: global_mvn is not supported yet"},
+        {"iterator_type: chunk", "iterator_type: chunk is not supported yet; use sequence or category"},
+        {"batch_type: numel", "batch_type: numel is not supported yet; use catbel, unsorted or folded"},
+        {"freeze_param: [encoder]", "freeze_param: encoder is not supported yet; leave it at empty"},
+        {"use_wandb: true", "use_wandb: true is not supported yet"},
+        {"train_dtype: float64", "train_dtype: float64 is not supported yet"},
+        {"dist_world_size: 2", "dist_world_size: 2 is not supported yet; use none or 1"},
+        {"init: xavier_normal", "init: xavier_normal is not supported yet"},
+        {"fold_length: [80000]", "conf.yaml:1:1: fold_length: batches by length are not supported yet"},
+        {"preprocessor_conf: {noise_apply_prob: 0.5}",
+         "conf.yaml:1:39: preprocessor_conf.noise_apply_prob: 0.5 is not supported yet; set it to 0"},
+        {"preprocessor_conf: {rir_apply_prob: 1}", "preprocessor_conf.rir_apply_prob: 1 is not supported yet"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool usage = true;
+        if (check(cases[i].text, &usage) != SPK_E_UNSUPPORTED) fail_msg("%s was not refused", cases[i].text);
+        if (!strstr(spk_errmsg(), cases[i].message)) fail_msg("%s: %s", cases[i].text, spk_errmsg());
+        assert_false(usage);
+    }
+}
+
+static void contradictions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"output_dir: none", "output_dir is missing; give --output_dir DIR"},
+        {"train_dir: none", "training data are missing; give --train_dir DIR"},
+        {"valid_dir: none", "trials for validation are missing; give --valid_dir DIR"},
+        {"train_data_path_and_name_and_type: ['a,speech,sound']", "both say where the training data are"},
+        {"train_dir: none\ntrain_data_path_and_name_and_type: ['a,speech,sound']", "there is no entry for spk_labels"},
+        {"train_dir: none\ntrain_data_path_and_name_and_type: ['a,speech,sound', 'b,spk_labels,text']",
+         "spk2utt is missing"},
+        {"valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,sound', 'b,speech2,sound']",
+         "there is no entry for spk_labels; add --valid_data_path_and_name_and_type PATH,spk_labels,text"},
+        {"valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speeech,sound']", "did you mean speech"},
+        {"valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,sound', 'b,speech,sound']",
+         "speech is given twice (a and b)"},
+        {"best_model_criterion: [[valid, err, min]]", "there is no valid.err"},
+        {"best_model_criterion: [[valid, eer, least]]", "'least' in valid,eer,least must be min or max"},
+        {"batch_type: catbel", "catbel needs iterator_type category"},
+        {"resume: true\noverwrite: true", "conf.yaml:2:1: overwrite: a training is either resumed or overwritten"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (check(cases[i].text, NULL) != SPK_E_CONFIG) fail_msg("%s: status", cases[i].text);
+        if (!strstr(spk_errmsg(), cases[i].message)) fail_msg("%s: %s", cases[i].text, spk_errmsg());
+    }
+    assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,kaldi_ark']", NULL),
+                     SPK_E_UNSUPPORTED);
+}
+
+/* The same mistakes on the command line are usage errors. */
+static void on_command_line(void **state)
+{
+    (void)state;
+    spk_config c;
+    spk_config_request request;
+    bool usage = false;
+    words w;
+    char *const *argv = words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --accum_grad 4");
+    assert_int_equal(spk_config_load(7, argv, &c, &request), SPK_OK);
+    assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_OK);
+    assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_UNSUPPORTED);
+    assert_true(usage);
+    assert_string_equal(spk_errmsg(), "--accum_grad: 4 is not supported yet; leave it at 1");
+    spk_config_clear(&c);
+    assert_int_equal(spk_config_load(5, argv, &c, &request), SPK_OK);
+    assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_CONFIG);
+    assert_true(usage);
+    spk_config_clear(&c);
+    spk_config_init(&c);
+    assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_E_UNSUPPORTED);
+    assert_string_equal(spk_errmsg(),
+                        "frontend: the default, none, is not supported yet; set frontend to melspec_torch");
+    assert_false(usage);
+    spk_config_clear(&c);
+}
+
+static void batching(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        spk_batch_kind kind;
+        bool note;
+    } cases[] = {
+        {"iterator_type: category", SPK_BATCH_CATBEL, true},
+        {"iterator_type: category\nbatch_type: catbel", SPK_BATCH_CATBEL, false},
+        {"iterator_type: category\nbatch_type: unsorted", SPK_BATCH_SHUFFLED, false},
+        {"seed: 1", SPK_BATCH_SHUFFLED, true},
+        {"batch_type: unsorted", SPK_BATCH_SHUFFLED, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        spk_config c;
+        spk_batching b;
+        assert_int_equal(spk_config_parse(cases[i].text, strlen(cases[i].text), "conf.yaml", &c), SPK_OK);
+        spk_config_batching(&c, true, &b);
+        assert_int_equal(b.kind, cases[i].kind);
+        assert_int_equal(b.note != NULL, cases[i].note);
+        assert_int_equal(b.batch_size, 20);
+        spk_config_batching(&c, false, &b);
+        assert_int_equal(b.kind, SPK_BATCH_IN_ORDER);
+        assert_false(b.drop_last);
+        assert_int_equal(b.batch_size, 20);
+        spk_config_clear(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(accepted),        cmocka_unit_test(refused),  cmocka_unit_test(contradictions),
+        cmocka_unit_test(on_command_line), cmocka_unit_test(batching),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
