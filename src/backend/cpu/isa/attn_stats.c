@@ -11,6 +11,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 enum { TILE = 16 };
 
@@ -145,29 +146,46 @@ static void slopes_of(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c, sl
     }
 }
 
+/* One frame. Where all frames weigh alike, e has no say. */
+SPK_INLINE void bwd_frame(const spk_kargs *a, int64_t row, int64_t c0, int64_t n_c, const float *save, const float *mu,
+                          const slopes *k, bool uniform, int mode_e, int mode_x)
+{
+    const float *e = spk__row(&a->in[0], row) + c0, *x = spk__row(&a->in[1], row) + c0;
+    const float *max = save, *inv = save + a->in[1].c, *var = inv + a->in[1].c;
+    float *de = mode_e ? spk__row(&a->din[0], row) + c0 : NULL;
+    float *dx = mode_x ? spk__row(&a->din[1], row) + c0 : NULL;
+#pragma omp simd
+    for (int64_t c = 0; c < n_c; c++) {
+        const float y = x[c] - mu[c], p = uniform ? 1 : spk__expf(e[c] - max[c]), w = p * inv[c];
+        const float to_e = w * (k->dmu[c] * y + k->dvar[c] * (y * y - var[c]));
+        const float to_x = w * (k->dmu[c] + 2 * k->dvar[c] * y);
+        if (mode_e) spk__store(de + c, uniform ? 0 : to_e, mode_e);
+        if (mode_x) spk__store(dx + c, to_x, mode_x);
+    }
+}
+
+static void zero(const spk_view *d, int64_t row, int64_t c0, int64_t n_c)
+{
+    memset(spk__row(d, row) + c0, 0, (size_t)n_c * sizeof(float));
+}
+
 SPK_INLINE void bwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c, int mode_e, int mode_x)
 {
     const int64_t all_c = a->in[1].c, n_t = spk__n_frames(&a->in[1]), first = n * n_t;
-    const float *max = (const float *)a->save + n * 3 * all_c + c0, *inv = max + all_c, *var = inv + all_c;
-    const float *mu = spk__row(&a->out[0], n) + c0;
+    const float *save = (const float *)a->save + n * 3 * all_c + c0, *mu = spk__row(&a->out[0], n) + c0;
     bool uniform;
     const int64_t len = frames_of(a, n, &uniform);
-    const float spread = uniform ? 0 : 1; /* e has no say where all frames weigh alike */
     slopes k;
     slopes_of(a, n, c0, n_c, &k);
-    for (int64_t t = 0; t < n_t; t++) {
-        const float *e = spk__row(&a->in[0], first + t) + c0, *x = spk__row(&a->in[1], first + t) + c0;
-        float *de = mode_e ? spk__row(&a->din[0], first + t) + c0 : NULL;
-        float *dx = mode_x ? spk__row(&a->din[1], first + t) + c0 : NULL;
-        const bool valid = t < len;
-#pragma omp simd
-        for (int64_t c = 0; c < n_c; c++) {
-            const float y = x[c] - mu[c], p = uniform ? 1 : spk__expf(e[c] - max[c]), w = p * inv[c];
-            const float to_e = spread * w * (k.dmu[c] * y + k.dvar[c] * (y * y - var[c]));
-            const float to_x = w * (k.dmu[c] + 2 * k.dvar[c] * y);
-            if (mode_e) spk__store(de + c, valid ? to_e : 0, mode_e);
-            if (mode_x) spk__store(dx + c, valid ? to_x : 0, mode_x);
-        }
+    if (uniform)
+        for (int64_t t = 0; t < len; t++)
+            bwd_frame(a, first + t, c0, n_c, save, mu, &k, true, mode_e, mode_x);
+    else
+        for (int64_t t = 0; t < len; t++)
+            bwd_frame(a, first + t, c0, n_c, save, mu, &k, false, mode_e, mode_x);
+    for (int64_t t = len; t < n_t; t++) {
+        if (mode_e == SPK_WRITE) zero(&a->din[0], first + t, c0, n_c);
+        if (mode_x == SPK_WRITE) zero(&a->din[1], first + t, c0, n_c);
     }
 }
 

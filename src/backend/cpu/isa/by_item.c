@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { GROUP = 4 };
+enum { GROUP = 4 }; /* frames whose sum is taken in float */
 
 /* One task: rows [first, first + n_t) and channels [c0, c0 + n_c). */
 typedef struct task {
@@ -112,25 +112,19 @@ static void scale_add_fwd(const spk_kargs *a)
     }
 }
 
-/* `rows` frames: dx = dy s, dr = dy, ds += dy x. */
-SPK_INLINE void scale_add_rows(const spk_kargs *a, int64_t row, int rows, const task *k, double *ds, int mode_x,
-                               int mode_r)
+/* One frame: dx = dy s, dr = dy, ds += dy x. */
+SPK_INLINE void scale_add_frame(const spk_kargs *a, int64_t row, const task *k, double *ds, int mode_x, int mode_r)
 {
-    const int64_t y_ld = a->dout[0].ld, x_ld = a->in[0].ld, dx_ld = a->din[0].ld, dr_ld = a->din[2].ld;
     const float *dy = spk__row(&a->dout[0], row) + k->c0, *x = spk__row(&a->in[0], row) + k->c0;
     const float *s = spk__row(&a->in[1], k->n) + k->c0;
     float *dx = mode_x ? spk__row(&a->din[0], row) + k->c0 : NULL;
     float *dr = mode_r ? spk__row(&a->din[2], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        float sum = 0;
-        for (int i = 0; i < rows; i++) {
-            const float d = dy[i * y_ld + c];
-            sum += d * x[i * x_ld + c];
-            if (mode_x) spk__store(dx + i * dx_ld + c, d * s[c], mode_x);
-            if (mode_r) spk__store(dr + i * dr_ld + c, d, mode_r);
-        }
-        ds[c] += (double)sum;
+        const float d = dy[c];
+        ds[c] += (double)(d * x[c]);
+        if (mode_x) spk__store(dx + c, d * s[c], mode_x);
+        if (mode_r) spk__store(dr + c, d, mode_r);
     }
 }
 
@@ -142,11 +136,8 @@ SPK_INLINE void scale_add_tasks(const spk_kargs *a, int mode_x, int mode_r)
     for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
         const task k = task_of(x, i, chunk);
         double ds[SPK_CHUNK] = {0};
-        int64_t t = 0;
-        for (; t + GROUP <= k.n_t; t += GROUP)
-            scale_add_rows(a, k.first + t, GROUP, &k, ds, mode_x, mode_r);
-        for (; t < k.n_t; t++)
-            scale_add_rows(a, k.first + t, 1, &k, ds, mode_x, mode_r);
+        for (int64_t t = 0; t < k.n_t; t++)
+            scale_add_frame(a, k.first + t, &k, ds, mode_x, mode_r);
         if (a->din[1].p) store_sums(spk__row(&a->din[1], k.n) + k.c0, ds, k.n_c, a->add[1]);
     }
 }
@@ -188,20 +179,16 @@ static void row_bias_fwd(const spk_kargs *a)
     }
 }
 
-SPK_INLINE void row_bias_rows(const spk_kargs *a, int64_t row, int rows, const task *k, double *dv, int mode)
+/* One frame: dx = dy where y > 0, dv += that. */
+SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const task *k, double *dv, int mode)
 {
-    const int64_t dy_ld = a->dout[0].ld, y_ld = a->out[0].ld, dx_ld = a->din[0].ld;
     const float *dy = spk__row(&a->dout[0], row) + k->c0, *y = spk__row(&a->out[0], row) + k->c0;
     float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        float sum = 0;
-        for (int i = 0; i < rows; i++) {
-            const float d = y[i * y_ld + c] > 0 ? dy[i * dy_ld + c] : 0;
-            sum += d;
-            if (mode) spk__store(dx + i * dx_ld + c, d, mode);
-        }
-        dv[c] += (double)sum;
+        const float d = y[c] > 0 ? dy[c] : 0;
+        dv[c] += (double)d;
+        if (mode) spk__store(dx + c, d, mode);
     }
 }
 
@@ -213,11 +200,8 @@ SPK_INLINE void row_bias_tasks(const spk_kargs *a, int mode)
     for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
         const task k = task_of(x, i, chunk);
         double dv[SPK_CHUNK] = {0};
-        int64_t t = 0;
-        for (; t + GROUP <= k.n_t; t += GROUP)
-            row_bias_rows(a, k.first + t, GROUP, &k, dv, mode);
-        for (; t < k.n_t; t++)
-            row_bias_rows(a, k.first + t, 1, &k, dv, mode);
+        for (int64_t t = 0; t < k.n_t; t++)
+            row_bias_frame(a, k.first + t, &k, dv, mode);
         if (a->din[1].p) store_sums(spk__row(&a->din[1], k.n) + k.c0, dv, k.n_c, a->add[1]);
     }
 }
