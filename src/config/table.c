@@ -4,9 +4,16 @@
 
 #include <math.h>
 
-#include "config/fields_impl.h"
-
 /* ---- a field of the wrong type does not compile ---- */
+
+#define FIELD_BOOL bool
+#define FIELD_INT int64_t
+#define FIELD_FLOAT double
+#define FIELD_STR char *
+#define FIELD_INTS spk_int_list
+#define FIELD_STRS spk_str_list
+#define FIELD_TRIPLES spk_triple_list
+#define FIELD_TREE spk_yaml *
 
 #define GROUP(title, first)
 #define ROW(key, kind, preset, min, max, choices, flags, support, accepted, use, help)                                 \
