@@ -51,6 +51,21 @@ static spk_status read_directory(spk_zip *z)
     return SPK_OK;
 }
 
+/* Whether the file ends in a whole end-of-directory record; minizip takes bytes beyond the end for zeros. */
+static bool has_end(FILE *f, int64_t file_bytes)
+{
+    enum { RECORD = 22, MOST = RECORD + 65535 };
+    const int64_t n = file_bytes < MOST ? file_bytes : MOST;
+    bool found = false;
+    if (n < RECORD || fseeko(f, (off_t)(file_bytes - n), SEEK_SET) != 0) return false;
+    unsigned char *p = spk_new((size_t)n);
+    if (fread(p, 1, (size_t)n, f) == (size_t)n)
+        for (int64_t i = n - RECORD; i >= 0 && !found; i--)
+            found = memcmp(p + i, "PK\5\6", 4) == 0 && p[i + 20] + 256 * p[i + 21] == n - RECORD - i;
+    spk_free(p);
+    return found;
+}
+
 spk_status spk_zip_open(const char *path, const char *kind, spk_zip **out)
 {
     struct stat s;
@@ -58,10 +73,11 @@ spk_status spk_zip_open(const char *path, const char *kind, spk_zip **out)
     FILE *probe = fopen(path, "rb");
     if (!probe) return spk_fail_errno(path, "open");
     const bool ok = fstat(fileno(probe), &s) == 0;
+    const bool is_whole = ok && S_ISREG(s.st_mode) && has_end(probe, (int64_t)s.st_size);
     fclose(probe);
     if (!ok) return spk_fail_errno(path, "open");
     if (S_ISDIR(s.st_mode)) return spk_fail(SPK_E_IO, "%s: cannot open: is a folder", path);
-    void *file = unzOpen64(path);
+    void *file = is_whole ? unzOpen64(path) : NULL;
     if (!file) return spk_fail(SPK_E_FORMAT, "%s: not %s, or it is truncated", path, kind);
     spk_zip *z = spk_new(sizeof *z);
     z->path = spk_strdup(path);
