@@ -122,6 +122,17 @@ static spk_status count_skipped(spk_training *t, const spk_step *s, int64_t *in_
     return SPK_OK;
 }
 
+static spk_status say_interrupted(const spk_training *t, int64_t n)
+{
+    if (t->epoch == 1)
+        return spk_fail(SPK_E_INTERRUPTED,
+                        "interrupted by a signal in epoch 1 after %" PRId64 " batches: nothing is saved yet", n);
+    return spk_fail(SPK_E_INTERRUPTED,
+                    "interrupted by a signal in epoch %" PRId64 " after %" PRId64 " batches: --resume goes on from the "
+                    "end of epoch %" PRId64,
+                    t->epoch, n, t->epoch - 1);
+}
+
 static spk_status check_epoch(const spk_training *t, int64_t n)
 {
     if (n == 0) return spk_fail(SPK_E_VALUE, "%" PRId64 "epoch: the training data gave no batches", t->epoch);
@@ -153,11 +164,7 @@ spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
         SPK_TRY(count_skipped(t, &step, &in_a_row));
         if (n % interval == 0) say_window(t, interval);
         if (options->progress) options->progress(options->user, "train", n, iterator->n_batches);
-        if (spk_interrupted())
-            return spk_fail(SPK_E_INTERRUPTED,
-                            "interrupted by a signal in epoch %" PRId64 " after %" PRId64 " batches: --resume goes on "
-                            "from the end of epoch %" PRId64,
-                            t->epoch, n, t->epoch - 1);
+        if (spk_interrupted()) return say_interrupted(t, n);
     }
     return check_epoch(t, n);
 }

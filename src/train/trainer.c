@@ -243,12 +243,24 @@ done:
     return status;
 }
 
+/* A signal that came while validating: say what it means for the training. */
+static spk_status say_interrupted(const spk_training *t, spk_status status)
+{
+    if (status != SPK_E_INTERRUPTED || !spk_interrupted()) return status;
+    if (t->epoch == 1)
+        return spk_fail(status, "interrupted by a signal in the validation of epoch 1: nothing is saved yet");
+    return spk_fail(status,
+                    "interrupted by a signal in the validation of epoch %" PRId64 ": --resume goes on from the end of "
+                    "epoch %" PRId64,
+                    t->epoch, t->epoch - 1);
+}
+
 static spk_status run_epoch(spk_training *t, bool first)
 {
     t->n_skipped = 0;
     spk_reporter_set_epoch(t->reporter, t->epoch);
     SPK_TRY(run_phase(t, "train", t->hooks->train_one_epoch));
-    if (t->hooks->validate_one_epoch) SPK_TRY(run_phase(t, "valid", t->hooks->validate_one_epoch));
+    if (t->hooks->validate_one_epoch) SPK_TRY(say_interrupted(t, run_phase(t, "valid", t->hooks->validate_one_epoch)));
     if (first) check_criteria(t);
     SPK_TRY(save(t));
     say_epoch(t);
