@@ -270,6 +270,34 @@ static void test_margin_loss(void **state)
     }
 }
 
+/* Of classes with the same largest cosine, far apart in the table, the first is taken. */
+static void test_ties(void **state)
+{
+    (void)state;
+    enum { N = 2, D = 4, S = 300 };
+    const spk_aam_attr attr = {0.2, 30, false};
+    static double w[S * D], e[N * D], out[2];
+    sequence("weight", w, S * D, 1, 0);
+    for (int64_t d = 0; d < D; d++)
+        w[20 * D + d] = w[270 * D + d] = e[d] = e[D + d] = d == 2 ? 1 : 0;
+    for (spk_dtype dtype = SPK_F32; dtype <= SPK_F64; dtype++) {
+        for (int first = 0; first < 2; first++) {
+            const int64_t labels[N] = {first ? 20 : 270, 1};
+            const call c = {
+                SPK_OP_AAM_SOFTMAX,
+                &attr,
+                {{e, NULL, N, 1, D, NULL, NULL}, {w, NULL, S, 1, D, NULL, NULL}, {NULL, labels, N, 1, 1, NULL, NULL}},
+                1,
+                1,
+                2,
+                out,
+                NULL};
+            perform(&c, dtype);
+            assert_true(out[1] == (first ? 0.5 : 0));
+        }
+    }
+}
+
 /* A zero embedding and a zero class weight: finite, and no gradient for them. */
 static void test_zero_rows(void **state)
 {
@@ -438,8 +466,13 @@ static void test_features_of_lengths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pooling),   cmocka_unit_test(test_projector), cmocka_unit_test(test_margin_loss),
-        cmocka_unit_test(test_zero_rows), cmocka_unit_test(test_features),  cmocka_unit_test(test_features_of_lengths),
+        cmocka_unit_test(test_pooling),
+        cmocka_unit_test(test_projector),
+        cmocka_unit_test(test_margin_loss),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_zero_rows),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_features_of_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,13 +89,48 @@ SPK_INLINE int64_t spk__n_valid(const spk_view *v, int64_t n)
     return !v->len || v->len[n] > t ? t : v->len[n] < 0 ? 0 : v->len[n];
 }
 
-/* Channels of a task, so that `items` times the tasks of an item keep all threads busy. */
-SPK_INLINE int64_t spk__chunk(int64_t items, int64_t n_c, int n_threads)
+/* Ops with a time axis are cut into tasks: an item and a chunk of channels, frames in their order. */
+typedef struct spk_task {
+    int64_t n;          /* item */
+    int64_t first, n_t; /* its first row, and frames */
+    int64_t c0, n_c;    /* channels */
+} spk_task;
+
+typedef struct spk_tasks {
+    int64_t n, chunk, per_item, n_t, n_c;
+} spk_tasks;
+
+/* Chunks become smaller where items are few, so that all threads have work. */
+SPK_INLINE spk_tasks spk__tasks(const spk_view *x, int n_threads)
 {
     int64_t chunk = SPK_CHUNK;
-    while (chunk > 64 && items * ((n_c + chunk - 1) / chunk) < 2 * n_threads)
+    while (chunk > 64 && x->n * ((x->c + chunk - 1) / chunk) < 2 * n_threads)
         chunk /= 2;
-    return chunk;
+    const int64_t per_item = (x->c + chunk - 1) / chunk;
+    return (spk_tasks){x->n * per_item, chunk, per_item, spk__n_frames(x), x->c};
+}
+
+SPK_INLINE spk_task spk__task(const spk_tasks *all, int64_t i)
+{
+    const int64_t n = i / all->per_item, c0 = i % all->per_item * all->chunk;
+    return (spk_task){n, n * all->n_t, all->n_t, c0, spk__min(all->chunk, all->n_c - c0)};
+}
+
+/* sum_c += x - shift, square_c += (x - shift)^2 over `rows` rows, a constant after inlining. */
+SPK_INLINE void spk__add_moments(const float *x, int64_t ld, int rows, int64_t n_c, const float *shift, double *sum,
+                                 double *square)
+{
+#pragma omp simd
+    for (int64_t c = 0; c < n_c; c++) {
+        float s = 0, q = 0;
+        for (int i = 0; i < rows; i++) {
+            const float d = x[i * ld + c] - shift[c];
+            s += d;
+            q += d * d;
+        }
+        sum[c] += (double)s;
+        square[c] += (double)q;
+    }
 }
 
 /* Where thread i's rows begin when they are split evenly, in groups of 8. */

@@ -97,10 +97,10 @@ static double floor_of(double lo)
     return lo < 0 ? (double)FLT_EPSILON : lo;
 }
 
-static void fwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c)
+static void fwd_task(const spk_kargs *a, const spk_task *k)
 {
     const spk_attn_stats_attr *attr = a->attr;
-    const int64_t all_c = a->in[1].c, row = n * spk__n_frames(&a->in[1]);
+    const int64_t all_c = a->in[1].c, n = k->n, row = k->first, c0 = k->c0, n_c = k->n_c;
     bool uniform;
     const int64_t len = frames_of(a, n, &uniform);
     const float *x = spk__row(&a->in[1], row) + c0, *e = spk__row(&a->in[0], row) + c0;
@@ -169,20 +169,20 @@ static void zero(const spk_view *d, int64_t row, int64_t c0, int64_t n_c)
     memset(spk__row(d, row) + c0, 0, (size_t)n_c * sizeof(float));
 }
 
-SPK_INLINE void bwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c, int mode_e, int mode_x)
+SPK_INLINE void bwd_task(const spk_kargs *a, const spk_task *k, int mode_e, int mode_x)
 {
-    const int64_t all_c = a->in[1].c, n_t = spk__n_frames(&a->in[1]), first = n * n_t;
+    const int64_t all_c = a->in[1].c, n = k->n, n_t = k->n_t, first = k->first, c0 = k->c0, n_c = k->n_c;
     const float *save = (const float *)a->save + n * 3 * all_c + c0, *mu = spk__row(&a->out[0], n) + c0;
     bool uniform;
     const int64_t len = frames_of(a, n, &uniform);
-    slopes k;
-    slopes_of(a, n, c0, n_c, &k);
+    slopes d;
+    slopes_of(a, n, c0, n_c, &d);
     if (uniform)
         for (int64_t t = 0; t < len; t++)
-            bwd_frame(a, first + t, c0, n_c, save, mu, &k, true, mode_e, mode_x);
+            bwd_frame(a, first + t, c0, n_c, save, mu, &d, true, mode_e, mode_x);
     else
         for (int64_t t = 0; t < len; t++)
-            bwd_frame(a, first + t, c0, n_c, save, mu, &k, false, mode_e, mode_x);
+            bwd_frame(a, first + t, c0, n_c, save, mu, &d, false, mode_e, mode_x);
     for (int64_t t = len; t < n_t; t++) {
         if (mode_e == SPK_WRITE) zero(&a->din[0], first + t, c0, n_c);
         if (mode_x == SPK_WRITE) zero(&a->din[1], first + t, c0, n_c);
@@ -191,23 +191,21 @@ SPK_INLINE void bwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c,
 
 static void fwd(const spk_kargs *a)
 {
-    const spk_view *x = &a->in[1];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads), per_item = (x->c + chunk - 1) / chunk;
+    const spk_tasks all = spk__tasks(&a->in[1], a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < x->n * per_item; i++) {
-        const int64_t c0 = i % per_item * chunk;
-        fwd_task(a, i / per_item, c0, spk__min(chunk, x->c - c0));
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
+        fwd_task(a, &k);
     }
 }
 
 SPK_INLINE void bwd_tasks(const spk_kargs *a, int mode_e, int mode_x)
 {
-    const spk_view *x = &a->in[1];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads), per_item = (x->c + chunk - 1) / chunk;
+    const spk_tasks all = spk__tasks(&a->in[1], a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < x->n * per_item; i++) {
-        const int64_t c0 = i % per_item * chunk;
-        bwd_task(a, i / per_item, c0, spk__min(chunk, x->c - c0), mode_e, mode_x);
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
+        bwd_task(a, &k, mode_e, mode_x);
     }
 }
 

@@ -39,23 +39,6 @@ static coefs coefs_of(const spk_kargs *a)
     return (coefs){p, p + n_c, p + 2 * n_c, p + 3 * n_c};
 }
 
-/* sum_c += x - shift, square_c += (x - shift)^2 over `rows` rows, a constant after inlining. */
-SPK_INLINE void add_moments(const float *x, int64_t ld, int rows, int64_t n_c, const float *shift, double *sum,
-                            double *square)
-{
-#pragma omp simd
-    for (int64_t c = 0; c < n_c; c++) {
-        float s = 0, q = 0;
-        for (int i = 0; i < rows; i++) {
-            const float d = x[i * ld + c] - shift[c];
-            s += d;
-            q += d * d;
-        }
-        sum[c] += (double)s;
-        square[c] += (double)q;
-    }
-}
-
 /* sum_c += dy, product_c += dy (x - mean) */
 SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int64_t dy_ld, int rows, int64_t n_c,
                              const float *mean, double *sum, double *product)
@@ -86,9 +69,9 @@ static void reduce(const spk_kargs *a, const float *shift, const spk_view *dy, i
         else if (dy)
             add_products(spk__row(x, r), x->ld, spk__row(dy, r), dy->ld, 1, x->c, shift, sum, other);
         else if (whole)
-            add_moments(spk__row(x, r), x->ld, GROUP, x->c, shift, sum, other);
+            spk__add_moments(spk__row(x, r), x->ld, GROUP, x->c, shift, sum, other);
         else
-            add_moments(spk__row(x, r), x->ld, 1, x->c, shift, sum, other);
+            spk__add_moments(spk__row(x, r), x->ld, 1, x->c, shift, sum, other);
         r += whole ? GROUP : 1;
     }
 }

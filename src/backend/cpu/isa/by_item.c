@@ -1,30 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ops between frames (N,T,C) and one row of each item (N,1,C): time_mean, scale_add, row_bias. A task is an item and
- * a chunk of channels; it goes through the frames once.
+ * Ops between frames (N,T,C) and one row of each item (N,1,C): time_mean, scale_add, row_bias. Each goes through
+ * the frames once.
  */
 #include "backend/cpu/isa_impl.h"
 
 #include <string.h>
 
 enum { GROUP = 4 }; /* frames whose sum is taken in float */
-
-/* One task: rows [first, first + n_t) and channels [c0, c0 + n_c). */
-typedef struct task {
-    int64_t n, first, n_t, c0, n_c;
-} task;
-
-static task task_of(const spk_view *x, int64_t i, int64_t chunk)
-{
-    const int64_t per_item = (x->c + chunk - 1) / chunk, n_t = spk__n_frames(x), c0 = i % per_item * chunk;
-    return (task){
-        .n = i / per_item, .first = i / per_item * n_t, .n_t = n_t, .c0 = c0, .n_c = spk__min(chunk, x->c - c0)};
-}
-
-static int64_t n_tasks(const spk_view *x, int64_t chunk)
-{
-    return x->n * ((x->c + chunk - 1) / chunk);
-}
 
 /* Write or add a row of sums. */
 static void store_sums(float *d, const double *sum, int64_t n_c, bool add)
@@ -49,10 +32,10 @@ SPK_INLINE void add_rows(const float *x, int64_t ld, int rows, int64_t n_c, doub
 static void time_mean_fwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+    const spk_tasks all = spk__tasks(x, a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
-        const task k = task_of(x, i, chunk);
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
         const int64_t len = spk__n_valid(x, k.n);
         double sum[SPK_CHUNK] = {0};
         int64_t t = 0;
@@ -113,7 +96,7 @@ static void scale_add_fwd(const spk_kargs *a)
 }
 
 /* One frame: dx = dy s, dr = dy, ds += dy x. */
-SPK_INLINE void scale_add_frame(const spk_kargs *a, int64_t row, const task *k, double *ds, int mode_x, int mode_r)
+SPK_INLINE void scale_add_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *ds, int mode_x, int mode_r)
 {
     const float *dy = spk__row(&a->dout[0], row) + k->c0, *x = spk__row(&a->in[0], row) + k->c0;
     const float *s = spk__row(&a->in[1], k->n) + k->c0;
@@ -131,10 +114,10 @@ SPK_INLINE void scale_add_frame(const spk_kargs *a, int64_t row, const task *k, 
 SPK_INLINE void scale_add_tasks(const spk_kargs *a, int mode_x, int mode_r)
 {
     const spk_view *x = &a->in[0];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+    const spk_tasks all = spk__tasks(x, a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
-        const task k = task_of(x, i, chunk);
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
         double ds[SPK_CHUNK] = {0};
         for (int64_t t = 0; t < k.n_t; t++)
             scale_add_frame(a, k.first + t, &k, ds, mode_x, mode_r);
@@ -180,7 +163,7 @@ static void row_bias_fwd(const spk_kargs *a)
 }
 
 /* One frame: dx = dy where y > 0, dv += that. */
-SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const task *k, double *dv, int mode)
+SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *dv, int mode)
 {
     const float *dy = spk__row(&a->dout[0], row) + k->c0, *y = spk__row(&a->out[0], row) + k->c0;
     float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
@@ -195,10 +178,10 @@ SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const task *k, d
 SPK_INLINE void row_bias_tasks(const spk_kargs *a, int mode)
 {
     const spk_view *x = &a->in[0];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads);
+    const spk_tasks all = spk__tasks(x, a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < n_tasks(x, chunk); i++) {
-        const task k = task_of(x, i, chunk);
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
         double dv[SPK_CHUNK] = {0};
         for (int64_t t = 0; t < k.n_t; t++)
             row_bias_frame(a, k.first + t, &k, dv, mode);

@@ -31,34 +31,18 @@ static divisors divisors_of(const spk_time_stats_attr *attr, int64_t len)
     return d;
 }
 
-SPK_INLINE void add_moments(const float *x, int64_t ld, int rows, int64_t n_c, const float *shift, double *sum,
-                            double *square)
-{
-#pragma omp simd
-    for (int64_t c = 0; c < n_c; c++) {
-        float s = 0, q = 0;
-        for (int i = 0; i < rows; i++) {
-            const float d = x[i * ld + c] - shift[c];
-            s += d;
-            q += d * d;
-        }
-        sum[c] += (double)s;
-        square[c] += (double)q;
-    }
-}
-
-static void fwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c)
+static void fwd_task(const spk_kargs *a, const spk_task *k)
 {
     const spk_time_stats_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
-    const int64_t len = spk__n_valid(x, n), first = n * spk__n_frames(x);
+    const int64_t n = k->n, first = k->first, c0 = k->c0, n_c = k->n_c, len = spk__n_valid(x, n);
     const float *shift = spk__row(x, first) + c0;
     double sum[SPK_CHUNK] = {0}, square[SPK_CHUNK] = {0};
     int64_t t = 0;
     for (; t + GROUP <= len; t += GROUP)
-        add_moments(spk__row(x, first + t) + c0, x->ld, GROUP, n_c, shift, sum, square);
+        spk__add_moments(spk__row(x, first + t) + c0, x->ld, GROUP, n_c, shift, sum, square);
     for (; t < len; t++)
-        add_moments(spk__row(x, first + t) + c0, x->ld, 1, n_c, shift, sum, square);
+        spk__add_moments(spk__row(x, first + t) + c0, x->ld, 1, n_c, shift, sum, square);
     const divisors d = divisors_of(attr, len);
     const double lo = attr->lo < 0 ? (double)FLT_EPSILON : attr->lo;
     float *mean = spk__row(&a->out[0], n) + c0, *std = mean + x->c;
@@ -75,10 +59,10 @@ static void fwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c)
 }
 
 /* dx = dmean / D + 2 dvar (x - mean) / D */
-SPK_INLINE void bwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c, int mode)
+SPK_INLINE void bwd_task(const spk_kargs *a, const spk_task *k, int mode)
 {
     const spk_view *x = &a->in[0];
-    const int64_t n_t = spk__n_frames(x), len = spk__n_valid(x, n), first = n * n_t;
+    const int64_t n = k->n, n_t = k->n_t, first = k->first, c0 = k->c0, n_c = k->n_c, len = spk__n_valid(x, n);
     const divisors d = divisors_of(a->attr, len);
     const float *dmean = spk__row(&a->dout[0], n) + c0, *dstd = dmean + x->c;
     const float *mean = spk__row(&a->out[0], n) + c0, *save = (const float *)a->save + n * x->c + c0;
@@ -101,27 +85,25 @@ SPK_INLINE void bwd_task(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c,
 
 static void fwd(const spk_kargs *a)
 {
-    const spk_view *x = &a->in[0];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads), per_item = (x->c + chunk - 1) / chunk;
+    const spk_tasks all = spk__tasks(&a->in[0], a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < x->n * per_item; i++) {
-        const int64_t c0 = i % per_item * chunk;
-        fwd_task(a, i / per_item, c0, spk__min(chunk, x->c - c0));
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
+        fwd_task(a, &k);
     }
 }
 
 static void bwd(const spk_kargs *a)
 {
-    const spk_view *x = &a->in[0];
-    const int64_t chunk = spk__chunk(x->n, x->c, a->ctx->n_threads), per_item = (x->c + chunk - 1) / chunk;
+    const spk_tasks all = spk__tasks(&a->in[0], a->ctx->n_threads);
     const int mode = spk__mode(a, 0);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t i = 0; i < x->n * per_item; i++) {
-        const int64_t c0 = i % per_item * chunk, n_c = spk__min(chunk, x->c - c0);
+    for (int64_t i = 0; i < all.n; i++) {
+        const spk_task k = spk__task(&all, i);
         if (mode == SPK_ADD)
-            bwd_task(a, i / per_item, c0, n_c, SPK_ADD);
+            bwd_task(a, &k, SPK_ADD);
         else if (mode == SPK_WRITE)
-            bwd_task(a, i / per_item, c0, n_c, SPK_WRITE);
+            bwd_task(a, &k, SPK_WRITE);
     }
 }
 
