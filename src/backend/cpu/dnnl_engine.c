@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one oneDNN engine and stream of the process, and what differs between its versions 2 and 3. */
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "backend/cpu/dnnl_impl.h"
@@ -12,10 +11,7 @@ static dnnl_stream_t stream;
 
 void spk__dnnl_check(dnnl_status_t status, const char *call)
 {
-    if (status == dnnl_success) return;
-    fprintf(stderr, "spk: oneDNN failed with %d%s: %s\n", (int)status,
-            status == dnnl_out_of_memory ? " (out of memory)" : "", call);
-    abort();
+    if (status != dnnl_success) spk__assert_failed(call, "oneDNN, status", (int)status);
 }
 
 static void start(void)
