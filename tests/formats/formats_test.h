@@ -75,4 +75,34 @@ static inline const char *in_shared(const char *name)
             fail_msg("%s: got %s \"%s\", wanted \"%s\"", #call, spk_status_name(got_), spk_errmsg(), (text));          \
     } while (0)
 
+typedef spk_status (*tensor_reader)(const char *path, spk_tensors *out);
+
+/* The file cut at every length must be refused by a message that names it; with any one byte changed it may be read
+ * or not, but nothing may crash or leak. The file is destroyed. */
+static inline void damage(const char *path, tensor_reader read)
+{
+    char *data;
+    size_t n;
+    spk_tensors t;
+    assert_ok(spk_read_file(path, &data, &n));
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    for (size_t at = 0; at < n; at++) {
+        const char changed = (char)(data[at] ^ 0x2a);
+        assert_int_equal(pwrite(fileno(f), &changed, 1, (off_t)at), 1);
+        if (read(path, &t) == SPK_OK) spk_tensors_clear(&t);
+        assert_int_equal(pwrite(fileno(f), &data[at], 1, (off_t)at), 1);
+    }
+    assert_ok(read(path, &t)); /* as it was */
+    spk_tensors_clear(&t);
+    for (size_t cut = n; cut-- > 0;) {
+        assert_int_equal(ftruncate(fileno(f), (off_t)cut), 0);
+        if (read(path, &t) == SPK_OK) fail_msg("cut at %zu of %zu is read", cut, n);
+        assert_non_null(strstr(spk_errmsg(), path));
+        assert_null(t.item);
+    }
+    fclose(f);
+    spk_free(data);
+}
+
 #endif

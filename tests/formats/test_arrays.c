@@ -122,27 +122,11 @@ static void npz_refuses_bad_keys(void **state)
 static void npz_truncated_or_changed(void **state)
 {
     (void)state;
-    spk_tensors t = {0}, back;
+    spk_tensors t = {0};
     add(&t, "a", SPK_F32, 2, 2, 3);
     add(&t, "b", SPK_I64, 1, 1, 0);
-    const char *whole = in_folder("whole.npz"), *part = in_folder("part.npz");
-    char *data;
-    size_t n;
-    assert_ok(spk_npz_write(whole, &t));
-    assert_ok(spk_read_file(whole, &data, &n));
-    for (size_t cut = 0; cut < n; cut++) {
-        put_file(part, data, cut);
-        if (spk_npz_read(part, &back) == SPK_OK) fail_msg("cut at %zu of %zu is read", cut, n);
-        assert_non_null(strstr(spk_errmsg(), "part.npz"));
-        assert_null(back.item);
-    }
-    for (size_t at = 0; at < n; at++) { /* any answer but a crash */
-        data[at] = (char)(data[at] ^ 0x55);
-        put_file(part, data, n);
-        if (spk_npz_read(part, &back) == SPK_OK) spk_tensors_clear(&back);
-        data[at] = (char)(data[at] ^ 0x55);
-    }
-    spk_free(data);
+    assert_ok(spk_npz_write(in_folder("whole.npz"), &t));
+    damage(in_folder("whole.npz"), spk_npz_read);
     spk_tensors_clear(&t);
 }
 

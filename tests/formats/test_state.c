@@ -149,33 +149,9 @@ static void safetensors_refusals(void **state)
     assert_fails(spk_safetensors_read("/nowhere/a", &t, NULL), SPK_E_IO, "/nowhere/a: cannot open");
 }
 
-typedef spk_status (*reader)(const char *path, spk_tensors *out);
-
 static spk_status read_safetensors(const char *path, spk_tensors *out)
 {
     return spk_safetensors_read(path, out, NULL);
-}
-
-static void damage(const char *whole, reader read)
-{
-    const char *part = in_folder("part.weights");
-    char *data;
-    size_t n;
-    spk_tensors t;
-    assert_ok(spk_read_file(whole, &data, &n));
-    for (size_t cut = 0; cut < n; cut++) {
-        put_file(part, data, cut);
-        if (read(part, &t) == SPK_OK) fail_msg("cut at %zu of %zu is read", cut, n);
-        assert_non_null(strstr(spk_errmsg(), "part.weights"));
-        assert_null(t.item);
-    }
-    for (size_t at = 0; at < n; at++) { /* any answer but a crash */
-        data[at] = (char)(data[at] ^ 0x2a);
-        put_file(part, data, n);
-        if (read(part, &t) == SPK_OK) spk_tensors_clear(&t);
-        data[at] = (char)(data[at] ^ 0x2a);
-    }
-    spk_free(data);
 }
 
 static void truncated_or_changed(void **state)
