@@ -4,5 +4,5 @@
 need_program pkg-config
 need_program cmake
 ok bash .ci/install "$build" "$tmp/programs"
-tail -5 "$out" "$err"
+cat "$out" "$err" | tail -n 5
 finish
