@@ -86,10 +86,11 @@ static double aam_logit(const spk_kargs *a, const aam_parts *p, int64_t n, int64
 /* ln sum_j exp(z_j) of row n. */
 static double aam_log_sum(const spk_kargs *a, const aam_parts *p, int64_t n)
 {
-    double max = -INFINITY, sum = 0, slope;
-    for (int64_t j = 0; j < p->s; j++)
+    double slope, max = aam_logit(a, p, n, 0, &slope);
+    for (int64_t j = 1; j < p->s; j++)
         max = fmax(max, aam_logit(a, p, n, j, &slope));
-    for (int64_t j = 0; j < p->s; j++)
+    double sum = exp(aam_logit(a, p, n, 0, &slope) - max);
+    for (int64_t j = 1; j < p->s; j++)
         sum += exp(aam_logit(a, p, n, j, &slope) - max);
     return max + log(sum);
 }

@@ -266,7 +266,8 @@ static void finish_row(const spk_kargs *a, const parts *p, int n_threads, int64_
     for (int thread = 0; thread < n_threads; thread++)
         max = fmax(max, block_of(p, thread).rows[n].max);
     for (int thread = 0; thread < n_threads; thread++) {
-        const gathered *g = &block_of(p, thread).rows[n];
+        const block b = block_of(p, thread);
+        const gathered *g = &b.rows[n];
         sum += g->sum > 0 ? g->sum * exp(g->max - max) : g->sum;
         if (g->best > best) {
             best = g->best;
