@@ -78,7 +78,7 @@ static const op_row rows_melspec[] = {
     {"log, no filter", .n = 3, .t = 400, .c = 13, .x = 64, .y = 50, .z = 20, .sparse = true, .flag = true},
     {"ragged", .n = 3, .t = 410, .c = 13, .x = 64, .y = 50, .z = 20, .ragged = true, .flag = true},
     {"as used", .n = 2, .t = 6000, .c = 80, .x = 512, .y = 400, .z = 160, .flag = true},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- conv1d: x taps, y dilation, z stride, p padding; flag: relu; flag2: dout is masked (q: weight row gap) ---- */
 
@@ -112,7 +112,7 @@ static const op_row rows_conv1d[] = {
     {"stride past the end", .n = 2, .t = 12, .c = 3, .o = 2, .x = 3, .y = 1, .z = 5},
     {"padding beyond the sound", .n = 1, .t = 2, .c = 3, .o = 4, .x = 3, .y = 4, .z = 1, .p = 4},
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- batch_norm: flag: train; flag2: gradient masked by x ---- */
 
@@ -152,7 +152,7 @@ static const op_row rows_batch_norm[] = {
     {"running", .n = 2, .t = 7, .c = 12, .gap = 4},
     {"running, masked", .n = 2, .t = 7, .c = 12, .flag2 = true},
     {"larger", .n = 3, .t = 101, .c = 72, .flag = true, .flag2 = true},
-    {NULL}};
+    {.name = NULL}};
 
 /* ---- act, add, copy: x is the function ---- */
 
@@ -175,7 +175,7 @@ static const op_row rows_act[] = {{"relu, one", .n = 1, .t = 1, .c = 1},
                                   {"sigmoid slice", .n = 3, .t = 1, .c = 37, .gap = 2, .x = 1},
                                   {"sigmoid, saturated", .n = 4, .t = 1, .c = 99, .x = 1, .p = 120},
                                   {"larger", .n = 3, .t = 101, .c = 72, .x = 1, .p = 6},
-                                  {NULL}};
+                                  {.name = NULL}};
 
 static void describe_add(const op_row *r, op_case *c)
 {
@@ -198,7 +198,7 @@ static const op_row rows_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                   {"odd", .n = 3, .t = 5, .c = 37},
                                   {"slices", .n = 3, .t = 5, .c = 37, .gap = 5},
                                   {"larger", .n = 3, .t = 101, .c = 72, .gap = 72},
-                                  {NULL}};
+                                  {.name = NULL}};
 #define rows_copy rows_add
 
 /* ---- time_mean ---- */
@@ -218,7 +218,7 @@ static const op_row rows_time_mean[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"ragged", .n = 5, .t = 9, .c = 11, .gap = 3, .ragged = true},
                                         {"wide", .n = 1, .t = 13, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
-                                        {NULL}};
+                                        {.name = NULL}};
 
 /* ---- scale_add, row_bias ---- */
 
@@ -248,7 +248,7 @@ static const op_row rows_scale_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"slices", .n = 2, .t = 6, .c = 17, .gap = 3},
                                         {"wide", .n = 1, .t = 5, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
-                                        {NULL}};
+                                        {.name = NULL}};
 #define rows_row_bias rows_scale_add
 
 /* ---- time_stats: x divisor; p, q bounds of the variance (0, 0: the ones in use); flag: unbiased ---- */
@@ -279,7 +279,7 @@ static const op_row rows_time_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3, .
                                          {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .p = 1e-3, .ragged = true},
                                          {"wide", .n = 1, .t = 13, .c = 1100},
                                          {"larger", .n = 3, .t = 101, .c = 72},
-                                         {NULL}};
+                                         {.name = NULL}};
 
 /* ---- attn_stats ---- */
 
@@ -310,7 +310,7 @@ static const op_row rows_attn_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3},
                                          {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .ragged = true},
                                          {"wide", .n = 1, .t = 13, .c = 1100},
                                          {"larger", .n = 3, .t = 101, .c = 72},
-                                         {NULL}};
+                                         {.name = NULL}};
 
 /* ---- aam_softmax: n rows, c dimensions, o classes; p margin, q scale; flag: easy ---- */
 
@@ -335,7 +335,7 @@ static const op_row rows_aam_softmax[] = {
     {"slice, sharp", .n = 6, .t = 1, .c = 37, .o = 65, .gap = 2, .p = 0.5, .q = 60},
     {"blocks", .n = 13, .t = 1, .c = 64, .o = 200, .p = 0.2, .q = 30},
     {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .p = 0.3, .q = 30},
-    {NULL}};
+    {.name = NULL}};
 
 #define OP_TEST(NAME, name) static const op_test test_##name = {rows_##name, describe_##name};
 SPK_OPS(OP_TEST)
