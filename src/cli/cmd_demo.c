@@ -23,8 +23,8 @@ static const spk_opt table[] = {
      SPK_OPT_NULLABLE},
     {"output_dir", SPK_OPT_STR, FIELD(output_dir), "demo", 0, 0, NULL, "everything is written here", 0},
     {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "none: all processors", SPK_OPT_NULLABLE},
-    {"epochs", SPK_OPT_INT, FIELD(epochs), "10", 1, 10000, NULL, "epochs of the training", 0},
-    {"steps", SPK_OPT_INT, FIELD(steps), "30", 1, 100000, NULL, "training steps of an epoch", 0},
+    {"epochs", SPK_OPT_INT, FIELD(epochs), "12", 1, 10000, NULL, "epochs of the training", 0},
+    {"steps", SPK_OPT_INT, FIELD(steps), "20", 1, 100000, NULL, "training steps of an epoch", 0},
     {"seed", SPK_OPT_INT, FIELD(seed), "0", 0, 1e15, NULL, "of the corpus and of the training", 0},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes and no progress on stderr", 0},
 };
@@ -73,7 +73,7 @@ static spk_status configure(const demo_options *o, const char *data, const char 
     spk_text text = {0};
     spk_text_add(&text, conf);
     spk_text_addf(&text,
-                  "scheduler_conf: {first_cycle_steps: %" PRId64 ", cycle_mult: 1.0, max_lr: 0.002, min_lr: 0.00001, "
+                  "scheduler_conf: {first_cycle_steps: %" PRId64 ", cycle_mult: 1.0, max_lr: 0.001, min_lr: 0.00001, "
                   "warmup_steps: %" PRId64 ", gamma: 1.0}\n"
                   "max_epoch: %" PRId64 "\nnum_iters_per_epoch: %" PRId64 "\nseed: %" PRId64 "\n",
                   n_steps > warm_up ? n_steps : warm_up + 1, warm_up, o->epochs, o->steps, o->seed);

@@ -238,8 +238,8 @@ int cmd_extract(int argc, char **argv)
     rc = cli_failed(extract(&o, &args, &usage, &n_failed));
     if (rc != CLI_OK && usage) rc = CLI_USAGE;
     if (rc == CLI_OK && n_failed > 0) {
-        cli_complain("%lld recordings could not be embedded; the others were kept", (long long)n_failed);
-        rc = CLI_FAILED;
+        rc = cli_failed(spk_fail(SPK_E_VALUE, "%lld of the recordings could not be embedded; the others were kept",
+                                 (long long)n_failed));
     }
     spk_args_clear(&args);
     spk_opts_clear(table, SPK_COUNT(table), &o);

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Train, resume, validate, extract on a few hums.
+. tests/cli/common.sh
+. tests/cli/corpus.inc
+corpus "$tmp/data"
+tiny_config "$tmp/conf.yaml"
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1)
+
+# Two epochs at once, and one epoch resumed by another: the same weights and the same line.
+ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/a"
+cp "$out" "$tmp/a.out"
+has "$tmp/a.out" '^2epoch results: .*\beer=[0-9.]+.*\bmindcf=[0-9.]+'
+has "$tmp/a.out" 'n_trials=36\b'
+has "$tmp/a/train.log" '2epoch results: .*eer=[0-9.]+'
+has "$err" '[0-9]+ parameters'
+for file in config.yaml 1epoch.pth 2epoch.pth latest.pth valid.eer.best.pth checkpoint.safetensors; do
+    check "$file" test -s "$tmp/a/$file"
+done
+ok "${train[@]}" --max_epoch 1 --output_dir "$tmp/b"
+ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/b" --resume --quiet
+check "quiet" test ! -s <(grep -v ' W ' "$err")
+same "$tmp/a/2epoch.pth" "$tmp/b/2epoch.pth"
+eers() { sed -E 's/.*\[valid\] (eer=[^,]*, mindcf=[^,]*).*/\1/'; }
+check "the resumed epoch has the same figures" test "$(tail -1 "$tmp/a.out" | eers)" = "$(tail -1 "$out" | eers)"
+check "train.log goes on" test "$(grep -c 'epoch results' "$tmp/b/train.log")" = 2
+
+# The lists by name are the folders; --resume without a checkpoint begins; another number of loaders changes nothing.
+# shellcheck disable=SC2046
+ok spk train --config "$tmp/conf.yaml" $(lists "$tmp/data") --threads 1 --max_epoch 2 --output_dir "$tmp/c" \
+    --resume true --num_workers 3
+same "$tmp/a/2epoch.pth" "$tmp/c/2epoch.pth"
+
+# The folder is protected.
+sum() { (cd "$1" && find . -type f -exec cksum {} + | sort); }
+before=$(sum "$tmp/a")
+refused 1 'resume.*overwrite|overwrite.*resume' "${train[@]}" --output_dir "$tmp/a"
+check "nothing was touched" test "$before" = "$(sum "$tmp/a")"
+ok "${train[@]}" --output_dir "$tmp/c" --overwrite true
+check "overwritten" test ! -e "$tmp/c/2epoch.pth"
+
+# Looking without training.
+ok "${train[@]}" --output_dir "$tmp/none" --dry_run true
+check "a dry run leaves no checkpoint" test ! -e "$tmp/none/checkpoint.safetensors"
+ok "${train[@]}" --print_config
+has "$out" '^max_epoch: 1'
+# A complete configuration that was printed gives the same training.
+ok spk train --config "$tmp/a/config.yaml" --output_dir "$tmp/d"
+same "$tmp/a/2epoch.pth" "$tmp/d/2epoch.pth"
+
+# Validation gives the epoch's figures.
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --spk_model_file "$tmp/a/2epoch.pth" --json --quiet
+for key in eer eer_espnet mindcf mindcf_p01 n_trials trg_mean trg_std nontrg_mean nontrg_std threshold_eer \
+    threshold_mindcf threshold_mindcf_p01; do
+    has "$out" "\"$key\": -?[0-9]"
+done
+check "one line" test "$(wc -l <"$out")" = 1
+check "no other key" test "$(grep -oE '"[a-z0-9_]+":' "$out" | wc -l)" = 12
+eer=$(grep -oE '"eer": [^,]*' "$out" | cut -d' ' -f2)
+check "the EER of the training" test "$(printf 'eer=%.3f' "$eer")" = "$(tail -1 "$tmp/a.out" | eers | cut -d, -f1)"
+cp "$out" "$tmp/json"
+# shellcheck disable=SC2046
+ok spk validate --spk_train_config "$tmp/a/config.yaml" --spk_model_file "$tmp/a/2epoch.pth" \
+    $(trial_lists "$tmp/data") --json --quiet --valid_batch_size 2 --num_workers 1
+same "$tmp/json" "$out"
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid"
+has "$out" '^n_trials=36$'
+has "$out" '^eer=[0-9.]+$'
+finish
