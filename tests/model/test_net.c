@@ -211,6 +211,51 @@ static void an_embedding_does_not_depend_on_its_batch(void **state)
     spk_net_free(net);
 }
 
+/* Everything that training changes, in one text of bytes. */
+static spk_text snapshot(spk_net *net)
+{
+    spk_text t = {0};
+    const spk_params *params = spk_net_params(net);
+    for (int64_t i = 0; i < spk_params_n(params); i++) {
+        const spk_param *p = spk_params_at(params, i);
+        spk_text_addn(&t, p->data, (size_t)p->count * spk_dtype_size(p->dtype));
+        if (p->grad) spk_text_addn(&t, p->grad, (size_t)p->count * spk_dtype_size(p->dtype));
+    }
+    return t;
+}
+
+static void embedding_changes_nothing_and_steps_allocate_nothing(void **state)
+{
+    spk_net *net = open_net(WHOLE, false);
+    spk_model *model = spk_net_model(net);
+    float *x = make_waves(), e[12];
+    const int64_t labels[] = {3, 1}, wrong[] = {3, 7};
+    spk_train_stats stats;
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(model->forward_backward(model->self, x, labels, 2, SAMPLES, 1, &stats), SPK_OK);
+        assert_int_equal(model->embed(model->self, x, 2, SAMPLES, NULL, e), SPK_OK);
+    }
+    spk_text before = snapshot(net);
+    const int64_t n_allocs = spk_alloc_count();
+    assert_int_equal(model->embed(model->self, x, 2, SAMPLES, NULL, e), SPK_OK);
+    assert_int_equal(spk_alloc_count(), n_allocs);
+    spk_text after = snapshot(net);
+    assert_int_equal(before.n, after.n);
+    assert_memory_equal(before.s, after.s, before.n);
+    const int64_t n_again = spk_alloc_count();
+    model->zero_grad(model->self);
+    assert_int_equal(model->forward_backward(model->self, x, labels, 2, SAMPLES, 1, &stats), SPK_OK);
+    model->parameters_changed(model->self);
+    assert_int_equal(spk_alloc_count(), n_again);
+    assert_int_equal(model->forward_backward(model->self, x, wrong, 2, SAMPLES, 1, &stats), SPK_E_VALUE);
+    assert_non_null(strstr(spk_errmsg(), "label 7"));
+    spk_text_clear(&before);
+    spk_text_clear(&after);
+    spk_free(x);
+    spk_net_free(net);
+}
+
 /* ---- parameters ---- */
 
 static void parameter_totals_are_espnets(void **state)
@@ -286,6 +331,7 @@ int main(void)
                                        cmocka_unit_test(losses_compute_what_espnet_computes),
                                        cmocka_unit_test(a_whole_model_computes_what_espnet_computes),
                                        cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),
+                                       cmocka_unit_test(embedding_changes_nothing_and_steps_allocate_nothing),
                                        cmocka_unit_test(parameter_totals_are_espnets),
                                        cmocka_unit_test(initial_values_have_pytorchs_distributions),
                                        cmocka_unit_test(wrong_parts_are_named)};
