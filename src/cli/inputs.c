@@ -181,7 +181,7 @@ spk_status inputs_read(char *const *words, int64_t n, inputs *out)
         for (int64_t i = before; i < out->n; i++)
             SPK_PUSH(single, n_single) = out->n == before + 1 && strcmp(out->item[i].path, words[w]) == 0;
     }
-    if (status == SPK_OK && names_collide(out, single)) {
+    if (status == SPK_OK && single && names_collide(out, single)) {
         for (int64_t i = 0; i < out->n; i++) {
             if (!single[i]) continue;
             spk_free((void *)(uintptr_t)out->item[i].id);

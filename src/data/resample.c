@@ -105,6 +105,7 @@ spk_status spk_resample_part(spk_resampler *s, const spk_resample_source *source
 {
     const int64_t common = gcd(source->in_hz, source->out_hz);
     const int64_t p = source->in_hz / common, q = source->out_hz / common;
+    SPK_ASSERT(p > 0 && q > 0);
     const int64_t margin = MARGIN * (q > p ? (q + p - 1) / p : 1); /* at the output's rate */
     const int64_t block = start > margin ? (start - margin) / q : 0;
     const int64_t out_first = block * q, in_first = block * p;

@@ -56,6 +56,7 @@ static int64_t find_quota(const spk_sampler *s, int64_t *room)
     int64_t *count = new_ints(s->n_categories), used = 0;
     for (int64_t i = 0; i < s->n; i++)
         used += count[s->category[i]]++ == 0;
+    SPK_ASSERT(used > 0);
     const int64_t B = s->o.batch_size, q = !s->o.balanced ? s->n : used >= B ? 1 : B / used + 1;
     *room = 0;
     for (int64_t c = 0; c < s->n_categories; c++)

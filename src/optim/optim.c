@@ -60,9 +60,10 @@ static spk_status read_conf(const char *name, const spk_yaml *map, const spk_opt
 
 spk_status spk_optim_check(const char *name, const spk_yaml *map)
 {
-    const spk_optim_kind *kind;
-    void *conf;
+    const spk_optim_kind *kind = NULL;
+    void *conf = NULL;
     SPK_TRY(read_conf(name, map, &kind, &conf));
+    SPK_ASSERT(kind && conf);
     spk_opts_clear(kind->options, kind->n_options, conf);
     spk_free(conf);
     return SPK_OK;
@@ -70,11 +71,12 @@ spk_status spk_optim_check(const char *name, const spk_yaml *map)
 
 spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_optim **out)
 {
-    const spk_optim_kind *kind;
-    void *conf;
+    const spk_optim_kind *kind = NULL;
+    void *conf = NULL;
     const char *names[SPK_OPTIM_MAX_BLOCKS];
     *out = NULL;
     SPK_TRY(read_conf(name, map, &kind, &conf));
+    SPK_ASSERT(kind && conf);
     spk_optim *o = spk_new(sizeof *o);
     o->kind = kind;
     o->conf = conf;

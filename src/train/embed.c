@@ -90,7 +90,7 @@ static spk_status reserve(float **block, size_t *have, int64_t rows, int64_t n, 
     if (!grown)
         return spk_fail(SPK_E_NOMEM, "no memory for the %s of %lld segments: use a smaller batch", what,
                         (long long)rows);
-    if (keep) memcpy(grown, *block, keep);
+    if (keep && *block) memcpy(grown, *block, keep);
     spk_free(*block);
     *block = grown;
     *have = room;
