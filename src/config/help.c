@@ -62,7 +62,10 @@ static void add_option(spk_text *t, const spk_opt *o, const spk_opt_meta *m)
         spk_text_addf(&right, " (default %s)", o->preset);
     if (m && m->support == SPK_SUPPORT_ANY) spk_text_add(&right, " [accepted, no effect]");
     if (m && m->support == SPK_SUPPORT_ONLY)
-        spk_text_addf(&right, " [only %s yet]", m->accepted ? m->accepted : o->preset && *o->preset ? o->preset : "empty");
+        spk_text_addf(&right, " [only %s yet]",
+                      m->accepted               ? m->accepted
+                      : o->preset && *o->preset ? o->preset
+                                                : "empty");
     if (left.n + 2 > HELP_COLUMN)
         spk_text_addf(t, "%s\n%*s", spk_text_str(&left), HELP_COLUMN, "");
     else
