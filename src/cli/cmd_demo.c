@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/train_impl.h"
+#include "formats/list_impl.h"
 #include "recipe/synth_impl.h"
 
 typedef struct demo_options {
@@ -50,7 +51,6 @@ static const char conf[] = "frontend: melspec_torch\n"
                            "valid_iterator_type: sequence\n"
                            "batch_type: catbel\n"
                            "valid_batch_type: unsorted\n"
-                           "batch_size: 40\n"
                            "valid_batch_size: 40\n"
                            "keep_nbest_models: 2\n"
                            "grad_clip: 9999\n"
@@ -65,13 +65,30 @@ static void set_text(char **field, const char *value)
     *field = spk_strdup(value);
 }
 
+/* Utterances of a batch: 40, or fewer where there are not so many. */
+static spk_status choose_batch(const char *data, int64_t *batch)
+{
+    char *path = spk_path_join(data, "train/wav.scp");
+    spk_list list;
+    const spk_status status = spk_list_read(path, 0, &list);
+    if (status == SPK_OK) {
+        *batch = list.n > 0 && list.n < 40 ? list.n : 40;
+        spk_list_clear(&list);
+    }
+    spk_free(path);
+    return status;
+}
+
 /* The training's configuration: the text above with steps, folders and threads. */
 static spk_status configure(const demo_options *o, const char *data, const char *exp, spk_config *c)
 {
     const int64_t n_steps = o->epochs * o->steps;
     const int64_t warm_up = n_steps / 8 > 0 ? n_steps / 8 : 1;
+    int64_t batch;
     spk_text text = {0};
+    SPK_TRY(choose_batch(data, &batch));
     spk_text_add(&text, conf);
+    spk_text_addf(&text, "batch_size: %" PRId64 "\n", batch);
     spk_text_addf(&text,
                   "scheduler_conf: {first_cycle_steps: %" PRId64 ", cycle_mult: 1.0, max_lr: 0.001, min_lr: 0.00001, "
                   "warmup_steps: %" PRId64 ", gamma: 1.0}\n"
@@ -99,13 +116,19 @@ static double figure(const spk_training *t, const char *phase, const char *name)
     return spk_reporter_get(t->reporter, t->epoch, phase, name, &value) ? value : NAN;
 }
 
+static double training_began;
+
 static spk_status say_epoch(spk_training *t)
 {
+    const int64_t max = t->setup->max_epoch;
+    const double left = (spk_now() - training_began) / (double)t->epoch * (double)(max - t->epoch);
+    char rest[48] = "";
+    if (t->epoch < max) snprintf(rest, sizeof rest, "  %d:%02d left", (int)(left / 60), (int)left % 60);
     cli_lock();
     cli_progress_clear();
-    printf("epoch %2" PRId64 "/%" PRId64 ":  loss %6.3f  open-set EER %6.2f %%  minDCF %.3f  (%.0f s + %.0f s)\n",
-           t->epoch, t->setup->max_epoch, figure(t, "train", "loss"), figure(t, "valid", "eer"),
-           figure(t, "valid", "mindcf"), figure(t, "train", "time"), figure(t, "valid", "time"));
+    printf("epoch %2" PRId64 "/%" PRId64 ":  loss %6.3f  open-set EER %6.2f %%  minDCF %.3f  (%.1f s + %.1f s)%s\n",
+           t->epoch, max, figure(t, "train", "loss"), figure(t, "valid", "eer"), figure(t, "valid", "mindcf"),
+           figure(t, "train", "time"), figure(t, "valid", "time"), rest);
     fflush(stdout);
     cli_unlock();
     return SPK_OK;
@@ -114,6 +137,7 @@ static spk_status say_epoch(spk_training *t)
 static void say_opened(const spk_run *r)
 {
     spk_net_info info;
+    training_began = spk_now();
     if (spk_net_describe(r->net, spk_train_set_samples(r->train), &info) != SPK_OK) return;
     printf("training %s with %" PRId64 " parameters on %" PRId64 " utterances of %" PRId64 " speakers;\n"
            "after each epoch %" PRId64 " trials between %" PRId64 " utterances of speakers that it never hears\n",
