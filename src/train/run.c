@@ -147,6 +147,15 @@ static char *print_conf(const struct spk_yaml *conf)
     return copy;
 }
 
+/* ESPnet's default criteria that its speaker trainer never has a value for; it passes them over, and so do we. */
+static bool is_idle(const spk_triple *t)
+{
+    static const char *const idle[][2] = {{"valid", "loss"}, {"train", "acc"}, {"valid", "acc"}};
+    for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
+        if (strcmp(t->part[0], idle[i][0]) == 0 && strcmp(t->part[1], idle[i][1]) == 0) return true;
+    return false;
+}
+
 /* The configuration's criteria, and the EER in any case: valid.eer.best.pth is what the other commands open. */
 static spk_criterion *read_criteria(const spk_config *c, int *n)
 {
@@ -155,6 +164,7 @@ static spk_criterion *read_criteria(const spk_config *c, int *n)
     bool has_eer = false;
     *n = 0;
     for (int64_t i = 0; i < from->n; i++) {
+        if (is_idle(&from->v[i])) continue;
         list[(*n)++] = (spk_criterion){from->v[i].part[0], from->v[i].part[1], from->v[i].part[2]};
         has_eer |= strcmp(from->v[i].part[0], "valid") == 0 && strcmp(from->v[i].part[1], "eer") == 0;
     }
