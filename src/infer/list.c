@@ -74,8 +74,7 @@ static void *load_items(void *user)
         const int64_t i = l->next++;
         place *p = &l->ring[i % RING];
         pthread_mutex_unlock(&l->lock);
-        memset(p, 0, sizeof *p);
-        p->item = i;
+        p->item = i; /* the place was cleared when its item before was done */
         p->status = load(l, r, l->items[i].path, p);
         spk_audio_shut(r);
         if (p->status != SPK_OK) p->message = spk_strdup(spk_errmsg());
