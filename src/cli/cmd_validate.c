@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_impl.h"
+#include "spk/score.h"
 
 #define OWN_ROWS                                                                                                       \
     GROUP("Result")                                                                                                    \
@@ -14,7 +15,9 @@
     ROW(num_eval, INT, num_eval, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                               \
         "segments of an utterance; none: as in the model's training")                                                  \
     ROW(valid_batch_size, INT, valid_batch_size, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,               \
-        "utterances loaded at once; the result does not depend on it")
+        "utterances loaded at once; the result does not depend on it")                                                 \
+    ROW(average_embd, BOOL, average_embd, "false", 0, 0, NULL, 0, WORKS, NULL,                                         \
+        "score the means over the segments instead of all pairs of segments")
 
 #define GROUP(title)
 #define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
@@ -88,6 +91,71 @@ static void print_lines(const spk_validation *v)
     }
 }
 
+/* ---- means over segments ---- */
+
+typedef struct averages {
+    float *mean; /* (utterances, E), at norm 1 */
+    int64_t size;
+} averages;
+
+static spk_status take_mean(void *user, const spk_embed_result *r)
+{
+    const averages *a = user;
+    float *mean = a->mean + r->index * a->size;
+    if (r->status != SPK_OK) return spk_fail(r->status, "%s", r->message);
+    for (int64_t i = 0; i < a->size; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < r->n_segments; k++)
+            sum += (double)r->embedding[k * a->size + i];
+        mean[i] = (float)(sum / (double)r->n_segments);
+    }
+    spk_score_normalize_rows(mean, 1, a->size);
+    return SPK_OK;
+}
+
+static spk_status score_means(const eval_task *t, const averages *a, spk_validation *v)
+{
+    const int64_t n = spk_trial_set_n_trials(t->set);
+    const spk_trial *trials = spk_trial_set_trials(t->set);
+    spk_metrics m;
+    v->scores = spk_new(sizeof *v->scores * (size_t)n);
+    v->labels = spk_new(sizeof *v->labels * (size_t)n);
+    for (int64_t i = 0; i < n; i++)
+        v->labels[i] = (uint8_t)trials[i].label;
+    SPK_TRY(spk_score_mean_distance(a->mean, spk_trial_set_n_utterances(t->set), 1, a->size, trials, n, v->scores));
+    SPK_TRY(spk_metrics_compute(v->scores, v->labels, n, &m));
+    v->n_trials = n;
+    v->eer = m.eer;
+    v->eer_espnet = m.eer_espnet;
+    v->mindcf = m.mindcf.cost;
+    v->mindcf_p01 = m.mindcf_p01.cost;
+    v->threshold_eer = m.threshold_eer;
+    v->threshold_mindcf = m.mindcf.threshold;
+    v->threshold_mindcf_p01 = m.mindcf_p01.threshold;
+    v->trg_mean = m.trg_mean;
+    v->trg_std = m.trg_std;
+    v->nontrg_mean = m.nontrg_mean;
+    v->nontrg_std = m.nontrg_std;
+    return SPK_OK;
+}
+
+static spk_status validate_means(const eval_task *t, spk_validation *v)
+{
+    const int64_t n = spk_trial_set_n_utterances(t->set);
+    const spk_embed_list_options how = {
+        .num_eval = t->num_eval, .target_duration = t->target_duration, .progress = cli_progress};
+    spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
+    averages a = {.size = spk_embedder_size(t->embedder)};
+    a.mean = spk_new(sizeof *a.mean * (size_t)(n * a.size + 1));
+    for (int64_t i = 0; i < n; i++)
+        items[i] = (spk_embed_item){spk_trial_set_utterance(t->set, i), spk_trial_set_path(t->set, i)};
+    spk_status status = spk_embed_list(t->embedder, items, n, &how, take_mean, &a, NULL);
+    if (status == SPK_OK) status = score_means(t, &a, v);
+    spk_free(items);
+    spk_free(a.mean);
+    return status;
+}
+
 /* ---- the command ---- */
 
 static spk_status validate(const eval_options *o, bool *usage)
@@ -101,7 +169,10 @@ static spk_status validate(const eval_options *o, bool *usage)
     spk_info("validate", "%lld trials over %lld utterances, %lld segments of %g s each",
              (long long)spk_trial_set_n_trials(t.set), (long long)spk_trial_set_n_utterances(t.set),
              (long long)t.num_eval, t.target_duration);
-    SPK_GO(spk_trainer_validate_scores(spk_net_model(t.embedder->net), t.iterator, NULL, &t.options, NULL, &v));
+    if (o->average_embd)
+        SPK_GO(validate_means(&t, &v));
+    else
+        SPK_GO(spk_trainer_validate_scores(spk_net_model(t.embedder->net), t.iterator, NULL, &t.options, NULL, &v));
     spk_info("validate", "done in %.1f s", spk_now() - begun);
     if (o->json)
         print_json(&v);

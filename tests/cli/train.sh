@@ -65,4 +65,21 @@ same "$tmp/json" "$out"
 ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid"
 has "$out" '^n_trials=36$'
 has "$out" '^eer=[0-9.]+$'
+# With one segment the mean over the segments is the segment.
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --num_eval 1 --json --quiet
+cp "$out" "$tmp/json"
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --num_eval 1 --json --quiet --average_embd true
+check "means of one" test "$(cut -d, -f1-5 "$tmp/json")" = "$(cut -d, -f1-5 "$out")"
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --json --quiet --average_embd true
+has "$out" '"n_trials": 36'
+
+# An interruption ends the training with what was done in place; it goes on from there.
+"$build/spk" "${train[@]:1}" --output_dir "$tmp/i" --max_epoch 100000 >"$out" 2>"$err" & pid=$!
+for _ in $(seq 200); do [ -s "$tmp/i/checkpoint.safetensors" ] && break; sleep 0.05; done
+kill -INT $pid
+wait $pid; report "interrupted: exit status 1" "$([ $? = 1 ]; echo $?)"
+has "$err" '^spk: error: .*(interrupt|resume)'
+done=$(grep -c 'epoch results' "$tmp/i/train.log")
+ok "${train[@]}" --output_dir "$tmp/i" --max_epoch $((done + 1)) --resume
+check "one more epoch" grep -q "^$((done + 1))epoch results" "$out"
 finish
