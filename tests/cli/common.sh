@@ -23,6 +23,9 @@ skip() { echo "skipped: $*"; exit 77; }
 need_data() { [ -d "$shared/data/speechocean762" ] || skip "no $shared/data/speechocean762 (SPK_SHARED names the folder)"; }
 need_golden() { [ -d "$shared/golden" ] || skip "no $shared/golden (SPK_SHARED names the folder)"; }
 need_program() { command -v "$1" >/dev/null || skip "$1 is not installed"; }
+# Debian's python3, which has python3-numpy; another one may come first in PATH.
+python() { if [ -x /usr/bin/python3 ]; then /usr/bin/python3 "$@"; else python3 "$@"; fi; }
+need_numpy() { python -c 'import numpy' 2>/dev/null || skip "python3-numpy is not installed"; }
 
 # report TEXT STATUS: one check.
 report() {
