@@ -146,16 +146,22 @@ static void say_opened(const spk_run *r)
     fflush(stdout);
 }
 
-static void say_end(const demo_options *o, const char *data, const char *exp, double seconds)
+/* A line of the list at the end, for what is there (without gnuplot there are no pictures). */
+static void say_file(const char *folder, const char *name, const char *what)
+{
+    char *path = spk_path_join(folder, name);
+    if (spk_exists(path)) printf("  %-34s %s\n", path, what);
+    spk_free(path);
+}
+
+static void say_end(const demo_options *o, const char *exp, double seconds)
 {
     printf("\ndone in %d:%02d minutes; everything lies in %s:\n", (int)seconds / 60, (int)seconds % 60, o->output_dir);
-    if (!o->data) printf("  %-34s recordings and lists\n", data);
-    printf("  %s/%-*s the model with the lowest EER, its configuration: config.yaml\n", exp, (int)(33 - strlen(exp)),
-           "valid.eer.best.pth");
-    printf("  %s/%-*s loss and EER over the epochs\n", exp, (int)(33 - strlen(exp)), "images/progress.png");
-    printf("  %s/%-*s scores of same and of different speakers\n", exp, (int)(33 - strlen(exp)), "images/scores.png");
-    printf("  %s/%-*s embeddings: numpy.load(...)[ID]\n", o->output_dir, (int)(33 - strlen(o->output_dir)),
-           "valid_embeddings.npz");
+    if (!o->data) say_file(o->output_dir, "corpus", "recordings and lists");
+    say_file(exp, "valid.eer.best.pth", "the model with the lowest EER, its configuration: config.yaml");
+    say_file(exp, "images/progress.png", "loss and EER over the epochs");
+    say_file(exp, "images/scores.png", "scores of same and of different speakers");
+    say_file(o->output_dir, "valid_embeddings.npz", "embeddings: numpy.load(...)[ID]");
     if (!o->data)
         puts("The speakers are synthetic: these figures say nothing about real speech. For that:\n"
              "  spk prep tree RECORDINGS data      (one folder of recordings for each speaker)\n"
@@ -232,7 +238,7 @@ static int demo(const demo_options *o)
     int rc = cli_failed(o->data ? SPK_OK : make_corpus(o, corpus));
     if (rc == CLI_OK) rc = cli_failed(train(o, data, exp));
     if (rc == CLI_OK) rc = extract(o, data, exp);
-    if (rc == CLI_OK) say_end(o, data, exp, spk_now() - begun);
+    if (rc == CLI_OK) say_end(o, exp, spk_now() - begun);
     spk_free(corpus);
     spk_free(exp);
     return rc;

@@ -27,9 +27,12 @@ static spk_status say_what(const spk_run *r)
     spk_info("train", "model: %s, %s, %s, %s, %s: %" PRId64 " parameters, %" PRId64 " values in an embedding",
              info.frontend, info.encoder, info.pooling, info.projector, info.loss, info.n_parameters,
              info.embedding_size);
-    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, crops of %g s",
+    char steps[48] = "";
+    if (c->num_iters_per_epoch != SPK_NONE)
+        snprintf(steps, sizeof steps, ", %" PRId64 " steps an epoch", c->num_iters_per_epoch);
+    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, crops of %g s%s",
              spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train),
-             (double)samples / (double)c->preprocess.sample_rate);
+             (double)samples / (double)c->preprocess.sample_rate, steps);
     spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %" PRId64 " segments each",
              spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), c->preprocess.num_eval);
     return SPK_OK;
