@@ -7,7 +7,8 @@
 #include "model/net_model_impl.h"
 #include "spk/state.h"
 
-enum { MOST_PLANS = 24, DECLARED_BATCH = 2 };
+/* Each plan holds copies of the weights in the layouts of the library, so only a few are kept. */
+enum { MOST_PLANS = 8, DECLARED_BATCH = 2 };
 
 struct spk_net {
     const spk_part *part[SPK_N_PARTS];
