@@ -46,8 +46,7 @@ static void accepted(void **state)
         "iterator_type: category\nbatch_type: catbel",
         "iterator_type: category\nfold_length: [80000]",
         "dist_world_size: 1\ndist_rank: 0\nmultiprocessing_distributed: true",
-        "preprocessor_conf: {noise_apply_prob: 0, rir_apply_prob: 0.0, rir_scp: a, noise_info: [[1, a, [1, 1], [0, "
-        "5]]]}",
+        "preprocessor_conf: {noise_apply_prob: 0, rir_apply_prob: 0, rir_scp: a, noise_info: [[1, a, [1, 1], [0, 5]]]}",
         "best_model_criterion: [[valid, eer, min], [train, loss, min], [train, accuracy, max]]",
         "train_shape_file: [nowhere]\nvalid_batch_type: sorted",
     };
