@@ -12,7 +12,7 @@ for name in ecapa ecapa_blocks5; do
     has "$out" "$name: [1-9][0-9]* arrays hold, 0 fail"
 done
 refused 1 'asteroid_frontend' golden "$shared/golden/rawnet3"
-refused 2 'usage|DIR' golden
+refused 2 'Prints a row' golden
 refused 1 'config.yaml' golden "$tmp"
 
 # Another model's weights: they do not fit, and it is said by name.
