@@ -62,16 +62,18 @@ size_t spk_arena_bytes(const spk_arena *a)
     return a->bytes;
 }
 
+/* The old block goes only when the new one is there (which holds no pages yet): other plans run on after a failure. */
 static spk_status arena_reserve(spk_arena *a, size_t bytes)
 {
     if (bytes <= a->bytes) return SPK_OK;
-    spk_free(a->p);
-    a->p = spk_alloc(bytes);
-    a->bytes = a->p ? bytes : 0;
-    a->generation++;
-    if (!a->p)
+    void *larger = spk_alloc(bytes);
+    if (!larger)
         return spk_fail(SPK_E_NOMEM, "out of memory: %.2f GB are needed for activations; use a smaller batch_size",
                         (double)bytes / 1e9);
+    spk_free(a->p);
+    a->p = larger;
+    a->bytes = bytes;
+    a->generation++;
     return SPK_OK;
 }
 

@@ -161,6 +161,25 @@ static void running_allocates_nothing(void **state)
     close_tiny(n);
 }
 
+/* A shape that memory is too short for is refused, and the plans that are there go on in theirs. */
+static void a_plan_that_is_too_large_harms_no_other(void **state)
+{
+    tiny *n = open_tiny(SPK_F32, false);
+    spk_plan *huge = NULL;
+    (void)state;
+    spk_plan_forward(n->plan, true);
+    const float before = *(const float *)spk_plan_value(n->plan, n->loss).p;
+    spk_graph *g = spk_graph_new();
+    spk_tensor *x = spk_g_input(g, SPK_F32, 1, (int64_t)1 << 45, 1024);
+    spk_g_keep(spk_g_act(g, x, SPK_SIGMOID));
+    const spk_plan_options options = {.real = SPK_F32, .n_threads = 1};
+    assert_int_equal(spk_plan_new(g, n->arena, &options, &huge), SPK_E_NOMEM);
+    assert_non_null(strstr(spk_errmsg(), "out of memory"));
+    spk_plan_forward(n->plan, true);
+    assert_true(*(const float *)spk_plan_value(n->plan, n->loss).p == before);
+    close_tiny(n);
+}
+
 static void buffers_that_live_together_do_not_overlap(void **state)
 {
     enum { COUNT = 200, MOMENTS = 50 };
@@ -216,9 +235,11 @@ static void weights_that_do_not_fit_are_named(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_finite_differences), cmocka_unit_test(memory_reuse_changes_no_bit),
-        cmocka_unit_test(running_allocates_nothing), cmocka_unit_test(buffers_that_live_together_do_not_overlap),
-        cmocka_unit_test(weights_that_do_not_fit_are_named)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(gradients_agree_with_finite_differences),
+                                       cmocka_unit_test(memory_reuse_changes_no_bit),
+                                       cmocka_unit_test(running_allocates_nothing),
+                                       cmocka_unit_test(buffers_that_live_together_do_not_overlap),
+                                       cmocka_unit_test(weights_that_do_not_fit_are_named),
+                                       cmocka_unit_test(a_plan_that_is_too_large_harms_no_other)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
