@@ -143,10 +143,11 @@ static int by_frames(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void fail_place(place *p, const char *path)
+/* Keeps the failure that was just told with its item; of several segments, the first one's. */
+static void fail_place(place *p, const char *path, spk_status status)
 {
-    const spk_status status = p->status;
-    spk_fail_in(status, "%s", path);
+    if (p->status != SPK_OK) return;
+    p->status = spk_fail_in(status, "%s", path);
     spk_free(p->message);
     p->message = spk_strdup(spk_errmsg());
 }
@@ -161,13 +162,15 @@ static job *list_jobs(listing *l, int64_t count, int64_t *n_jobs)
         if (p->status != SPK_OK) continue;
         p->embedding = spk_new(sizeof *p->embedding * (size_t)(p->n_waves * l->e->size));
         p->frames = spk_net_frames(l->e->net, p->samples);
-        for (int64_t k = 0; k < p->n_waves; k++)
-            SPK_PUSH(jobs, *n_jobs) = (job){.p = p,
-                                            .wave = p->wave + k * p->samples,
-                                            .embedding = p->embedding + k * l->e->size,
-                                            .frames = p->frames,
-                                            .samples = p->samples,
-                                            .order = *n_jobs};
+        for (int64_t k = 0; k < p->n_waves; k++) {
+            const job wave = {.p = p,
+                              .wave = p->wave + k * p->samples,
+                              .embedding = p->embedding + k * l->e->size,
+                              .frames = p->frames,
+                              .samples = p->samples,
+                              .order = *n_jobs};
+            SPK_PUSH(jobs, *n_jobs) = wave;
+        }
     }
     if (*n_jobs > 1) qsort(jobs, (size_t)*n_jobs, sizeof *jobs, by_frames);
     return jobs;
@@ -187,7 +190,7 @@ static void embed_jobs(listing *l, const job *jobs, int64_t n, float *out)
         if (status == SPK_OK) {
             memcpy(jobs[i].embedding, out + i * l->e->size, sizeof *out * (size_t)l->e->size);
         } else if (n == 1) {
-            jobs[i].p->status = status;
+            fail_place(jobs[i].p, l->items[jobs[i].p->item].path, status);
         } else {
             embed_jobs(l, &jobs[i], 1, out); /* which one is it? */
         }
@@ -210,10 +213,6 @@ static spk_status compute(listing *l, int64_t count, const spk_embed_list_option
             break;
         }
         embed_jobs(l, &jobs[i], n, out);
-        for (int64_t k = 0; k < n; k++) {
-            place *p = jobs[i + k].p;
-            if (p->status != SPK_OK && !p->message) fail_place(p, l->items[p->item].path);
-        }
         i += n;
         if (o->progress) o->progress(o->user, "embed", before + count * i / n_jobs, l->n);
     }
