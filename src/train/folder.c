@@ -8,6 +8,34 @@
 
 #include "train/checkpoint_impl.h"
 
+/* ---- names ---- */
+
+/* N of "Nepoch.pth"; 0: another file. */
+static int64_t snapshot_epoch(const char *name)
+{
+    int64_t epoch = 0;
+    const size_t n = strlen(name), end = strlen("epoch.pth");
+    if (n <= end || n > end + 12 || strcmp(name + n - end, "epoch.pth") != 0) return 0;
+    char *digits = spk_strndup(name, n - end);
+    const bool is_number = digits[0] >= '1' && digits[0] <= '9' && spk_parse_int(digits, &epoch);
+    spk_free(digits);
+    return is_number ? epoch : 0;
+}
+
+/* Call `fn` on each name in the folder. */
+static spk_status each_name(const char *folder, void (*fn)(void *user, const char *path, const char *name), void *user)
+{
+    DIR *d = opendir(folder);
+    if (!d) return spk_fail_errno(folder, "read the folder");
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        char *path = spk_path_join(folder, e->d_name);
+        fn(user, path, e->d_name);
+        spk_free(path);
+    }
+    closedir(d);
+    return SPK_OK;
+}
+
 /* ---- who may write there ---- */
 
 bool spk_checkpoint_exists(const char *folder)
@@ -30,6 +58,33 @@ static spk_status check_writable(const char *folder)
     return status;
 }
 
+static void find_snapshot(void *user, const char *path, const char *name)
+{
+    char **found = user;
+    (void)path;
+    if (snapshot_epoch(name) > 1 && !*found) *found = spk_strdup(name);
+}
+
+/* Models without a checkpoint of ours are another program's, and starting here would remove them. What a run of ours
+ * that was killed at the end of its first epoch leaves behind, 1epoch.pth, is not in the way. */
+static spk_status check_foreign(const char *folder)
+{
+    char *found = NULL, *espnet = spk_path_join(folder, "checkpoint.pth");
+    spk_status status = SPK_OK;
+    if (spk_exists(espnet))
+        found = spk_strdup("checkpoint.pth");
+    else
+        status = each_name(folder, find_snapshot, &found);
+    if (found)
+        status = spk_fail(SPK_E_VALUE,
+                          "%s: holds %s and no checkpoint of this program, so it is not a training to go on from: name "
+                          "another --output_dir, or have its models removed with --overwrite true",
+                          folder, found);
+    spk_free(found);
+    spk_free(espnet);
+    return status;
+}
+
 spk_status spk_training_check_folder(const char *output_dir, bool resume, bool overwrite)
 {
     SPK_ASSERT(output_dir && "an output folder is needed");
@@ -42,7 +97,7 @@ spk_status spk_training_check_folder(const char *output_dir, bool resume, bool o
                         "%s: holds the checkpoint of a training: continue it with --resume, start over with "
                         "--overwrite true, or name another --output_dir",
                         output_dir);
-    return SPK_OK;
+    return overwrite || spk_checkpoint_exists(output_dir) ? SPK_OK : check_foreign(output_dir);
 }
 
 /* ---- small files ---- */
@@ -111,32 +166,6 @@ done:
 }
 
 /* ---- snapshots ---- */
-
-/* N of "Nepoch.pth"; 0: another file. */
-static int64_t snapshot_epoch(const char *name)
-{
-    int64_t epoch = 0;
-    const size_t n = strlen(name), end = strlen("epoch.pth");
-    if (n <= end || n > end + 12 || strcmp(name + n - end, "epoch.pth") != 0) return 0;
-    char *digits = spk_strndup(name, n - end);
-    const bool is_number = digits[0] >= '1' && digits[0] <= '9' && spk_parse_int(digits, &epoch);
-    spk_free(digits);
-    return is_number ? epoch : 0;
-}
-
-/* Call `fn` on each name in the folder. */
-static spk_status each_name(const char *folder, void (*fn)(void *user, const char *path, const char *name), void *user)
-{
-    DIR *d = opendir(folder);
-    if (!d) return spk_fail_errno(folder, "read the folder");
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        char *path = spk_path_join(folder, e->d_name);
-        fn(user, path, e->d_name);
-        spk_free(path);
-    }
-    closedir(d);
-    return SPK_OK;
-}
 
 static void clear_one(void *user, const char *path, const char *name)
 {

@@ -122,6 +122,29 @@ done:
     return status;
 }
 
+static char *snapshot_path(const spk_training *t)
+{
+    char *name = spk_strf("%" PRId64 "epoch.pth", t->epoch), *path = spk_path_join(t->setup->output_dir, name);
+    spk_free(name);
+    return path;
+}
+
+/* The epoch's Nepoch.pth where it is gone: of the checkpoint before the last, it may have been removed already. */
+static spk_status renew_snapshot(const spk_training *t)
+{
+    spk_status status = SPK_OK;
+    spk_tensors state = {0};
+    char *path = snapshot_path(t);
+    if (!spk_exists(path)) {
+        SPK_GO(t->model->save_state(t->model->self, &state));
+        SPK_GO(spk_pth_write(path, &state));
+    }
+done:
+    spk_tensors_clear(&state);
+    spk_free(path);
+    return status;
+}
+
 static spk_status resume(spk_training *t)
 {
     spk_checkpoint c = {0};
@@ -129,6 +152,7 @@ static spk_status resume(spk_training *t)
     spk_status status = spk_checkpoint_apply(&c, t);
     spk_checkpoint_clear(&c);
     SPK_TRY(status);
+    SPK_TRY(renew_snapshot(t));
     return spk_folder_settle(t->setup->output_dir, t, t->epoch, NULL);
 }
 
@@ -226,7 +250,7 @@ static spk_status save(spk_training *t)
     spk_status status = SPK_OK;
     spk_tensors state = {0};
     spk_text updated = {0};
-    char *name = spk_strf("%" PRId64 "epoch.pth", t->epoch), *path = spk_path_join(folder, name);
+    char *path = snapshot_path(t);
     SPK_GO(t->model->save_state(t->model->self, &state));
     SPK_GO(spk_pth_write(path, &state));
     SPK_GO(spk_checkpoint_write(folder, t, &state));
@@ -238,7 +262,6 @@ static spk_status save(spk_training *t)
 done:
     spk_text_clear(&updated);
     spk_tensors_clear(&state);
-    spk_free(name);
     spk_free(path);
     return status;
 }

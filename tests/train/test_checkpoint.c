@@ -132,6 +132,40 @@ static void test_folder(void **state)
     drop_folder(folder);
 }
 
+static void write_empty(const char *folder, const char *name)
+{
+    char *path = spk_path_join(folder, name);
+    OK(spk_write_file(path, "", 0));
+    spk_free(path);
+}
+
+/* Models of another program: starting would remove them. */
+static void test_foreign_models(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"checkpoint.pth", "12epoch.pth"};
+    for (int i = 0; i < 2; i++) {
+        char *folder = make_folder();
+        write_empty(folder, names[i]);
+        for (int again = 0; again < 2; again++) {
+            begin(folder, 1);
+            setup.resume = again;
+            refused(SPK_E_VALUE, "no checkpoint of this program");
+            assert_true(holds(folder, names[i]));
+        }
+        begin(folder, 1);
+        setup.overwrite = true;
+        OK(train());
+        drop_folder(folder);
+    }
+    char *folder = make_folder();
+    write_empty(folder, "1epoch.pth"); /* all that a run leaves that is killed before its first checkpoint */
+    begin(folder, 1);
+    OK(train());
+    end();
+    drop_folder(folder);
+}
+
 /* ---- what must be the same ---- */
 
 static void test_mismatches(void **state)
@@ -204,7 +238,9 @@ static void test_damage(void **state)
         char *folder = make_folder();
         begin(folder, 3);
         OK(train());
-        char *path = spk_path_join(folder, SPK_CHECKPOINT_NAME);
+        char *path = spk_path_join(folder, SPK_CHECKPOINT_NAME), *before = spk_path_join(folder, "2epoch.pth");
+        assert_int_equal(unlink(before), 0); /* as if it were not among the best when epoch 3 ended */
+        spk_free(before);
         if (how == 0) cut(folder, SPK_CHECKPOINT_NAME, 700);
         if (how == 1) flip_a_bit(folder, SPK_CHECKPOINT_NAME);
         if (how == 2) cut(folder, SPK_CHECKPOINT_NAME, 0);
@@ -213,6 +249,7 @@ static void test_damage(void **state)
         OK(train());
         assert_true(was_said("going on from the checkpoint before it"));
         assert_equals_straight(folder);
+        assert_same_file(straight, folder, "2epoch.pth");
         cut(folder, SPK_CHECKPOINT_NAME, 10);
         flip_a_bit(folder, SPK_CHECKPOINT_PREV_NAME);
         begin_resume(folder);
@@ -328,8 +365,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resume),         cmocka_unit_test(test_equal_weights_equal_bytes),
         cmocka_unit_test(test_state_is_whole), cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_mismatches),     cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_full_disk),      cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_foreign_models), cmocka_unit_test(test_mismatches),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_killed),
     };
     return cmocka_run_group_tests(tests, make_straight, drop_straight);
 }
