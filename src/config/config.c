@@ -86,6 +86,36 @@ spk_status spk_config_parse(const char *text, size_t n, const char *name, spk_co
     return read_tree(tree, config);
 }
 
+static void to_default(spk_config *c, const char *key)
+{
+    for (int i = 0; i < spk__config_options.n; i++) {
+        const spk_opt *o = &spk__config_options.table[i];
+        if (strcmp(o->key, key) != 0) continue;
+        spk_opts_clear(o, 1, c);
+        SPK_ASSERT(spk_opts_read(o, 1, NULL, "", c) == SPK_OK);
+    }
+}
+
+/* A folder and lists are two ways to say where data are: what the command line gives replaces the file's other way. */
+static void command_line_data(spk_config *c, const spk_yaml *given)
+{
+    static const char *const ways[][3] = {
+        {"train_dir", "train_data_path_and_name_and_type", "spk2utt"},
+        {"valid_dir", "valid_data_path_and_name_and_type", NULL},
+    };
+    for (int i = 0; i < SPK_COUNT(ways); i++) {
+        const bool dir = spk_option_on_command_line(given, ways[i][0]);
+        const bool lists = spk_option_on_command_line(given, ways[i][1]);
+        if (dir == lists) continue; /* neither; or both, which is refused */
+        if (lists) {
+            to_default(c, ways[i][0]);
+        } else if (spk_yaml_get(given, ways[i][1])) {
+            to_default(c, ways[i][1]);
+            if (ways[i][2] && !spk_option_on_command_line(given, ways[i][2])) to_default(c, ways[i][2]);
+        }
+    }
+}
+
 spk_status spk_config_load(int argc, char *const *argv, spk_config *config, spk_config_request *request)
 {
     spk_args args;
@@ -97,6 +127,7 @@ spk_status spk_config_load(int argc, char *const *argv, spk_config *config, spk_
     request->help = args.help;
     request->usage = args.usage;
     if (status == SPK_OK) {
+        command_line_data(config, args.given);
         request->print_config = config->print_config && spk_option_on_command_line(args.given, "print_config");
         status = spk__config_derive(config, args.given, &request->usage);
         args.given = NULL;

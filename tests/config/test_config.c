@@ -175,6 +175,42 @@ static void merging(void **state)
     spk_free(path);
 }
 
+/* An ESPnet config.yaml names lists: a folder on the command line replaces them, and lists there replace a folder. */
+static void data_on_command_line(void **state)
+{
+    (void)state;
+    spk_config c;
+    spk_config_request request;
+    words w;
+    char *const *argv =
+        words_split(&w, "--config tests/config/espnet_config.yaml --train_dir t --valid_dir v --output_dir o");
+    if (spk_config_load(w.n, argv, &c, &request) != SPK_OK) fail_msg("%s", spk_errmsg());
+    assert_string_equal(c.train_dir, "t");
+    assert_int_equal(c.train_data_path_and_name_and_type.n + c.valid_data_path_and_name_and_type.n, 0);
+    assert_string_equal(c.spk2utt, "");
+    if (spk_config_check(&c, SPK_CONFIG_TRAIN, &request.usage) != SPK_OK) fail_msg("%s", spk_errmsg());
+    spk_config_clear(&c);
+
+    char *path = write_config("train_dir: t\nvalid_dir: v\nspk2utt: list\n");
+    char *line = spk_strf("--config %s --train_data_path_and_name_and_type a,speech,sound", path);
+    argv = words_split(&w, line);
+    if (spk_config_load(w.n, argv, &c, &request) != SPK_OK) fail_msg("%s", spk_errmsg());
+    assert_null(c.train_dir);
+    assert_string_equal(c.valid_dir, "v");
+    assert_string_equal(c.spk2utt, "list");
+    spk_config_clear(&c);
+    spk_free(line);
+    remove(path);
+    spk_free(path);
+
+    argv = words_split(&w, "--config tests/config/espnet_config.yaml --train_dir t --output_dir o "
+                           "--train_data_path_and_name_and_type a,speech,sound");
+    if (spk_config_load(w.n, argv, &c, &request) != SPK_OK) fail_msg("%s", spk_errmsg());
+    assert_int_not_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &request.usage), SPK_OK);
+    assert_non_null(strstr(spk_errmsg(), "both say where the training data are"));
+    spk_config_clear(&c);
+}
+
 static void expect_usage(bool usage, const char *message, const char *line)
 {
     spk_config c;
@@ -288,10 +324,15 @@ static void dump(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(defaults),      cmocka_unit_test(unknown_and_wrong),
-        cmocka_unit_test(espnet_config), cmocka_unit_test(older_releases),
-        cmocka_unit_test(peers),         cmocka_unit_test(merging),
-        cmocka_unit_test(mistakes),      cmocka_unit_test(requests),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(unknown_and_wrong),
+        cmocka_unit_test(espnet_config),
+        cmocka_unit_test(older_releases),
+        cmocka_unit_test(peers),
+        cmocka_unit_test(merging),
+        cmocka_unit_test(data_on_command_line),
+        cmocka_unit_test(mistakes),
+        cmocka_unit_test(requests),
         cmocka_unit_test(dump),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
