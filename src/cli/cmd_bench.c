@@ -29,7 +29,7 @@ static const spk_opt table[] = {
     {"use_amp", SPK_OPT_BOOL, FIELD(use_amp), "false", 0, 0, NULL, "bfloat16; not supported yet", 0},
     {"skip_train", SPK_OPT_BOOL, FIELD(skip_train), "false", 0, 0, NULL, "time embedding only", 0},
     {"profile", SPK_OPT_BOOL, FIELD(profile), "false", 0, 0, NULL, "also print the time of each op on stderr", 0},
-    {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes on stderr", 0},
+    {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes on stderr, but warnings", 0},
 };
 
 static const spk_args_spec spec = {

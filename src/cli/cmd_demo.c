@@ -27,7 +27,7 @@ static const spk_opt table[] = {
     {"epochs", SPK_OPT_INT, FIELD(epochs), "12", 1, 10000, NULL, "epochs of the training", 0},
     {"steps", SPK_OPT_INT, FIELD(steps), "20", 1, 100000, NULL, "training steps of an epoch", 0},
     {"seed", SPK_OPT_INT, FIELD(seed), "0", 0, 1e15, NULL, "of the corpus and of the training", 0},
-    {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes and no progress on stderr", 0},
+    {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes and no progress on stderr, but warnings", 0},
 };
 
 /* What a small ECAPA-TDNN needs to learn something in minutes. */

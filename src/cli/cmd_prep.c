@@ -14,7 +14,8 @@ typedef struct prep_options {
 } prep_options;
 
 #define FIELD(name) offsetof(prep_options, name)
-static const spk_opt quiet_row = {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no log, no progress", 0};
+static const spk_opt quiet_row = {
+    "quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no progress, and of the log only warnings", 0};
 
 /* ---- tree ---- */
 

@@ -48,7 +48,7 @@ static void print_help(void)
     for (int i = 0; i < N_COMMANDS; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].brief);
     puts("\n`spk COMMAND --help` tells the options of a command. Results go to stdout, log and progress to stderr;\n"
-         "--quiet leaves the latter out. Exit status: 0 done, 1 failed, 2 wrong usage.");
+         "--quiet leaves the latter out, but warnings and errors. Exit status: 0 done, 1 failed, 2 wrong usage.");
 }
 
 static int cmd_help(int argc, char **argv)
