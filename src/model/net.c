@@ -288,9 +288,7 @@ static void drop_loss(spk_tensors *t)
 spk_status spk_net_load(spk_net *net, const char *path)
 {
     spk_tensors t = {0};
-    if (spk_ends_with(path, ".safetensors"))
-        return spk_fail(SPK_E_UNSUPPORTED, "%s: give the .pth file of the model instead", path);
-    SPK_TRY(spk_pth_read(path, &t));
+    SPK_TRY(spk_ends_with(path, ".safetensors") ? spk_safetensors_read(path, &t, NULL) : spk_pth_read(path, &t));
     if (net->options.embed_only) drop_loss(&t);
     spk_status status = spk_params_load(net->params, &t);
     if (status == SPK_OK)

@@ -147,6 +147,33 @@ static void test_file_is_wave(void **state)
     spk_embedder_close(e);
 }
 
+/* The same weights in a .safetensors file. */
+static void test_safetensors(void **state)
+{
+    (void)state;
+    float a[12], b[12];
+    spk_tensors weights = {0};
+    spk_embedder_options o;
+    char *pth = in_folder("latest.pth"), *file = in_folder("weights.safetensors");
+    assert_int_equal(spk_pth_read(pth, &weights), SPK_OK);
+    assert_int_equal(spk_safetensors_write(file, &weights, NULL), SPK_OK);
+    float *x = make_wave(20000, 9);
+    spk_embedder *e = open_with(0);
+    assert_int_equal(spk_embed_wave(e, x, 20000, RATE, a), SPK_OK);
+    spk_embedder_close(e);
+    spk_embedder_options_init(&o);
+    o.n_threads = 2;
+    o.model_file = file;
+    if (spk_embedder_open(folder, &o, &e) != SPK_OK) fail_msg("%s", spk_errmsg());
+    assert_int_equal(spk_embed_wave(e, x, 20000, RATE, b), SPK_OK);
+    assert_memory_equal(a, b, sizeof a);
+    spk_embedder_close(e);
+    spk_tensors_clear(&weights);
+    spk_free(x);
+    spk_free(pth);
+    spk_free(file);
+}
+
 static void test_rate(void **state)
 {
     (void)state;
@@ -358,9 +385,9 @@ static void test_scores(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_file_is_wave),   cmocka_unit_test(test_rate),
-                                       cmocka_unit_test(test_short),          cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_list),           cmocka_unit_test(test_segments),
-                                       cmocka_unit_test(test_callback_stops), cmocka_unit_test(test_scores)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_file_is_wave),   cmocka_unit_test(test_rate),   cmocka_unit_test(test_short),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_list),   cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_callback_stops), cmocka_unit_test(test_scores), cmocka_unit_test(test_safetensors)};
     return cmocka_run_group_tests(tests, make_model, remove_model);
 }
