@@ -129,7 +129,9 @@ static bool same_extents(const spk_tensor *a, const spk_tensor *b)
 
 spk_tensor *spk_g_slice(spk_graph *g, spk_tensor *x, int64_t c0, int64_t c)
 {
+    const spk_tensor *root = spk_tensor_root(x, NULL);
     SPK_ASSERT(c0 >= 0 && c0 + c <= x->c);
+    SPK_ASSERT(!root->is_input && !root->param && "only what ops write lies in the arena");
     spk_tensor *t = new_tensor(g, x->n, x->h, x->w, c);
     t->parent = x;
     t->c0 = c0;
