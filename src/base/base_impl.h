@@ -137,7 +137,6 @@ spk_status spk_outfile_open(const char *path, spk_outfile **out);
 void spk_outfile_write(spk_outfile *f, const void *data, size_t n);
 void spk_outfile_printf(spk_outfile *f, const char *fmt, ...) SPK_PRINTF(2, 3);
 FILE *spk_outfile_stream(spk_outfile *f);
-const char *spk_outfile_tmp_path(const spk_outfile *f);
 spk_status spk_outfile_commit(spk_outfile *f); /* frees f, also when it fails */
 void spk_outfile_abort(spk_outfile *f);        /* frees f; NULL is allowed */
 /* Write the whole text atomically. */

@@ -140,11 +140,6 @@ FILE *spk_outfile_stream(spk_outfile *f)
     return f->stream;
 }
 
-const char *spk_outfile_tmp_path(const spk_outfile *f)
-{
-    return f->tmp;
-}
-
 void spk_outfile_abort(spk_outfile *f)
 {
     if (!f) return;

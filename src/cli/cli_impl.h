@@ -47,8 +47,6 @@ void cli_log_hide(const char *hide);
 void cli_log_keep(void);
 /* Also write the log to a file: behind what is there, or afresh. */
 spk_status cli_log_file(const char *path, bool afresh) SPK_NODISCARD;
-/* A line to the log file alone. */
-void cli_log_file_line(const char *line);
 void cli_log_stop(void);
 bool cli_is_quiet(void);
 

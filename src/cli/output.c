@@ -196,11 +196,6 @@ spk_status cli_log_file(const char *path, bool afresh)
     return SPK_OK;
 }
 
-void cli_log_file_line(const char *line)
-{
-    put_file(line);
-}
-
 void cli_log_stop(void)
 {
     spk_log_listen(NULL, NULL, SPK_LOG_INFO);

@@ -70,11 +70,6 @@ int64_t spk_audio_file_rate(const spk_audio_reader *r)
     return r->info.samplerate;
 }
 
-int64_t spk_audio_file_frames(const spk_audio_reader *r)
-{
-    return r->frames;
-}
-
 /* ---- decoding at the file's own rate ---- */
 
 static spk_status truncated(const spk_audio_reader *r, int64_t got)

@@ -485,16 +485,6 @@ size_t spk_plan_bytes(const spk_plan *p)
     return p->bytes;
 }
 
-size_t spk_plan_bytes_sum(const spk_plan *p)
-{
-    return p->bytes_sum;
-}
-
-double spk_plan_flops(const spk_plan *p)
-{
-    return spk_graph_flops_forward(p->g) + (p->options.train ? spk_graph_flops_backward(p->g) : 0);
-}
-
 /* ---- profile ---- */
 
 void spk_plan_profile(spk_plan *p, bool on)

@@ -159,7 +159,8 @@ static void files_appear_whole_or_not_at_all(void **state)
     spk_outfile *f;
     (void)state;
     assert_non_null(mkdtemp(folder));
-    char *deep = spk_path_join(folder, "a/b/c"), *path = spk_path_join(deep, "file"), *up = spk_path_folder(path);
+    char *deep = spk_path_join(folder, "a/b/c"), *path = spk_path_join(deep, "file"), *up = spk_path_folder(path),
+         *tmp = spk_strf("%s.tmp", path);
     assert_string_equal(up, deep);
     assert_string_equal(spk_path_name(path), "file");
     assert_int_equal(spk_make_folders(deep), SPK_OK);
@@ -167,8 +168,9 @@ static void files_appear_whole_or_not_at_all(void **state)
     assert_int_equal(spk_write_file(path, "old", 3), SPK_OK);
     assert_int_equal(spk_outfile_open(path, &f), SPK_OK);
     spk_outfile_printf(f, "new %d", 1);
-    assert_true(spk_exists(spk_outfile_tmp_path(f)));
+    assert_true(spk_exists(tmp));
     spk_outfile_abort(f);
+    assert_false(spk_exists(tmp));
     assert_int_equal(spk_read_file(path, &data, &n), SPK_OK);
     assert_string_equal(data, "old");
     spk_free(data);
@@ -188,6 +190,7 @@ static void files_appear_whole_or_not_at_all(void **state)
     assert_int_equal(system(command), 0);
     spk_free(command);
     spk_free(below);
+    spk_free(tmp);
     spk_free(up);
     spk_free(path);
     spk_free(deep);

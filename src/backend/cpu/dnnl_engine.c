@@ -75,11 +75,6 @@ spk_md_ref spk__md_ref(const spk_md *md)
 #endif
 }
 
-bool spk__md_equal(spk_md_ref a, spk_md_ref b)
-{
-    return dnnl_memory_desc_equal(a, b) != 0;
-}
-
 size_t spk__md_bytes(spk_md_ref a)
 {
     return dnnl_memory_desc_get_size(a);

@@ -30,7 +30,6 @@ spk_md spk__md_strided(int n, const int64_t *dim, const int64_t *stride);
 spk_md spk__md_any(int n, const int64_t *dim);
 void spk__md_free(spk_md *md);
 spk_md_ref spk__md_ref(const spk_md *md);
-bool spk__md_equal(spk_md_ref a, spk_md_ref b);
 size_t spk__md_bytes(spk_md_ref a);
 /* Memory without data: set the handle before each use. */
 dnnl_memory_t spk__memory(spk_md_ref md);
