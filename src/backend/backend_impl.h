@@ -128,6 +128,17 @@ typedef struct spk_aam_attr {
     bool easy_margin;
 } spk_aam_attr;
 
+/* Any of them. */
+typedef union spk_attr {
+    spk_melspec_attr melspec;
+    spk_conv1d_attr conv1d;
+    spk_batch_norm_attr batch_norm;
+    spk_act_attr act;
+    spk_time_stats_attr time_stats;
+    spk_attn_stats_attr attn_stats;
+    spk_aam_attr aam;
+} spk_attr;
+
 /* ---- kernels ---- */
 
 typedef struct spk_kargs {

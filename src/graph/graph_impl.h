@@ -31,16 +31,6 @@ struct spk_tensor {
     const int64_t *len;     /* valid frames, N of them; NULL: all. Must outlive the plan */
 };
 
-typedef union spk_attr {
-    spk_melspec_attr melspec;
-    spk_conv1d_attr conv1d;
-    spk_batch_norm_attr batch_norm;
-    spk_act_attr act;
-    spk_time_stats_attr time_stats;
-    spk_attn_stats_attr attn_stats;
-    spk_aam_attr aam;
-} spk_attr;
-
 struct spk_node {
     spk_op op;
     spk_attr attr;

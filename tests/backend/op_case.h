@@ -37,15 +37,7 @@ typedef struct case_tensor {
 typedef struct op_case {
     spk_op op;
     const char *name;
-    union {
-        spk_melspec_attr melspec;
-        spk_conv1d_attr conv1d;
-        spk_batch_norm_attr batch_norm;
-        spk_act_attr act;
-        spk_time_stats_attr time_stats;
-        spk_attn_stats_attr attn_stats;
-        spk_aam_attr aam;
-    } attr;
+    spk_attr attr;
     case_tensor in[SPK_MAX_IN], out[1];
     int64_t len[16];  /* of the inputs with has_len */
     bool mask_in0;    /* the gradient of in 0 is zero where in 0 <= 0 (a fused ReLU) */
