@@ -28,23 +28,7 @@
     ROW(valid_batch_size, INT, valid_batch_size, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,               \
         "utterances computed at once; none: chosen")
 
-#define GROUP(title)
-#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
-    {#key, SPK_OPT_##kind, offsetof(eval_options, field), preset, min, max, choices, help, flags},
-static const spk_opt table[] = {OWN_ROWS
-#include "cli/eval_options.def"
-};
-#undef ROW
-#undef GROUP
-
-#define GROUP(title) {title, SPK_SUPPORT_WORKS, NULL, -1},
-#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
-    {NULL, SPK_SUPPORT_##support, accepted, 0},
-static const spk_opt_meta meta_rows[] = {OWN_ROWS
-#include "cli/eval_options.def"
-};
-#undef ROW
-#undef GROUP
+#include "cli/eval_tables.def"
 
 /* ---- to a sink ---- */
 

@@ -19,24 +19,7 @@
     ROW(average_embd, BOOL, average_embd, "false", 0, 0, NULL, 0, WORKS, NULL,                                         \
         "score the means over the segments instead of all pairs of segments")
 
-#define GROUP(title)
-#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
-    {#key, SPK_OPT_##kind, offsetof(eval_options, field), preset, min, max, choices, help, flags},
-static const spk_opt table[] = {OWN_ROWS
-#include "cli/eval_options.def"
-};
-#undef ROW
-#undef GROUP
-
-/* A heading is an entry of its own here and goes to the row that follows it. */
-#define GROUP(title) {title, SPK_SUPPORT_WORKS, NULL, -1},
-#define ROW(key, kind, field, preset, min, max, choices, flags, support, accepted, help)                               \
-    {NULL, SPK_SUPPORT_##support, accepted, 0},
-static const spk_opt_meta meta_rows[] = {OWN_ROWS
-#include "cli/eval_options.def"
-};
-#undef ROW
-#undef GROUP
+#include "cli/eval_tables.def"
 
 /* ---- printing ---- */
 
