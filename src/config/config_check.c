@@ -189,6 +189,17 @@ void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
                          : "batch_type folded without fold_length: plain shuffled batches of batch_size utterances";
 }
 
+/* ESPnet's FILE:SOURCE:TARGET:EXCEPT. */
+static spk_status check_init_param(checker *k)
+{
+    for (int64_t i = 0; i < k->c->init_param.n; i++)
+        if (strchr(k->c->init_param.v[i], ':'))
+            return spk_fail(SPK_E_UNSUPPORTED,
+                            "%s: %s: parts of a file (behind ':') are not supported yet; give a whole file",
+                            at(k, "init_param"), k->c->init_param.v[i]);
+    return SPK_OK;
+}
+
 /* ---- all of it ---- */
 
 static spk_status check_training(checker *k)
@@ -202,6 +213,7 @@ static spk_status check_training(checker *k)
     SPK_TRY(check_data(k));
     SPK_TRY(check_batches(k));
     SPK_TRY(check_criteria(k));
+    SPK_TRY(check_init_param(k));
     return check_augmentation(k);
 }
 
