@@ -2,12 +2,11 @@
 /* Files, folders and lists as recordings with ids. */
 #include "cli/inputs_impl.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "data/tree_scan_impl.h"
 #include "formats/list_impl.h"
 
 static void add(inputs *in, char *id, char *path)
@@ -36,47 +35,19 @@ static char *without_extension(const char *path)
 
 /* ---- folders ---- */
 
-static bool is_recording(const char *name)
-{
-    static const char *const ends[] = {".wav", ".flac", ".ogg", ".mp3", ".opus"};
-    const size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (n > strlen(ends[i]) && strcasecmp(name + n - strlen(ends[i]), ends[i]) == 0) return true;
-    return false;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names in a folder that do not begin with a dot, sorted: a new list of new strings. */
-static spk_status list_folder(const char *path, char ***names, int64_t *n)
-{
-    *names = NULL;
-    *n = 0;
-    DIR *dir = opendir(path);
-    if (!dir) return spk_fail_errno(path, "read the folder");
-    for (const struct dirent *e; (e = readdir(dir));)
-        if (e->d_name[0] != '.') SPK_PUSH(*names, *n) = spk_strdup(e->d_name);
-    closedir(dir);
-    if (*n > 1) qsort(*names, (size_t)*n, sizeof **names, by_name);
-    return SPK_OK;
-}
-
 /* `below`: the way from the folder that was named, "" at first. */
 static spk_status add_folder(inputs *in, const char *path, const char *below, int depth)
 {
     char **names;
     int64_t n;
     if (depth > 64) return spk_fail(SPK_E_IO, "%s: folders are nested too deep", path);
-    spk_status status = list_folder(path, &names, &n);
+    spk_status status = spk__folder_names(path, &names, &n);
     for (int64_t i = 0; i < n; i++) {
         char *full = spk_path_join(path, names[i]);
         char *id = spk_strf("%s%s%s", below, *below ? "/" : "", names[i]);
         if (status == SPK_OK && spk_is_folder(full)) {
             status = add_folder(in, full, id, depth + 1);
-        } else if (status == SPK_OK && is_recording(names[i])) {
+        } else if (status == SPK_OK && spk__is_recording(names[i])) {
             add(in, without_extension(id), full);
             full = NULL;
         }

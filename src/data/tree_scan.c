@@ -27,7 +27,7 @@ void spk__tree_clear(spk__tree *t)
     *t = (spk__tree){0};
 }
 
-static bool is_recording(const char *name)
+bool spk__is_recording(const char *name)
 {
     static const char *const ends[] = {".wav", ".flac", ".ogg", ".mp3", ".opus"};
     const char *dot = strrchr(name, '.');
@@ -48,8 +48,7 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The visible names of a folder, sorted. */
-static spk_status list_folder(const char *folder, char ***names, int64_t *n)
+spk_status spk__folder_names(const char *folder, char ***names, int64_t *n)
 {
     *names = NULL;
     *n = 0;
@@ -79,7 +78,7 @@ static spk_status scan_speaker(spk__tree *t, spk__tree_speaker *s, const char *f
     int64_t n;
     spk_status status = SPK_OK;
     if (depth > MAX_DEPTH) return spk_fail(SPK_E_VALUE, "%s: folders are nested more than %d deep", folder, MAX_DEPTH);
-    SPK_TRY(list_folder(folder, &names, &n));
+    SPK_TRY(spk__folder_names(folder, &names, &n));
     for (int64_t i = 0; i < n && status == SPK_OK; i++) {
         char *path = spk_path_join(folder, names[i]);
         char *rest = below[0] ? spk_strf("%s-%s", below, names[i]) : spk_strdup(names[i]);
@@ -91,7 +90,7 @@ static spk_status scan_speaker(spk__tree *t, spk__tree_speaker *s, const char *f
             status = spk_fail(SPK_E_VALUE, "%s: a line break in a name cannot stand in a list; rename it", path);
             spk_free(path);
             spk_free(rest);
-        } else if (is_recording(names[i])) {
+        } else if (spk__is_recording(names[i])) {
             const struct spk__recording found = {.id = rest, .path = path};
             SPK_PUSH(s->recording, s->n) = found;
         } else {
@@ -181,7 +180,7 @@ spk_status spk__tree_scan(const char *input, spk__tree *out)
     *out = (spk__tree){0};
     char *root = realpath(input, NULL);
     if (!root) return spk_fail_errno(input, "open the folder");
-    SPK_GO(list_folder(root, &names, &n));
+    SPK_GO(spk__folder_names(root, &names, &n));
     for (int64_t i = 0; i < n; i++) {
         char *folder = spk_path_join(root, names[i]);
         if (spk_is_folder(folder))

@@ -21,4 +21,9 @@ typedef struct spk__tree {
 spk_status spk__tree_scan(const char *input, spk__tree *out) SPK_NODISCARD; /* on failure *out is empty */
 void spk__tree_clear(spk__tree *t);
 
+/* By its name: .wav .flac .ogg .mp3 .opus, in any case. */
+bool spk__is_recording(const char *name);
+/* The names in a folder that do not begin with a dot, sorted: a new list of new strings. */
+spk_status spk__folder_names(const char *folder, char ***names, int64_t *n) SPK_NODISCARD;
+
 #endif
