@@ -44,7 +44,7 @@ void spk_plan_backward_from(spk_plan *p, const void *gradient);
 /* A kept tensor's values after a run (view: rows are ld elements apart). */
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t);
 
-size_t spk_plan_bytes(const spk_plan *p);     /* of the arena that this plan uses */
+size_t spk_plan_bytes(const spk_plan *p); /* of the arena that this plan uses */
 
 /* Seconds spent in each op since the last call, as lines of text: SPK_DEBUG users and spk bench --profile. */
 void spk_plan_profile(spk_plan *p, bool on);
