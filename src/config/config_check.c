@@ -205,8 +205,6 @@ static spk_status check_init_param(checker *k)
 static spk_status check_training(checker *k)
 {
     const spk_config *c = k->c;
-    if (!c->output_dir || !c->output_dir[0])
-        return spk_fail(SPK_E_CONFIG, "%s is missing; give --output_dir DIR", at(k, "output_dir"));
     if (c->resume && c->overwrite)
         return spk_fail(SPK_E_CONFIG, "%s: a training is either resumed or overwritten; leave one out",
                         at(k, "overwrite"));
@@ -221,6 +219,10 @@ spk_status spk_config_check(const spk_config *config, spk_config_use use, bool *
 {
     checker k = {.c = config};
     if (usage) *usage = false;
+    if (use == SPK_CONFIG_TRAIN && (!config->output_dir || !config->output_dir[0])) {
+        if (usage) *usage = true; /* first of all, so that `spk train` alone says what it needs */
+        return spk_fail(SPK_E_CONFIG, "%s is missing; give --output_dir DIR", at(&k, "output_dir"));
+    }
     SPK_TRY(spk_options_check(&spk__config_options, config, config->source, (int)use, usage));
     if (use != SPK_CONFIG_TRAIN) return SPK_OK;
     const spk_status status = check_training(&k);

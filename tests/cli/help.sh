@@ -47,4 +47,5 @@ refused 2 'needs' spk prep tree onlyone
 if [ -w /dev/full ]; then
     spk help >/dev/full 2>"$err"; report "a full standard output" "$([ $? = 1 ]; echo $?)"
 fi
+refused 2 'output_dir is missing' spk train
 finish
