@@ -256,6 +256,34 @@ static void embedding_changes_nothing_and_steps_allocate_nothing(void **state)
     spk_net_free(net);
 }
 
+/* Such a step is skipped by the trainer; the model must be as good as before it. */
+static void a_batch_that_is_not_finite_leaves_the_statistics(void **state)
+{
+    spk_net *net = open_net(WHOLE, false);
+    spk_model *model = spk_net_model(net);
+    float *x = make_waves();
+    const int64_t labels[] = {3, 1};
+    spk_train_stats stats;
+    (void)state;
+    x[100] = NAN;
+    assert_int_equal(model->forward_backward(model->self, x, labels, 2, SAMPLES, 1, &stats), SPK_OK);
+    float *parameters, *gradients;
+    int64_t n;
+    double sum = stats.loss; /* a fast ReLU may make a zero of a NaN, but the weights' gradient tells */
+    model->blocks(model->self, &parameters, &gradients, &n);
+    for (int64_t i = 0; i < n; i++)
+        sum += gradients[i];
+    assert_false(isfinite(sum));
+    const spk_params *params = spk_net_params(net);
+    for (int64_t i = 0; i < spk_params_n(params); i++) {
+        const spk_param *p = spk_params_at(params, i);
+        for (int64_t k = 0; p->dtype == SPK_F32 && k < p->count; k++)
+            assert_true(isfinite(((const float *)p->data)[k]));
+    }
+    spk_free(x);
+    spk_net_free(net);
+}
+
 /* ---- parameters ---- */
 
 static void parameter_totals_are_espnets(void **state)
@@ -332,6 +360,7 @@ int main(void)
                                        cmocka_unit_test(a_whole_model_computes_what_espnet_computes),
                                        cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),
                                        cmocka_unit_test(embedding_changes_nothing_and_steps_allocate_nothing),
+                                       cmocka_unit_test(a_batch_that_is_not_finite_leaves_the_statistics),
                                        cmocka_unit_test(parameter_totals_are_espnets),
                                        cmocka_unit_test(initial_values_have_pytorchs_distributions),
                                        cmocka_unit_test(wrong_parts_are_named)};

@@ -21,8 +21,10 @@ static void batch_norm_moments(const spk_view *x, int64_t c, double *mean, doubl
     *var = square / (double)rows;
 }
 
+/* A batch that is not finite (its step is skipped) leaves the running statistics as they were. */
 static void batch_norm_update(const spk_kargs *a, int64_t c, double mean, double var)
 {
+    if (!isfinite(mean) || !isfinite(var)) return;
     const spk_batch_norm_attr *attr = a->attr;
     const double rows = (double)spk_rows(&a->in[0]), m = attr->momentum;
     SPK_REAL *rm = dense(&a->in[3]) + c, *rv = dense(&a->in[4]) + c;

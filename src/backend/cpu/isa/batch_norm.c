@@ -98,8 +98,10 @@ static void finish_forward(const spk_kargs *a, coefs k)
             const double off = total(a, 0, c) / rows;
             mean = (double)shift[c] + off;
             var = fmax(total(a, 1, c) / rows - off * off, 0);
-            rm[c] = (float)((1 - m) * (double)rm[c] + m * mean);
-            rv[c] = (float)((1 - m) * (double)rv[c] + m * var * rows / (rows - 1));
+            if (isfinite(mean) && isfinite(total(a, 1, c))) { /* a batch that is not finite changes nothing */
+                rm[c] = (float)((1 - m) * (double)rm[c] + m * mean);
+                rv[c] = (float)((1 - m) * (double)rv[c] + m * var * rows / (rows - 1));
+            }
         } else {
             mean = (double)rm[c];
             var = (double)rv[c];
