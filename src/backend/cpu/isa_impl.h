@@ -180,7 +180,8 @@ SPK_INLINE float spk__logf(float x)
     p = p * q + 2.0f / 7;
     p = p * q + 2.0f / 5;
     p = p * q + 2.0f / 3;
-    return exponent * 0.693359375f + ((s * (p * q) + exponent * -2.12194440e-4f) + 2.0f * s);
+    const float y = exponent * 0.693359375f + ((s * (p * q) + exponent * -2.12194440e-4f) + 2.0f * s);
+    return y + (x - x); /* NaN and infinity stay visible */
 }
 
 #endif /* SPK_ISA_SUFFIX */
