@@ -261,23 +261,23 @@ static void a_batch_that_is_not_finite_leaves_the_statistics(void **state)
 {
     spk_net *net = open_net(WHOLE, false);
     spk_model *model = spk_net_model(net);
-    float *x = make_waves();
+    float *x = make_waves(), *parameters, *gradients;
     const int64_t labels[] = {3, 1};
     spk_train_stats stats;
-    (void)state;
-    x[100] = NAN;
-    assert_int_equal(model->forward_backward(model->self, x, labels, 2, SAMPLES, 1, &stats), SPK_OK);
-    float *parameters, *gradients;
     int64_t n;
-    double sum = stats.loss; /* a fast ReLU may make a zero of a NaN, but the weights' gradient tells */
+    (void)state;
+    *(float *)spk_params_find(spk_net_params(net), "encoder.conv.bias")->data = INFINITY;
+    model->parameters_changed(model->self);
+    assert_int_equal(model->forward_backward(model->self, x, labels, 2, SAMPLES, 1, &stats), SPK_OK);
+    double sum = stats.loss;
     model->blocks(model->self, &parameters, &gradients, &n);
     for (int64_t i = 0; i < n; i++)
-        sum += gradients[i];
+        sum += (double)gradients[i];
     assert_false(isfinite(sum));
     const spk_params *params = spk_net_params(net);
     for (int64_t i = 0; i < spk_params_n(params); i++) {
         const spk_param *p = spk_params_at(params, i);
-        for (int64_t k = 0; p->dtype == SPK_F32 && k < p->count; k++)
+        for (int64_t k = 0; !p->trainable && p->dtype == SPK_F32 && k < p->count; k++)
             assert_true(isfinite(((const float *)p->data)[k]));
     }
     spk_free(x);
