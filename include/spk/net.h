@@ -39,10 +39,11 @@ SPK_API spk_status spk_net_load(spk_net *net, const char *path) SPK_NODISCARD;
 
 /* Shortest wave, in samples, that the network takes, and the frames that a wave of so many samples has. */
 SPK_API int64_t spk_net_min_samples(const spk_net *net);
-SPK_API int64_t spk_net_frames(spk_net *net, int64_t samples);
+SPK_API int64_t spk_net_frames(const spk_net *net, int64_t samples);
 
-/* Embed n waves of lengths[i] <= samples that have the same number of frames (spk_net_frames): speech (n, samples)
- * float32, padded behind with anything -> embedding (n, E). */
+/* Embed n waves of lengths[i] <= samples: speech (n, samples) float32, padded behind with anything -> embedding (n, E).
+ * Each comes out as it would alone. Waves with the same number of frames (spk_net_frames) cost least. A network without
+ * a frontend takes features instead: (n, frames, input_size), lengths in frames. */
 SPK_API spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
                                  float *embedding) SPK_NODISCARD;
 

@@ -2,8 +2,9 @@
 /*
  * Kernels: pure functions on pointers and extents. They know nothing of graphs.
  *
- * Layout: channels last. A tensor is N x H x W x C (H = 1, W = T frames for sound); its N*H*W rows lie `ld`
- * elements apart, ld >= C, so a channel slice of a wider tensor is a view of it. Parameters are dense in
+ * Layout: channels last. A tensor is N x H x W x C; its N*H*W rows lie `ld` elements apart, ld >= C, so a channel
+ * slice of a wider tensor is a view of it. Sound over time has H = 1, W = T frames; a picture of time and frequency has
+ * H = T frames, W = frequency bins (features (N,1,T,F) are the picture (N,T,F,1) as they lie). Parameters are dense in
  * PyTorch's order (O, I, K). Letters: N batch, T frames, C/O channels in/out, K taps, S classes, D embedding.
  *
  * Every op has a reference kernel in plain C with double accumulation, compiled for float and for double
@@ -19,14 +20,22 @@
 
 #include "base/base_impl.h"
 
+/* What random ops draw from. A draw is a function of these, the op's own stream and an index, never of threads or of
+ * what ran before, and the backward pass repeats the forward pass's draws. */
+typedef struct spk_draws {
+    uint64_t seed, step;  /* of the run; a key of this batch (epoch and position) */
+    const uint64_t *item; /* N keys, one an utterance (its identity and epoch); NULL: use the index in the batch */
+} spk_draws;
+
 typedef struct spk_ctx {
     int n_threads;
+    spk_draws draws;
 } spk_ctx;
 
 typedef struct spk_view {
     void *p; /* NULL: absent */
     int64_t n, h, w, c, ld;
-    const int64_t *len; /* N valid frames, for views with a time axis (W); NULL: all full */
+    const int64_t *len; /* N valid frames, for views with a time axis (W, or H in pictures); NULL: all full */
 } spk_view;
 
 /* Rows of a view. */
@@ -43,14 +52,45 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
     X(CONV1D, conv1d)         /* convolution over time, with bias and ReLU; K = 1 is a matrix product */               \
     X(BATCH_NORM, batch_norm) /* per channel over rows */                                                              \
     X(ACT, act)               /* ReLU or sigmoid, element by element */                                                \
-    X(ADD, add)               /* a + b */                                                                              \
+    X(ADD, add)               /* [relu](a + factor b) */                                                               \
     X(COPY, copy)                                                                                                      \
     X(TIME_MEAN, time_mean)     /* (N,T,C) -> (N,1,C) */                                                               \
     X(SCALE_ADD, scale_add)     /* x * s[n,c] + r : squeeze-excitation and the residual in one pass */                 \
     X(ROW_BIAS, row_bias)       /* relu(x + v[n,c]) */                                                                 \
     X(TIME_STATS, time_stats)   /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                       \
     X(ATTN_STATS, attn_stats)   /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */            \
-    X(AAM_SOFTMAX, aam_softmax) /* additive angular margin loss; owns the class weights */
+    X(AAM_SOFTMAX, aam_softmax) /* additive angular margin loss; owns the class weights */                             \
+    /* pictures and depthwise */                                                                                       \
+    X(CONV2D, conv2d)       /* convolution over time and frequency */                                                  \
+    X(DEPTHWISE, depthwise) /* one filter over time for each channel */                                                \
+    X(SIMAM, simam)         /* parameter-free attention of SimAM */                                                    \
+    X(PAD_TIME, pad_time)   /* reflect both ends of the time axis */                                                   \
+    /* RawNet3 */                                                                                                      \
+    X(SINC, sinc)         /* learned sinc filter bank: wave -> log features, with gradients */                         \
+    X(MAX_POOL, max_pool) /* over time */                                                                              \
+    X(AFMS, afms)         /* (x + alpha) y */                                                                          \
+    /* Conformer */                                                                                                    \
+    X(LAYER_NORM, layer_norm)                                                                                          \
+    X(ATTENTION, attention) /* multi-head self-attention, plain or with relative positions */                          \
+    X(GLU, glu)                                                                                                        \
+    X(POS_ADD, pos_add) /* scale x + alpha table[t] */                                                                 \
+    X(DROPOUT, dropout)                                                                                                \
+    X(CHOOSE, choose) /* stochastic depth: one of two tensors for the whole batch */                                   \
+    /* selective kernels, CAM++ */                                                                                     \
+    X(SK_MIX, sk_mix)               /* two branches weighed by a softmax over them */                                  \
+    X(FREQ_MEAN, freq_mean)         /* (N,T,F,C) -> (N,1,1,F) */                                                       \
+    X(FOLD, fold)                   /* (N,T,F,C) -> (N,1,T,C*F), channel-major */                                      \
+    X(SEGMENT_MEAN, segment_mean)   /* means over segments of time, plus the mean of all */                            \
+    X(SEGMENT_SCALE, segment_scale) /* x * s[segment of t] */                                                          \
+    /* between frontend and encoder */                                                                                 \
+    X(MASK, mask)                 /* zero behind each item's length */                                                 \
+    X(MVN, mvn)                   /* per utterance mean and variance */                                                \
+    X(FEATURE_NORM, feature_norm) /* (x - mean[c]) / std[c] */                                                         \
+    X(SPECAUG, specaug)           /* time warp, frequency and time masks */                                            \
+    X(LAYER_SUM, layer_sum)       /* softmax-weighted sum of layers of features */                                     \
+    /* losses */                                                                                                       \
+    X(MARGIN_SOFTMAX, margin_softmax) /* margin losses with sub-centres and inter-top-k, softmax, SphereFace2 */       \
+    X(PROTO_LOSS, proto_loss)         /* prototypical and end-to-end metric losses */
 
 typedef enum spk_op {
 #define SPK_OP_ENUM(NAME, name) SPK_OP_##NAME,
@@ -62,8 +102,12 @@ typedef enum spk_op {
 /* ---- attributes; inputs and outputs by index ----
  *
  * Besides dout and save, backward passes read these values and no others (all must still be there then):
- * conv1d in 0, in 1, and out 0 when relu && !dy_masked; batch_norm in 0, in 1; act out 0; add, copy, time_mean none;
- * scale_add in 0, in 1; row_bias out 0; time_stats in 0, out 0; attn_stats in 0, in 1, out 0; aam_softmax in 0, 1, 2.
+ * conv1d, conv2d in 0, in 1, and out 0 when relu && !dy_masked; batch_norm in 0, in 1, and out 0 when relu; act out 0,
+ * and in 0 for swish; add out 0 when relu; copy, time_mean, dropout, choose, max_pool (it saves), freq_mean, fold, mask,
+ * pad_time, feature_norm none; scale_add in 0, in 1; row_bias out 0 unless linear; time_stats in 0, out 0; attn_stats
+ * in 0, in 1, out 0; aam_softmax, margin_softmax, proto_loss all inputs; depthwise in 0, in 1; simam in 0; sinc all
+ * inputs (all are caller's or parameters); afms in 0, 1, 2; layer_norm in 0, 1; attention all inputs and out 0; glu in
+ * 0; pos_add in 1; sk_mix all inputs; segment_mean none; segment_scale in 0, 1; mvn in 0, out 0; layer_sum in 0, 1.
  * Extents and lengths of all views are read. Outputs may not share memory with inputs, except that an element-wise op
  * (act, add, scale_add 0 and 2, row_bias 0, batch_norm in eval mode) may write over an input of the same rows. */
 
@@ -73,10 +117,12 @@ typedef enum spk_op {
 typedef struct spk_melspec_attr {
     int64_t n_fft, win_length, hop_length, n_mels;
     bool log, mean_norm;
+    /* (more kinds of features: see the options behind these; zero is melspec_torch) */
 } spk_melspec_attr;
 
 /* conv1d: in 0 x (N,1,T,C), 1 w (O,C,K), 2 b (O) or absent; out 0 (N,1,U,O),
- * U = (T + 2 pad - dilation (K-1) - 1) / stride + 1. y = [relu](b + sum w x). */
+ * U = (T + 2 pad - dilation (K-1) - 1) / stride + 1. y = [relu](b + sum w x). Frames past a length are read as they
+ * are (mask before). */
 typedef struct spk_conv1d_attr {
     int64_t k, stride, dilation, pad;
     int64_t w_ld; /* elements from one output channel's weights to the next; C*K, or more for a column slice (K = 1) */
@@ -84,33 +130,49 @@ typedef struct spk_conv1d_attr {
     bool dy_masked; /* backward: dout already is zero where the ReLU was (its consumer did that) */
 } spk_conv1d_attr;
 
-/* batch_norm: in 0 x, 1 gamma (C), 2 beta (C), 3 running mean (C), 4 running var (C), 5 batches seen (int64 scalar);
+/* batch_norm: in 0 x, 1 gamma (C), 2 beta (C) (both absent: 1 and 0), 3 running mean (C), 4 running var (C), 5 batches seen (int64 scalar);
  * out 0 like x. Train: batch statistics over all rows (biased variance), running statistics updated with the
  * unbiased one, where the batch is finite; eval: running statistics. eps 1e-5, momentum 0.1. Needs at least 2 rows in train mode. */
 typedef struct spk_batch_norm_attr {
     double eps, momentum;
     bool train;
     bool mask_dx; /* backward: x is the output of a ReLU, so dx is zeroed where x <= 0 */
+    bool relu;    /* ReLU on the result; backward masks dout by out > 0 */
 } spk_batch_norm_attr;
 
-typedef enum spk_act { SPK_RELU, SPK_SIGMOID } spk_act;
+/* swish: x sigmoid(x). hardtanh: clamp to [-1, 1], gradient 0 at the bounds. selu: PyTorch's constants. linear: x. */
+typedef enum spk_act { SPK_RELU, SPK_SIGMOID, SPK_TANH, SPK_SWISH, SPK_HARDTANH, SPK_SELU, SPK_LINEAR } spk_act;
 typedef struct spk_act_attr {
     spk_act act;
 } spk_act_attr;
 
-/* add: in 0 a, 1 b. copy: in 0 x. time_mean: in 0 x (with len: over the valid frames). */
+/* add: in 0 a, 1 b; out 0 = a + factor b, and ReLU of it with relu. */
+typedef struct spk_add_attr {
+    double factor;
+    bool relu;
+} spk_add_attr;
+
+/* copy: in 0 x. time_mean: in 0 x (with len: over the valid frames). */
 /* scale_add: in 0 x (N,1,T,C), 1 s (N,1,1,C), 2 r (N,1,T,C) or absent; out 0 like x. */
-/* row_bias: in 0 x (N,1,T,C), 1 v (N,1,1,C); out 0 like x: relu(x + v). */
+/* row_bias: in 0 x (N,1,T,C), 1 v (N,1,1,C); out 0 like x: act(x + v); relu, tanh or linear. */
+typedef struct spk_row_bias_attr {
+    spk_act act;
+} spk_row_bias_attr;
 
 /* time_stats: in 0 x (N,1,T,C); out 0 (N,1,1,2C): mean, then sqrt(clamp(var, lo, hi)). lo < 0: the machine epsilon of
  * the computation type. var is biased, or divided by T-1 with `unbiased`. With len: over the valid frames.
  * `divide_by`: 0, or a number of frames that replaces the divisor (ESPnet 202611 with longer frontend lengths):
- * mean = sum x / D, var = sum x^2 / D - mean^2 over the valid frames; `unbiased` means nothing then.
+ * mean = sum x / D, var = sum x^2 / D - mean^2 over the valid frames; `unbiased` means nothing then. With `centred`
+ * var = sum (x - mean)^2 / D instead, around that mean (pooling stats). `divide_len`, where not NULL, has D for each
+ * item. `add_var` is added to the variance before clamping (WeSpeaker's 1e-7). mean_only: out 0 is (N,1,1,C), the mean.
  * Gradient of clamp: 1 inside and at the bounds, 0 outside. */
 typedef struct spk_time_stats_attr {
     double lo, hi;
     bool unbiased;
     int64_t divide_by;
+    bool centred, mean_only;
+    double add_var;
+    const int64_t *divide_len;
 } spk_time_stats_attr;
 
 /* attn_stats: in 0 e (N,1,T,C), 1 x (N,1,T,C); out 0 (N,1,1,2C): w = softmax over t of e (valid frames only);
@@ -128,6 +190,148 @@ typedef struct spk_aam_attr {
     bool easy_margin;
 } spk_aam_attr;
 
+/* ---- pictures and depthwise ---- */
+
+/* conv2d: in 0 x (N,T,F,C), 1 w, 2 b (O) or absent; out 0 (N,U,V,O), U from T by kt, st, pt (taps, stride, padding over
+ * time), V from F by kf, sf, pf, dilation 1: U = (T + 2 pt - kt) / st + 1. The weight lies as (O, C, kt, kf), or as
+ * (O, C, kf, kt) with `freq_first` (ESPnet's networks that have frequency as height). */
+typedef struct spk_conv2d_attr {
+    int64_t kt, kf, st, sf, pt, pf;
+    bool freq_first, relu, dy_masked;
+} spk_conv2d_attr;
+
+/* depthwise: in 0 x (N,1,T,C), 1 w (C,1,K), 2 b (C) or absent; out 0 (N,1,T + 2 pad - K + 1,C). */
+typedef struct spk_depthwise_attr {
+    int64_t k, pad;
+} spk_depthwise_attr;
+
+/* simam: in 0 x (N,T,F,C); per n and c over the m = T F places: d = (x - mean)^2, v = sum d / (m - 1),
+ * y = x sigmoid(d / (4 (v + lambda)) + 0.5); with len: places of the valid frames. Source: Yang et al., ICML 2021. */
+typedef struct spk_simam_attr {
+    double lambda; /* 1e-4 */
+} spk_simam_attr;
+
+/* pad_time: in 0 x (N,1,T,C); out 0 (N,1,T + 2 pad,C), mirrored without repeating the edge (at each item's own end). */
+typedef struct spk_pad_time_attr {
+    int64_t pad;
+} spk_pad_time_attr;
+
+/* ---- RawNet3 ---- */
+
+/* sinc: the whole asteroid_frontend (specification 2.3): in 0 speech (N,1,S,1) [len], 1 filter [-coef, 1], 2 norm weight
+ * (1), 3 norm bias (1), 4 low (M), 5 band (M), 6 window (K/2), 7 n (K/2); out 0 (N,1,T,2M), T = (S - K) / stride + 1.
+ * Gradients of 2, 3, 4, 5. */
+typedef struct spk_sinc_attr {
+    int64_t kernel_size, stride;
+    double log_term, sample_rate;
+} spk_sinc_attr;
+
+/* max_pool: in 0 x (N,1,T,C); out 0 (N,1,T / k,C). The first of equal values gets the gradient. */
+typedef struct spk_max_pool_attr {
+    int64_t k;
+} spk_max_pool_attr;
+
+/* afms: in 0 x (N,1,T,C), 1 alpha (C), 2 y (N,1,1,C); out 0 = (x + alpha) y. */
+
+/* ---- Conformer ---- */
+
+/* layer_norm: over the channels of each row: in 0 x, 1 gamma (C), 2 beta (C); out 0 like x. */
+typedef struct spk_layer_norm_attr {
+    double eps;
+} spk_layer_norm_attr;
+
+typedef enum spk_attention_kind { SPK_ATTN_PLAIN, SPK_ATTN_RELATIVE, SPK_ATTN_LEGACY } spk_attention_kind;
+/* attention: in 0 q, 1 k, 2 v (N,1,T,C), each heads x C/heads; relative kinds: 3 p (1,1,P,C) the projected positions,
+ * 4 u (heads, C/heads), 5 v bias. RELATIVE: P = 2T-1, row m is position T-1-m; LEGACY: P = T (specification 4.7.4).
+ * out 0 (N,1,T,C): heads next to each other. Keys past an item's length (of in 0) get no weight. `stream`: of the
+ * dropout on probabilities (train only; p = 0: none). */
+typedef struct spk_attention_attr {
+    int64_t heads;
+    spk_attention_kind kind;
+    bool zero_triu;
+    double dropout;
+    uint64_t stream;
+} spk_attention_attr;
+
+/* glu: in 0 x (N,1,T,2C); out 0 (N,1,T,C): first half times the sigmoid of the second. */
+/* pos_add: in 0 x (N,1,T,C), 1 table (1,1,T,C) or absent, 2 alpha (1) or absent (1): out 0 = scale x + alpha table. */
+typedef struct spk_pos_add_attr {
+    double scale;
+} spk_pos_add_attr;
+
+/* dropout: in 0 x; out 0 = x / (1-p) or 0, each element by its own draw of (seed, step, stream, element). */
+typedef struct spk_dropout_attr {
+    double p;
+    uint64_t stream;
+} spk_dropout_attr;
+
+/* choose: in 0 a, 1 b of equal extents; out 0 = a with probability p (one draw of (seed, step, stream)), else b. */
+typedef struct spk_choose_attr {
+    double p;
+    uint64_t stream;
+} spk_choose_attr;
+
+/* ---- selective kernels, CAM++ ---- */
+
+/* sk_mix: in 0 f0, 1 f1 (N,T,F,C), 2 a0, 3 a1 (N,1,1,C), or (N,1,1,F) with over_freq: out 0 = s f0 + (1-s) f1,
+ * s = sigmoid(a0 - a1). */
+typedef struct spk_sk_mix_attr {
+    bool over_freq;
+} spk_sk_mix_attr;
+/* freq_mean: in 0 x (N,T,F,C); out 0 (N,1,1,F): mean over channels and (valid) frames. */
+/* fold: in 0 x (N,T,F,C); out 0 (N,1,T,C*F): channel c, bin f go to c*F + f. (The other order is a view: reshape.) */
+/* segment_mean: in 0 x (N,1,T,C); out 0 (N,1,ceil(T/length),C): mean over each segment's (valid) frames plus the mean
+ * over all (valid) frames. segment_scale: in 0 x (N,1,T,C), 1 s (N,1,ceil(T/length),C); out 0 = x s[t / length]. */
+typedef struct spk_segment_attr {
+    int64_t length;
+} spk_segment_attr;
+
+/* ---- between frontend and encoder ---- */
+
+/* mask: in 0 x (N,1,T,C) or a picture; out 0 = x, zero from frame len on. */
+/* mvn: in 0 x (N,1,T,C); over the valid frames of each item and channel (specification 3.3); padding becomes 0. */
+typedef struct spk_mvn_attr {
+    bool means, vars;
+    double eps;
+} spk_mvn_attr;
+/* feature_norm: in 0 x, 1 mean (C), 2 std (C); out 0 = (x - mean) / std (specification 3.2); padding becomes 0. */
+typedef struct spk_feature_norm_attr {
+    bool means, vars;
+} spk_feature_norm_attr;
+/* specaug: in 0 x (N,1,T,C); out 0 like x, every item by its own draws (specification 3.1, D15). Widths: lo..hi
+ * inclusive. */
+typedef struct spk_specaug_attr {
+    bool time_warp, freq_mask, time_mask, replace_with_zero;
+    int64_t warp_window, n_freq, freq_lo, freq_hi, n_time, time_lo, time_hi;
+    double time_ratio_lo, time_ratio_hi; /* hi > 0: widths as shares of the frames instead */
+    int warp_mode;                       /* 0 bicubic, 1 linear, 2 nearest */
+    uint64_t stream;
+} spk_specaug_attr;
+/* layer_sum: in 0 x (N,1,T,L*C): layer l at channels l*C; 1 w (L); out 0 (N,1,T,C) = sum softmax(w)_l x_l. */
+
+/* ---- losses ---- */
+
+typedef enum spk_margin_kind { SPK_MARGIN_AAM, SPK_MARGIN_AM, SPK_MARGIN_NONE, SPK_MARGIN_SPHERE2 } spk_margin_kind;
+/* margin_softmax: in 0 e (N,1,1,D), 1 w (S*K,D) [row class*K + sub-centre], 2 labels (N int64), 3 bias (1) or absent
+ * (SphereFace2), 4 margins (2 doubles as real: the margin m and the penalty angle m', changed between steps; not
+ * trained); out 0 (1,1,1,2): loss, accuracy (specification 6.2, 6.3). */
+typedef struct spk_margin_attr {
+    spk_margin_kind kind;
+    double scale;
+    int64_t k, k_top;
+    bool easy_margin;
+    bool cross_fallback; /* below -cos m: c - (1 - cos m) (sub-centre loss) instead of c - m sin m */
+    double lanbuda, t;   /* SphereFace2: balance and the exponent of its similarity adjustment */
+} spk_margin_attr;
+
+typedef enum spk_proto_kind { SPK_PROTO_SOFTMAX, SPK_PROTO_ANGLE, SPK_PROTO_GE2E } spk_proto_kind;
+/* proto_loss: in 0 e (N,1,1,D), N = P x K: K consecutive rows of one speaker; 1 w (1), 2 b (1) or both absent;
+ * out 0 (1,1,1,2): loss, accuracy. */
+typedef struct spk_proto_attr {
+    spk_proto_kind kind;
+    int64_t per_speaker;
+} spk_proto_attr;
+
 /* Any of them. */
 typedef union spk_attr {
     spk_melspec_attr melspec;
@@ -137,6 +341,26 @@ typedef union spk_attr {
     spk_time_stats_attr time_stats;
     spk_attn_stats_attr attn_stats;
     spk_aam_attr aam;
+    spk_add_attr add;
+    spk_row_bias_attr row_bias;
+    spk_conv2d_attr conv2d;
+    spk_depthwise_attr depthwise;
+    spk_simam_attr simam;
+    spk_pad_time_attr pad_time;
+    spk_sinc_attr sinc;
+    spk_max_pool_attr max_pool;
+    spk_layer_norm_attr layer_norm;
+    spk_attention_attr attention;
+    spk_pos_add_attr pos_add;
+    spk_dropout_attr dropout;
+    spk_choose_attr choose;
+    spk_sk_mix_attr sk_mix;
+    spk_segment_attr segment;
+    spk_mvn_attr mvn;
+    spk_feature_norm_attr feature_norm;
+    spk_specaug_attr specaug;
+    spk_margin_attr margin;
+    spk_proto_attr proto;
 } spk_attr;
 
 /* ---- kernels ---- */

@@ -103,7 +103,7 @@ static spk_status profile(bench *b, spk_net_mode mode, spk_status (*step)(bench 
     spk_net_plan *p;
     spk_text text = {0};
     SPK_TRY(
-        spk_net_plan_for(b->net, mode, b->o->batch < 32 || mode == SPK_NET_TRAIN ? b->o->batch : 32, b->samples, &p));
+        spk_net_plan_for(b->net, mode, b->o->batch < 32 || mode == SPK_NET_TRAIN ? b->o->batch : 32, b->samples, SPK_NET_EVEN, &p));
     spk_plan_profile(p->plan, true);
     for (int i = 0; i < 3; i++)
         SPK_TRY(step(b));

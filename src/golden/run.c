@@ -47,7 +47,7 @@ static spk_status embed_rows(golden *g, const float *speech, int64_t n, int64_t 
                              bool all)
 {
     spk_net_plan *p;
-    SPK_TRY(spk_net_plan_for(g->net, SPK_NET_EMBED, n, samples, &p));
+    SPK_TRY(spk_net_plan_for(g->net, SPK_NET_EMBED, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_net_forward(g->net, p);
     if (all) {
@@ -145,7 +145,7 @@ spk_status golden_run_f64(golden *g)
         return spk_fail(SPK_E_FORMAT, "%s/golden.npz: labels are not one int64 for each utterance", g->folder);
     const spk_ndarray *lengths = golden_find(g, "feat_lengths");
     if (lengths) SPK_TRY(check_lengths(g, lengths, feats->dim[1]));
-    SPK_TRY(spk_net_plan_for(g->net, SPK_NET_TRAIN_FROM_FEATURES, feats->dim[0], feats->dim[1], &p));
+    SPK_TRY(spk_net_plan_for(g->net, SPK_NET_TRAIN_FROM_FEATURES, feats->dim[0], feats->dim[1], SPK_NET_EVEN, &p));
     if (p->feats->c != feats->dim[2])
         return spk_fail(SPK_E_SHAPE, "%s/golden.npz: f64/feats has %lld features, the configuration %lld", g->folder,
                         (long long)feats->dim[2], (long long)p->feats->c);

@@ -4,10 +4,21 @@
 
 #include <string.h>
 
+#include "graph/node_impl.h"
+
+/* See spk_g_len. */
+typedef struct len_rule {
+    const int64_t *from;
+    int64_t *to;
+    int64_t n, add, div, plus, times, least, most;
+} len_rule;
+
 struct spk_graph {
-    int n_nodes, n_tensors;
+    int n_nodes, n_tensors, n_rules;
     spk_node **node;
     spk_tensor **tensor;
+    len_rule *rule;
+    uint64_t n_streams;
 };
 
 spk_graph *spk_graph_new(void)
@@ -20,10 +31,15 @@ void spk_graph_free(spk_graph *g)
     if (!g) return;
     for (int i = 0; i < g->n_nodes; i++)
         spk_free(g->node[i]);
-    for (int i = 0; i < g->n_tensors; i++)
+    for (int i = 0; i < g->n_tensors; i++) {
+        spk_free(g->tensor[i]->constant);
         spk_free(g->tensor[i]);
+    }
+    for (int i = 0; i < g->n_rules; i++)
+        spk_free(g->rule[i].to);
     spk_free(g->node);
     spk_free(g->tensor);
+    spk_free(g->rule);
     spk_free(g);
 }
 
@@ -49,7 +65,7 @@ spk_tensor *spk_graph_tensor(const spk_graph *g, int i)
 
 /* ---- tensors ---- */
 
-static spk_tensor *new_tensor(spk_graph *g, int64_t n, int64_t h, int64_t w, int64_t c)
+spk_tensor *spk__g_tensor(spk_graph *g, int64_t n, int64_t h, int64_t w, int64_t c)
 {
     SPK_ASSERT(n > 0 && h > 0 && w > 0 && c > 0);
     spk_tensor *t = spk_new(sizeof *t);
@@ -69,7 +85,7 @@ spk_tensor *spk_tensor_root(spk_tensor *t, int64_t *c0)
 
 spk_tensor *spk_g_input(spk_graph *g, spk_dtype dtype, int64_t n, int64_t w, int64_t c)
 {
-    spk_tensor *t = new_tensor(g, n, 1, w, c);
+    spk_tensor *t = spk__g_tensor(g, n, 1, w, c);
     t->dtype = dtype;
     t->is_input = true;
     return t;
@@ -77,7 +93,7 @@ spk_tensor *spk_g_input(spk_graph *g, spk_dtype dtype, int64_t n, int64_t w, int
 
 spk_tensor *spk_g_param(spk_graph *g, const spk_param *p)
 {
-    spk_tensor *t = new_tensor(g, 1, 1, 1, p->count);
+    spk_tensor *t = spk__g_tensor(g, 1, 1, 1, p->count);
     t->param = p;
     t->dtype = p->dtype;
     return t;
@@ -91,7 +107,7 @@ spk_tensor *spk_g_keep(spk_tensor *t)
 
 /* ---- nodes ---- */
 
-static spk_node *new_node(spk_graph *g, spk_op op)
+spk_node *spk__g_node(spk_graph *g, spk_op op)
 {
     spk_node *node = spk_new(sizeof *node);
     node->op = op;
@@ -99,28 +115,28 @@ static spk_node *new_node(spk_graph *g, spk_op op)
     return node;
 }
 
-static void add_in(spk_node *node, spk_tensor *t)
+void spk__g_in(spk_node *node, spk_tensor *t)
 {
     SPK_ASSERT(node->n_in < SPK_MAX_IN);
     node->in[node->n_in++] = t; /* NULL: this optional input is absent */
 }
 
-static spk_tensor *add_out(spk_graph *g, spk_node *node, int64_t n, int64_t h, int64_t w, int64_t c)
+spk_tensor *spk__g_out(spk_graph *g, spk_node *node, int64_t n, int64_t h, int64_t w, int64_t c)
 {
-    spk_tensor *t = new_tensor(g, n, h, w, c);
+    spk_tensor *t = spk__g_tensor(g, n, h, w, c);
     t->producer = node;
     node->out[node->n_out++] = t;
     return t;
 }
 
-static spk_tensor *out_like(spk_graph *g, spk_node *node, const spk_tensor *x)
+spk_tensor *spk__g_out_like(spk_graph *g, spk_node *node, const spk_tensor *x)
 {
-    spk_tensor *t = add_out(g, node, x->n, x->h, x->w, x->c);
+    spk_tensor *t = spk__g_out(g, node, x->n, x->h, x->w, x->c);
     t->len = x->len;
     return t;
 }
 
-static bool same_extents(const spk_tensor *a, const spk_tensor *b)
+bool spk__g_same(const spk_tensor *a, const spk_tensor *b)
 {
     return a->n == b->n && a->h == b->h && a->w == b->w && a->c == b->c;
 }
@@ -131,8 +147,10 @@ spk_tensor *spk_g_slice(spk_graph *g, spk_tensor *x, int64_t c0, int64_t c)
 {
     const spk_tensor *root = spk_tensor_root(x, NULL);
     SPK_ASSERT(c0 >= 0 && c0 + c <= x->c);
-    SPK_ASSERT(!root->is_input && !root->param && "only what ops write lies in the arena");
-    spk_tensor *t = new_tensor(g, x->n, x->h, x->w, c);
+    SPK_ASSERT(!root->is_input && !root->param && !root->constant && "only what ops write lies in the arena");
+    for (const spk_tensor *t = x; t; t = t->parent)
+        SPK_ASSERT(!t->reshaped && "a slice of a reshaped tensor");
+    spk_tensor *t = spk__g_tensor(g, x->n, x->h, x->w, c);
     t->parent = x;
     t->c0 = c0;
     t->len = x->len;
@@ -141,15 +159,110 @@ spk_tensor *spk_g_slice(spk_graph *g, spk_tensor *x, int64_t c0, int64_t c)
 
 static spk_tensor *copy(spk_graph *g, spk_tensor *x)
 {
-    spk_node *node = new_node(g, SPK_OP_COPY);
-    add_in(node, x);
-    return out_like(g, node, x);
+    spk_node *node = spk__g_node(g, SPK_OP_COPY);
+    spk__g_in(node, x);
+    return spk__g_out_like(g, node, x);
 }
 
 /* A convolution's library wants dense rows; every kernel of ours takes a row stride. */
 static bool can_write_into_a_slice(const spk_tensor *t)
 {
-    return t->producer && !t->parent && t->producer->op != SPK_OP_CONV1D;
+    return t->producer && !t->parent && !t->pinned && t->producer->op != SPK_OP_CONV1D &&
+           t->producer->op != SPK_OP_CONV2D && t->producer->op != SPK_OP_FOLD;
+}
+
+spk_tensor *spk__g_dense(spk_graph *g, spk_tensor *x)
+{
+    for (const spk_tensor *t = x; t->parent; t = t->parent) {
+        if (t->reshaped || t->c == t->parent->c) continue;
+        x = copy(g, x);
+        break;
+    }
+    x->pinned = true;
+    return x;
+}
+
+void spk_g_place(spk_graph *g, spk_tensor *buffer, int64_t c0, spk_tensor *t)
+{
+    SPK_ASSERT(t->n == buffer->n && t->h == buffer->h && t->w == buffer->w && c0 >= 0 && c0 + t->c <= buffer->c);
+    if (!can_write_into_a_slice(t)) t = copy(g, t);
+    t->parent = buffer;
+    t->c0 = c0;
+}
+
+spk_tensor *spk_g_buffer(spk_graph *g, const spk_tensor *like, int64_t c)
+{
+    spk_tensor *t = spk__g_tensor(g, like->n, like->h, like->w, c);
+    t->len = like->len;
+    return t;
+}
+
+spk_tensor *spk_g_reshape(spk_graph *g, spk_tensor *x, int64_t n, int64_t h, int64_t w, int64_t c, const int64_t *len)
+{
+    SPK_ASSERT(n * h * w * c == x->n * x->h * x->w * x->c && !x->param);
+    x = spk__g_dense(g, x);
+    spk_tensor *t = spk__g_tensor(g, n, h, w, c);
+    t->parent = x;
+    t->reshaped = true;
+    t->len = len;
+    t->pinned = true;
+    return t;
+}
+
+spk_tensor *spk_g_picture(spk_graph *g, spk_tensor *x)
+{
+    SPK_ASSERT(x->h == 1);
+    return spk_g_reshape(g, x, x->n, x->w, x->c, 1, x->len);
+}
+
+spk_tensor *spk_g_flatten(spk_graph *g, spk_tensor *x)
+{
+    return spk_g_reshape(g, x, x->n, 1, x->h, x->w * x->c, x->len);
+}
+
+/* ---- lengths, streams ---- */
+
+const int64_t *spk_g_len(spk_graph *g, const int64_t *from, int64_t n, int64_t add, int64_t div, int64_t plus,
+                         int64_t times, int64_t least, int64_t most)
+{
+    if (!from) return NULL;
+    int64_t *to = spk_new((size_t)n * sizeof *to);
+    SPK_ASSERT(div > 0);
+    SPK_PUSH(g->rule, g->n_rules) = ((len_rule){from, to, n, add, div, plus, times, least, most});
+    return to;
+}
+
+const int64_t *spk_g_len_conv(spk_graph *g, const int64_t *from, int64_t n, int64_t k, int64_t stride, int64_t dilation,
+                              int64_t pad, int64_t most)
+{
+    return spk_g_len(g, from, n, 2 * pad - dilation * (k - 1) - 1, stride, 1, 1, 0, most);
+}
+
+void spk_graph_update_lengths(const spk_graph *g)
+{
+    for (int r = 0; r < g->n_rules; r++) {
+        const len_rule *rule = &g->rule[r];
+        for (int64_t i = 0; i < rule->n; i++) {
+            const int64_t a = rule->from[i] + rule->add;
+            int64_t v = a / rule->div - (a % rule->div < 0) + rule->plus;
+            v = (v < rule->least ? rule->least : v) * rule->times;
+            rule->to[i] = v > rule->most ? rule->most : v;
+        }
+    }
+}
+
+uint64_t spk_g_stream(spk_graph *g)
+{
+    return ++g->n_streams;
+}
+
+spk_tensor *spk_g_constant(spk_graph *g, const float *values, int64_t n, int64_t h, int64_t w, int64_t c)
+{
+    spk_tensor *t = spk__g_tensor(g, n, h, w, c);
+    const size_t bytes = (size_t)(n * h * w * c) * sizeof *values;
+    t->constant = spk_new(bytes);
+    memcpy(t->constant, values, bytes);
+    return t;
 }
 
 spk_tensor *spk_g_concat(spk_graph *g, spk_tensor *const *parts, int n)
@@ -158,15 +271,10 @@ spk_tensor *spk_g_concat(spk_graph *g, spk_tensor *const *parts, int n)
     SPK_ASSERT(n > 0);
     for (int i = 0; i < n; i++)
         c += parts[i]->c;
-    spk_tensor *whole = new_tensor(g, parts[0]->n, parts[0]->h, parts[0]->w, c);
+    spk_tensor *whole = spk__g_tensor(g, parts[0]->n, parts[0]->h, parts[0]->w, c);
     whole->len = parts[0]->len;
-    for (int64_t i = 0, at = 0; i < n; at += parts[i]->c, i++) {
-        spk_tensor *t = parts[i];
-        SPK_ASSERT(t->n == whole->n && t->h == whole->h && t->w == whole->w);
-        if (!can_write_into_a_slice(t)) t = copy(g, t);
-        t->parent = whole;
-        t->c0 = at;
-    }
+    for (int64_t i = 0, at = 0; i < n; at += parts[i]->c, i++)
+        spk_g_place(g, whole, at, parts[i]);
     return whole;
 }
 
@@ -175,130 +283,152 @@ spk_tensor *spk_g_concat(spk_graph *g, spk_tensor *const *parts, int n)
 spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, spk_tensor *window, spk_tensor *fb,
                           spk_melspec_attr attr)
 {
-    spk_node *node = new_node(g, SPK_OP_MELSPEC);
+    spk_node *node = spk__g_node(g, SPK_OP_MELSPEC);
     SPK_ASSERT(wave->c == 1 && wave->w > attr.n_fft / 2 && attr.win_length <= attr.n_fft);
     SPK_ASSERT(window->c == attr.win_length && fb->c == (attr.n_fft / 2 + 1) * attr.n_mels);
     node->attr.melspec = attr;
-    add_in(node, wave);
-    add_in(node, filter);
-    add_in(node, window);
-    add_in(node, fb);
+    spk__g_in(node, wave);
+    spk__g_in(node, filter);
+    spk__g_in(node, window);
+    spk__g_in(node, fb);
     const int64_t padded = wave->w + 2 * (attr.n_fft / 2);
-    return add_out(g, node, wave->n, 1, 1 + (padded - attr.n_fft) / attr.hop_length, attr.n_mels);
+    const int64_t frames = 1 + (padded - attr.n_fft) / attr.hop_length;
+    spk_tensor *y = spk__g_out(g, node, wave->n, 1, frames, attr.n_mels);
+    y->len = spk_g_len(g, wave->len, wave->n, padded - wave->w - attr.n_fft, attr.hop_length, 1, 1, 1, frames);
+    return y;
 }
 
-spk_tensor *spk_g_conv1d(spk_graph *g, spk_tensor *x, const spk_param *w, int64_t w_c0, const spk_param *b,
-                         int64_t dilation, int64_t pad, bool relu)
+static spk_tensor *conv1d(spk_graph *g, spk_tensor *x, const spk_param *w, int64_t w_c0, const spk_param *b,
+                          int64_t stride, int64_t dilation, int64_t pad, bool relu)
 {
     const int64_t o = w->dim[0], row = w->n_dims > 1 ? w->dim[1] : 1, k = w->n_dims > 2 ? w->dim[2] : 1;
-    const int64_t u = x->w + 2 * pad - dilation * (k - 1);
-    SPK_ASSERT(x->h == 1 && u > 0 && w_c0 >= 0 && w_c0 + x->c <= row && (k == 1 || row == x->c));
+    const int64_t reach = x->w + 2 * pad - dilation * (k - 1) - 1, u = reach / stride + 1;
+    SPK_ASSERT(x->h == 1 && reach >= 0 && w_c0 >= 0 && w_c0 + x->c <= row && (k == 1 || row == x->c));
     SPK_ASSERT(!b || b->count == o);
-    if (spk_tensor_root(x, NULL)->c != x->c) x = copy(g, x);
-    spk_node *node = new_node(g, SPK_OP_CONV1D);
+    x = spk__g_dense(g, x);
+    spk_node *node = spk__g_node(g, SPK_OP_CONV1D);
     node->attr.conv1d =
-        (spk_conv1d_attr){.k = k, .stride = 1, .dilation = dilation, .pad = pad, .w_ld = row * k, .relu = relu};
-    add_in(node, x);
+        (spk_conv1d_attr){.k = k, .stride = stride, .dilation = dilation, .pad = pad, .w_ld = row * k, .relu = relu};
+    spk__g_in(node, x);
     spk_tensor *weight = spk_g_param(g, w);
     weight->param_offset = w_c0;
     weight->n = o;
     weight->w = k;
     weight->c = x->c;
-    add_in(node, weight);
-    add_in(node, b ? spk_g_param(g, b) : NULL);
-    spk_tensor *y = add_out(g, node, x->n, 1, u, o);
-    y->len = u == x->w ? x->len : NULL;
+    spk__g_in(node, weight);
+    spk__g_in(node, b ? spk_g_param(g, b) : NULL);
+    spk_tensor *y = spk__g_out(g, node, x->n, 1, u, o);
+    y->len = u == x->w && stride == 1 ? x->len : spk_g_len_conv(g, x->len, x->n, k, stride, dilation, pad, u);
     return y;
 }
 
-spk_tensor *spk_g_batch_norm(spk_graph *g, spk_tensor *x, const spk_param *gamma, const spk_param *beta,
-                             const spk_param *mean, const spk_param *var, const spk_param *count, bool train)
+spk_tensor *spk_g_conv1d(spk_graph *g, spk_tensor *x, const spk_param *w, int64_t w_c0, const spk_param *b,
+                         int64_t dilation, int64_t pad, bool relu)
 {
-    SPK_ASSERT(gamma->count == x->c && (!train || x->n * x->h * x->w > 1));
-    spk_node *node = new_node(g, SPK_OP_BATCH_NORM);
-    node->attr.batch_norm = (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = train};
-    add_in(node, x);
-    add_in(node, spk_g_param(g, gamma));
-    add_in(node, spk_g_param(g, beta));
-    add_in(node, spk_g_param(g, mean));
-    add_in(node, spk_g_param(g, var));
-    add_in(node, spk_g_param(g, count));
-    return out_like(g, node, x);
+    return conv1d(g, x, w, w_c0, b, 1, dilation, pad, relu);
+}
+
+spk_tensor *spk_g_conv1d_strided(spk_graph *g, spk_tensor *x, const spk_param *w, const spk_param *b, int64_t stride,
+                                 int64_t dilation, int64_t pad, bool relu)
+{
+    return conv1d(g, x, w, 0, b, stride, dilation, pad, relu);
+}
+
+spk_tensor *spk_g_batch_norm(spk_graph *g, spk_tensor *x, const spk_param *gamma, const spk_param *beta,
+                             const spk_param *mean, const spk_param *var, const spk_param *count, bool train, bool relu)
+{
+    SPK_ASSERT(mean->count == x->c && (!train || x->n * x->h * x->w > 1));
+    spk_node *node = spk__g_node(g, SPK_OP_BATCH_NORM);
+    node->attr.batch_norm = (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = train, .relu = relu};
+    spk__g_in(node, x);
+    spk__g_in(node, gamma ? spk_g_param(g, gamma) : NULL);
+    spk__g_in(node, beta ? spk_g_param(g, beta) : NULL);
+    spk__g_in(node, spk_g_param(g, mean));
+    spk__g_in(node, spk_g_param(g, var));
+    spk__g_in(node, spk_g_param(g, count));
+    return spk__g_out_like(g, node, x);
 }
 
 spk_tensor *spk_g_act(spk_graph *g, spk_tensor *x, spk_act act)
 {
-    spk_node *node = new_node(g, SPK_OP_ACT);
+    spk_node *node = spk__g_node(g, SPK_OP_ACT);
     node->attr.act.act = act;
-    add_in(node, x);
-    return out_like(g, node, x);
+    spk__g_in(node, x);
+    return spk__g_out_like(g, node, x);
 }
 
 spk_tensor *spk_g_add(spk_graph *g, spk_tensor *a, spk_tensor *b)
 {
-    SPK_ASSERT(same_extents(a, b));
-    spk_node *node = new_node(g, SPK_OP_ADD);
-    add_in(node, a);
-    add_in(node, b);
-    return out_like(g, node, a);
+    return spk_g_add_scaled(g, a, b, 1, false);
+}
+
+spk_tensor *spk_g_add_scaled(spk_graph *g, spk_tensor *a, spk_tensor *b, double factor, bool relu)
+{
+    SPK_ASSERT(spk__g_same(a, b));
+    spk_node *node = spk__g_node(g, SPK_OP_ADD);
+    node->attr.add = (spk_add_attr){.factor = factor, .relu = relu};
+    spk__g_in(node, a);
+    spk__g_in(node, b);
+    return spk__g_out_like(g, node, a);
 }
 
 spk_tensor *spk_g_time_mean(spk_graph *g, spk_tensor *x)
 {
-    spk_node *node = new_node(g, SPK_OP_TIME_MEAN);
-    add_in(node, x);
-    return add_out(g, node, x->n, 1, 1, x->c);
+    spk_node *node = spk__g_node(g, SPK_OP_TIME_MEAN);
+    spk__g_in(node, x);
+    return spk__g_out(g, node, x->n, 1, 1, x->c);
 }
 
 spk_tensor *spk_g_scale_add(spk_graph *g, spk_tensor *x, spk_tensor *s, spk_tensor *r)
 {
-    SPK_ASSERT(s->n == x->n && s->w == 1 && s->c == x->c && (!r || same_extents(x, r)));
-    spk_node *node = new_node(g, SPK_OP_SCALE_ADD);
-    add_in(node, x);
-    add_in(node, s);
-    add_in(node, r);
-    return out_like(g, node, x);
+    SPK_ASSERT(s->n == x->n && s->w == 1 && s->c == x->c && (!r || spk__g_same(x, r)));
+    spk_node *node = spk__g_node(g, SPK_OP_SCALE_ADD);
+    spk__g_in(node, x);
+    spk__g_in(node, s);
+    spk__g_in(node, r);
+    return spk__g_out_like(g, node, x);
 }
 
-spk_tensor *spk_g_row_bias(spk_graph *g, spk_tensor *x, spk_tensor *v)
+spk_tensor *spk_g_row_bias(spk_graph *g, spk_tensor *x, spk_tensor *v, spk_act act)
 {
     SPK_ASSERT(v->n == x->n && v->w == 1 && v->c == x->c);
-    spk_node *node = new_node(g, SPK_OP_ROW_BIAS);
-    add_in(node, x);
-    add_in(node, v);
-    return out_like(g, node, x);
+    spk_node *node = spk__g_node(g, SPK_OP_ROW_BIAS);
+    node->attr.row_bias.act = act;
+    spk__g_in(node, x);
+    spk__g_in(node, v);
+    return spk__g_out_like(g, node, x);
 }
 
 spk_tensor *spk_g_time_stats(spk_graph *g, spk_tensor *x, spk_time_stats_attr attr)
 {
-    spk_node *node = new_node(g, SPK_OP_TIME_STATS);
+    spk_node *node = spk__g_node(g, SPK_OP_TIME_STATS);
     node->attr.time_stats = attr;
-    add_in(node, x);
-    return add_out(g, node, x->n, 1, 1, 2 * x->c);
+    spk__g_in(node, x);
+    return spk__g_out(g, node, x->n, 1, 1, (attr.mean_only ? 1 : 2) * x->c);
 }
 
 spk_tensor *spk_g_attn_stats(spk_graph *g, spk_tensor *e, spk_tensor *x, spk_attn_stats_attr attr)
 {
-    SPK_ASSERT(same_extents(e, x));
-    spk_node *node = new_node(g, SPK_OP_ATTN_STATS);
+    SPK_ASSERT(spk__g_same(e, x));
+    spk_node *node = spk__g_node(g, SPK_OP_ATTN_STATS);
     node->attr.attn_stats = attr;
-    add_in(node, e);
-    add_in(node, x);
-    return add_out(g, node, x->n, 1, 1, 2 * x->c);
+    spk__g_in(node, e);
+    spk__g_in(node, x);
+    return spk__g_out(g, node, x->n, 1, 1, 2 * x->c);
 }
 
 spk_tensor *spk_g_aam_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels, spk_aam_attr attr)
 {
     SPK_ASSERT(w->n_dims == 2 && w->dim[1] == e->c && e->w == 1 && labels->n == e->n);
-    spk_node *node = new_node(g, SPK_OP_AAM_SOFTMAX);
+    spk_node *node = spk__g_node(g, SPK_OP_AAM_SOFTMAX);
     node->attr.aam = attr;
-    add_in(node, e);
+    spk__g_in(node, e);
     spk_tensor *weight = spk_g_param(g, w);
     weight->n = w->dim[0];
     weight->c = w->dim[1];
-    add_in(node, weight);
-    add_in(node, labels);
-    return add_out(g, node, 1, 1, 1, 2);
+    spk__g_in(node, weight);
+    spk__g_in(node, labels);
+    return spk__g_out(g, node, 1, 1, 1, 2);
 }
 
 /* ---- work ---- */
@@ -310,7 +440,22 @@ static double node_macs(const spk_node *node)
         const spk_tensor *y = node->out[0], *x = node->in[0];
         return (double)(y->n * y->w) * (double)(y->c * x->c * node->attr.conv1d.k);
     }
-    if (node->op == SPK_OP_AAM_SOFTMAX) return (double)(node->in[0]->n * node->in[1]->n) * (double)node->in[0]->c;
+    if (node->op == SPK_OP_CONV2D) {
+        const spk_tensor *y = node->out[0], *x = node->in[0];
+        return (double)(y->n * y->h * y->w * y->c) * (double)(x->c * node->attr.conv2d.kt * node->attr.conv2d.kf);
+    }
+    if (node->op == SPK_OP_DEPTHWISE)
+        return (double)(node->out[0]->n * node->out[0]->w * node->out[0]->c) * (double)node->attr.depthwise.k;
+    if (node->op == SPK_OP_ATTENTION) {
+        const spk_tensor *q = node->in[0], *p = node->in[3];
+        return (double)(q->n * q->w * q->c) * (double)(2 * q->w + (p ? p->w : 0));
+    }
+    if (node->op == SPK_OP_SINC) {
+        const spk_tensor *y = node->out[0];
+        return (double)(y->n * y->w * y->c) * (double)node->attr.sinc.kernel_size;
+    }
+    if (node->op == SPK_OP_MARGIN_SOFTMAX || node->op == SPK_OP_AAM_SOFTMAX)
+        return (double)(node->in[0]->n * node->in[1]->n) * (double)node->in[0]->c;
     return 0;
 }
 

@@ -39,6 +39,8 @@ struct spk_plan {
     spk_buffer *buffers;
     int *value_of, *grad_of; /* buffer of a root tensor's values and gradient by tensor id, -1: none */
     const void **bound;      /* input pointers by tensor id */
+    double **wide;           /* constants in double by tensor id */
+    spk_draws draws;
     size_t bytes, bytes_sum;
     int64_t generation; /* of the arena when pointers were last set */
     double seed[2];     /* gradient of the loss tensor: room for either type */
@@ -81,7 +83,7 @@ static spk_status arena_reserve(spk_arena *a, size_t bytes)
 
 static bool wants_grad(const spk_tensor *t, const bool *needs)
 {
-    if (!t || t->dtype == SPK_I64) return false;
+    if (!t || t->dtype == SPK_I64 || t->constant) return false;
     if (t->param) return t->param->trainable;
     return needs[spk_tensor_root((spk_tensor *)(uintptr_t)t, NULL)->id];
 }
@@ -123,10 +125,10 @@ static void fuse_relu_masks(const spk_plan *p)
         spk_tensor *x = bn->in[0];
         spk_node *from = x->producer;
         if (!from || x->parent || n_consumers(p, x) != 1) continue;
-        if (from->op == SPK_OP_CONV1D && from->attr.conv1d.relu) {
-            from->attr.conv1d.dy_masked = true;
-            bn->attr.batch_norm.mask_dx = true;
-        }
+        if (from->op == SPK_OP_CONV1D && from->attr.conv1d.relu)
+            bn->attr.batch_norm.mask_dx = from->attr.conv1d.dy_masked = true;
+        if (from->op == SPK_OP_CONV2D && from->attr.conv2d.relu)
+            bn->attr.batch_norm.mask_dx = from->attr.conv2d.dy_masked = true;
     }
 }
 
@@ -135,8 +137,9 @@ static void fuse_relu_masks(const spk_plan *p)
 static spk_view view_of(const spk_tensor *t)
 {
     spk_view v = {NULL, t->n, t->h, t->w, t->c, 0, t->len};
-    spk_tensor *root = spk_tensor_root((spk_tensor *)(uintptr_t)t, NULL);
-    v.ld = root->c;
+    while (t->parent && !t->reshaped) /* a reshaped tensor is dense in its own extents */
+        t = t->parent;
+    v.ld = t->c;
     return v;
 }
 
@@ -190,13 +193,30 @@ static unsigned bwd_inputs(const spk_node *node)
 {
     switch (node->op) {
     case SPK_OP_CONV1D:
+    case SPK_OP_CONV2D:
     case SPK_OP_BATCH_NORM:
     case SPK_OP_TIME_STATS:
+    case SPK_OP_DEPTHWISE:
+    case SPK_OP_SIMAM:
+    case SPK_OP_LAYER_NORM:
+    case SPK_OP_GLU:
+    case SPK_OP_MVN:
+    case SPK_OP_LAYER_SUM:
         return 1;
     case SPK_OP_SCALE_ADD:
     case SPK_OP_ATTN_STATS:
     case SPK_OP_AAM_SOFTMAX:
+    case SPK_OP_MARGIN_SOFTMAX:
+    case SPK_OP_PROTO_LOSS:
+    case SPK_OP_SEGMENT_SCALE:
         return 3;
+    case SPK_OP_AFMS:
+        return 5;
+    case SPK_OP_ATTENTION:
+    case SPK_OP_SK_MIX:
+        return 15;
+    case SPK_OP_ACT:
+        return node->attr.act.act == SPK_SWISH;
     default:
         return 0;
     }
@@ -207,10 +227,19 @@ static bool bwd_output(const spk_node *node)
     switch (node->op) {
     case SPK_OP_CONV1D:
         return node->attr.conv1d.relu && !node->attr.conv1d.dy_masked;
-    case SPK_OP_ACT:
+    case SPK_OP_CONV2D:
+        return node->attr.conv2d.relu && !node->attr.conv2d.dy_masked;
+    case SPK_OP_BATCH_NORM:
+        return node->attr.batch_norm.relu;
+    case SPK_OP_ADD:
+        return node->attr.add.relu;
     case SPK_OP_ROW_BIAS:
+        return node->attr.row_bias.act != SPK_LINEAR;
+    case SPK_OP_ACT:
     case SPK_OP_TIME_STATS:
     case SPK_OP_ATTN_STATS:
+    case SPK_OP_ATTENTION:
+    case SPK_OP_MVN:
         return true;
     default:
         return false;
@@ -219,8 +248,9 @@ static bool bwd_output(const spk_node *node)
 
 static void touch(spk_plan *p, int *buffer_of, spk_tensor *t, int moment)
 {
-    if (!t || t->param || t->is_input) return;
+    if (!t || t->param || t->constant) return;
     spk_tensor *root = spk_tensor_root(t, NULL);
+    if (root->is_input) return;
     int *b = &buffer_of[root->id];
     if (*b < 0) {
         *b = p->n_buffers;
@@ -264,6 +294,16 @@ typedef struct range {
     int64_t from, to;
 } range;
 
+/* Its channels of the buffer that it lies in; all of them behind a reshape, which takes whole buffers. */
+static range range_of(spk_tensor *t)
+{
+    int64_t c0, c = t->c;
+    const spk_tensor *root = spk_tensor_root(t, &c0);
+    for (const spk_tensor *v = t; v->parent; v = v->parent)
+        if (v->reshaped) c = v->parent->c;
+    return (range){root->id, c0, c0 + c};
+}
+
 /* Is [from, to) of the root covered by what was written, or untouched by it? Anything between is a bug. */
 static bool covered(const range *ranges, int n, int root, int64_t from, int64_t to)
 {
@@ -285,18 +325,16 @@ static void order_gradients(spk_plan *p, const bool *needs)
         step *s = &p->steps[i];
         if (!s->backward) continue;
         for (int k = 0; k < s->node->n_out; k++) {
-            int64_t c0;
-            const spk_tensor *t = s->node->out[k], *root = spk_tensor_root(s->node->out[k], &c0);
-            SPK_ASSERT(t == p->options.loss || covered(ranges, n, root->id, c0, c0 + t->c));
+            const range r = range_of(s->node->out[k]);
+            SPK_ASSERT(s->node->out[k] == p->options.loss || covered(ranges, n, r.root, r.from, r.to));
         }
         for (int k = 0; k < s->node->n_in; k++) {
             spk_tensor *t = s->node->in[k];
             s->args.add[k] = true;
             if (!t || t->param || !wants_grad(t, needs)) continue;
-            int64_t c0;
-            const spk_tensor *root = spk_tensor_root(t, &c0);
-            s->args.add[k] = covered(ranges, n, root->id, c0, c0 + t->c);
-            if (!s->args.add[k]) SPK_PUSH(ranges, n) = ((range){root->id, c0, c0 + t->c});
+            const range r = range_of(t);
+            s->args.add[k] = covered(ranges, n, r.root, r.from, r.to);
+            if (!s->args.add[k]) SPK_PUSH(ranges, n) = r;
         }
     }
     spk_free(ranges);
@@ -317,6 +355,19 @@ static void *param_at(const spk_plan *p, const spk_tensor *t, void *base)
     return base ? (char *)base + (size_t)t->param_offset * spk_dtype_size(p->options.real) : NULL;
 }
 
+/* Constants are kept in float; a plan in double holds its own copies. */
+static void *constant_at(spk_plan *p, const spk_tensor *t)
+{
+    if (p->options.real == SPK_F32) return t->constant;
+    if (!p->wide[t->id]) {
+        const int64_t n = t->n * t->h * t->w * t->c;
+        p->wide[t->id] = spk_new((size_t)n * sizeof(double));
+        for (int64_t i = 0; i < n; i++)
+            p->wide[t->id][i] = t->constant[i];
+    }
+    return p->wide[t->id];
+}
+
 static void set_pointers(spk_plan *p)
 {
     for (int i = 0; i < p->n_steps; i++) {
@@ -324,8 +375,11 @@ static void set_pointers(spk_plan *p)
         for (int k = 0; k < s->node->n_in; k++) {
             spk_tensor *t = s->node->in[k];
             if (!t) continue;
-            if (t->is_input) {
-                s->args.in[k].p = (void *)(uintptr_t)p->bound[t->id];
+            const spk_tensor *root = spk_tensor_root(t, NULL);
+            if (root->is_input) { /* a reshaped input is the caller's memory too */
+                s->args.in[k].p = (void *)(uintptr_t)p->bound[root->id];
+            } else if (t->constant) {
+                s->args.in[k].p = constant_at(p, t);
             } else if (t->param) {
                 s->args.in[k].p = param_at(p, t, t->param->data);
                 s->args.din[k].p = s->backward ? param_at(p, t, t->param->grad) : NULL;
@@ -382,6 +436,7 @@ spk_status spk_plan_new(spk_graph *g, spk_arena *arena, const spk_plan_options *
     p->value_of = spk_new((size_t)n * sizeof *p->value_of);
     p->grad_of = spk_new((size_t)n * sizeof *p->grad_of);
     p->bound = spk_new((size_t)n * sizeof *p->bound);
+    p->wide = spk_new((size_t)n * sizeof *p->wide);
     const spk_status status = build(p);
     if (status != SPK_OK)
         spk_plan_free(p);
@@ -395,6 +450,9 @@ void spk_plan_free(spk_plan *p)
     if (!p) return;
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].kernel && p->steps[i].kernel->destroy) p->steps[i].kernel->destroy(p->steps[i].state);
+    for (int i = 0; i < spk_graph_n_tensors(p->g); i++)
+        spk_free(p->wide[i]);
+    spk_free(p->wide);
     spk_graph_free(p->g);
     spk_free(p->steps);
     spk_free(p->buffers);
@@ -413,6 +471,11 @@ void spk_plan_bind(spk_plan *p, const spk_tensor *input, const void *data)
     p->generation = -1;
 }
 
+void spk_plan_draws(spk_plan *p, const spk_draws *draws)
+{
+    p->draws = *draws;
+}
+
 static void *scratch_at(const spk_plan *p, const step *s, int which)
 {
     return s->scratch < 0 ? NULL : (char *)p->arena->p + p->buffers[s->scratch + which].offset;
@@ -420,7 +483,8 @@ static void *scratch_at(const spk_plan *p, const step *s, int which)
 
 void spk_plan_forward(spk_plan *p, bool weights_changed)
 {
-    const spk_ctx ctx = {p->options.n_threads};
+    const spk_ctx ctx = {p->options.n_threads, p->draws};
+    spk_graph_update_lengths(p->g);
     if (p->generation != p->arena->generation) set_pointers(p);
     for (int i = 0; i < p->n_steps; i++) {
         step *s = &p->steps[i];
@@ -436,7 +500,7 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
 
 static void run_backward(spk_plan *p)
 {
-    const spk_ctx ctx = {p->options.n_threads};
+    const spk_ctx ctx = {p->options.n_threads, p->draws};
     SPK_ASSERT(p->options.train && p->generation == p->arena->generation);
     for (int i = p->n_steps - 1; i >= 0; i--) {
         step *s = &p->steps[i];

@@ -33,6 +33,8 @@ void spk_plan_free(spk_plan *p);
 
 /* Bind an input tensor to the caller's memory for the next runs. */
 void spk_plan_bind(spk_plan *p, const spk_tensor *input, const void *data);
+/* What the next runs' random ops draw from; `item` must outlive the backward pass. */
+void spk_plan_draws(spk_plan *p, const spk_draws *draws);
 /* weights_changed: parameters may differ from the last run's of this plan. */
 void spk_plan_forward(spk_plan *p, bool weights_changed);
 /* After forward: adds scale * dloss to the parameters' gradients. */

@@ -31,10 +31,10 @@ static int64_t n_blocks(const ecapa_conf *c)
     return c->num_blocks == SPK_NONE ? DEFAULT_BLOCKS : c->num_blocks;
 }
 
-static spk_status check(const void *conf, int64_t input_size, int64_t *output_size)
+static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
     const ecapa_conf *c = conf;
-    (void)input_size;
+    (void)in;
     if (c->model_scale > c->ndim)
         return spk_fail(SPK_E_CONFIG, "encoder_conf: model_scale %lld is larger than ndim %lld",
                         (long long)c->model_scale, (long long)c->ndim);

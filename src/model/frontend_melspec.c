@@ -34,10 +34,10 @@ static const spk_opt options[] = {
      SPK_OPT_NULLABLE},
 };
 
-static spk_status check(const void *conf, int64_t input_size, int64_t *output_size)
+static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
     const melspec_conf *c = conf;
-    (void)input_size;
+    (void)in;
     if (c->win_length > c->n_fft)
         return spk_fail(SPK_E_CONFIG, "frontend_conf: win_length %lld is larger than n_fft %lld",
                         (long long)c->win_length, (long long)c->n_fft);
@@ -52,6 +52,12 @@ static spk_status check(const void *conf, int64_t input_size, int64_t *output_si
 static int64_t min_samples(const void *conf)
 {
     return ((const melspec_conf *)conf)->n_fft / 2 + 1;
+}
+
+static int64_t frames(const void *conf, int64_t samples)
+{
+    const melspec_conf *c = conf;
+    return 1 + (samples + 2 * (c->n_fft / 2) - c->n_fft) / c->hop_length;
 }
 
 /* ---- tables, in float32 as torchaudio makes them ---- */
@@ -143,4 +149,5 @@ const spk_part spk__frontend_melspec_torch = {.name = "melspec_torch",
                                               .conf_bytes = sizeof(melspec_conf),
                                               .check = check,
                                               .build = build,
-                                              .min_samples = min_samples};
+                                              .min_samples = min_samples,
+                                              .frames = frames};

@@ -16,7 +16,8 @@ struct spk_net {
     int64_t size[SPK_N_PARTS]; /* output sizes */
     spk_net_options options;
     spk_pool_lengths pool_lengths;
-    int64_t n_classes;
+    int64_t n_classes, sample_rate;
+    spk_draws draws;
     spk_params *params;
     spk_arena *arena;
     int n_plans;
@@ -33,15 +34,25 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
     const struct {
         const char *name;
         const spk_yaml *conf;
-    } chosen[SPK_N_PARTS] = {{c->frontend, c->frontend_conf},
-                             {c->encoder, c->encoder_conf},
-                             {c->pooling, c->pooling_conf},
-                             {c->projector, c->projector_conf},
-                             {c->loss, c->loss_conf}};
-    int64_t width = 1;
+    } chosen[SPK_N_PARTS] = {
+        {c->frontend, c->frontend_conf}, {c->specaug, c->specaug_conf}, {c->normalize, c->normalize_conf},
+        {c->encoder, c->encoder_conf},   {c->pooling, c->pooling_conf}, {c->projector, c->projector_conf},
+        {c->loss, c->loss_conf}};
+    spk_part_in in = {.input_size = 1,
+                      .sample_rate = c->preprocess.sample_rate,
+                      .n_classes = net->options.embed_only ? 0 : net->n_classes,
+                      .like_202611 = c->version != NULL};
+    net->sample_rate = in.sample_rate;
     for (int i = 0; i < SPK_N_PARTS; i++) {
         const char *kind = spk_part_kind_name(i);
-        if (!chosen[i].name) return spk_fail(SPK_E_UNSUPPORTED, "%s: none is not supported yet; name a %s", kind, kind);
+        if (!chosen[i].name && i <= SPK_NORMALIZE) {
+            if (i == SPK_FRONTEND && c->input_size == SPK_NONE)
+                return spk_fail(SPK_E_CONFIG, "input_size: without a frontend the size of the features must be given");
+            if (i == SPK_FRONTEND) in.input_size = c->input_size;
+            net->size[i] = in.input_size;
+            continue;
+        }
+        if (!chosen[i].name) return spk_fail(SPK_E_CONFIG, "%s: none is no %s; name one", kind, kind);
         const spk_part *part = net->part[i] = spk_part_find(i, chosen[i].name);
         if (!part) return spk_fail(SPK_E_UNSUPPORTED, "%s: %s is not supported yet", kind, chosen[i].name);
         char what[32];
@@ -53,35 +64,49 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
             return status;
         }
         net->conf[i] = conf;
-        net->size[i] = width;
-        if (part->check) SPK_TRY(part->check(conf, width, &net->size[i]));
-        width = net->size[i];
+        net->size[i] = in.input_size;
+        if (part->check) SPK_TRY(part->check(conf, &in, &net->size[i]));
+        in.input_size = net->size[i];
     }
     return SPK_OK;
 }
 
 /* ---- graphs ---- */
 
+/* A part's output, or x where there is no such part. */
+static spk_tensor *apply(spk_net *net, spk_build *b, spk_part_kind kind, spk_tensor *x)
+{
+    return net->part[kind] ? net->part[kind]->build(b, net->conf[kind], x) : x;
+}
+
 static void build_graph(spk_net *net, spk_net_plan *p)
 {
-    spk_build b = {
-        .g = p->graph, .params = net->params, .train = p->mode != SPK_NET_EMBED, .pool_lengths = net->pool_lengths};
+    const bool train = p->mode != SPK_NET_EMBED;
+    spk_build b = {.g = p->graph,
+                   .params = net->params,
+                   .train = train,
+                   .pool_lengths = net->pool_lengths,
+                   .sample_rate = net->sample_rate};
     if (p->mode == SPK_NET_TRAIN_FROM_FEATURES) {
-        p->speech = p->feats = spk_g_input(p->graph, SPK_F32, p->n, p->samples, net->size[SPK_FRONTEND]);
+        p->speech = p->feats = spk_g_input(p->graph, SPK_F32, p->n, p->samples, net->size[SPK_NORMALIZE]);
     } else {
-        p->speech = spk_g_input(p->graph, SPK_F32, p->n, p->samples, 1);
-        p->speech->len = p->lengths;
-        p->feats = net->part[SPK_FRONTEND]->build(&b, net->conf[SPK_FRONTEND], p->speech);
+        p->speech = spk_g_input(p->graph, SPK_F32, p->n, p->samples, spk__net_input_size(net));
+        if (p->kind != SPK_NET_EVEN) p->speech->len = p->lengths;
+        p->feats = apply(net, &b, SPK_FRONTEND, p->speech);
+        if (p->kind == SPK_NET_SAME_FRAMES) p->feats->len = NULL;
+        if (train) p->feats = apply(net, &b, SPK_SPECAUG, p->feats);
+        p->feats = apply(net, &b, SPK_NORMALIZE, p->feats);
     }
     b.frontend_frames = p->feats->w;
-    p->frames = net->part[SPK_ENCODER]->build(&b, net->conf[SPK_ENCODER], p->feats);
-    spk_tensor *pooled = net->part[SPK_POOLING]->build(&b, net->conf[SPK_POOLING], p->frames);
-    p->embedding = spk_g_keep(net->part[SPK_PROJECTOR]->build(&b, net->conf[SPK_PROJECTOR], pooled));
+    b.frontend_len = p->feats->len;
+    p->frames = apply(net, &b, SPK_ENCODER, p->feats);
+    spk_tensor *pooled = apply(net, &b, SPK_POOLING, p->frames);
+    p->embedding = spk_g_keep(apply(net, &b, SPK_PROJECTOR, pooled));
     if (net->keep_all) {
         if (!p->feats->is_input) spk_g_keep(p->feats);
         spk_g_keep(p->frames);
     }
-    if (p->mode == SPK_NET_EMBED) return;
+    if (!train) return;
     p->labels = spk_g_input(p->graph, SPK_I64, p->n, 1, 1);
     p->loss = net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], p->embedding, p->labels, net->n_classes);
 }
@@ -106,10 +131,13 @@ static void plan_free(spk_net_plan *p)
     spk_free(p);
 }
 
-static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out)
+static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_lengths kind,
+                           spk_net_plan **out)
 {
     spk_net_plan *p = spk_new(sizeof *p);
-    *p = (spk_net_plan){.mode = mode, .n = n, .samples = samples, .graph = spk_graph_new(), .version = -1};
+    *p = (spk_net_plan){.mode = mode, .n = n, .samples = samples, .kind = kind};
+    p->graph = spk_graph_new();
+    p->version = -1;
     p->lengths = spk_new((size_t)n * sizeof *p->lengths);
     for (int64_t i = 0; i < n; i++)
         p->lengths[i] = samples;
@@ -126,12 +154,13 @@ static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t s
     return status;
 }
 
-spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out)
+spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_lengths kind,
+                            spk_net_plan **out)
 {
     int slot = net->n_plans, oldest = 0;
     for (int i = 0; i < net->n_plans; i++) {
         spk_net_plan *p = net->plan[i];
-        if (p->mode == mode && p->n == n && p->samples == samples) {
+        if (p->mode == mode && p->n == n && p->samples == samples && p->kind == kind) {
             p->used = ++net->clock;
             *out = p;
             return SPK_OK;
@@ -139,7 +168,7 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
         if (p->used < net->plan[oldest]->used) oldest = i;
     }
     spk_net_plan *made;
-    SPK_TRY(plan_new(net, mode, n, samples, &made));
+    SPK_TRY(plan_new(net, mode, n, samples, kind, &made));
     if (slot == MOST_PLANS)
         plan_free(net->plan[slot = oldest]);
     else
@@ -152,6 +181,7 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
 
 void spk_net_forward(spk_net *net, spk_net_plan *p)
 {
+    spk_plan_draws(p->plan, &net->draws);
     spk_plan_forward(p->plan, p->version != net->version);
     p->version = net->version;
 }
@@ -227,20 +257,40 @@ int64_t spk__net_n_classes(const spk_net *net)
     return net->n_classes;
 }
 
-int64_t spk_net_min_samples(const spk_net *net)
+void spk_net_set_draws(spk_net *net, const spk_draws *draws)
 {
-    const spk_part *frontend = net->part[SPK_FRONTEND];
-    return frontend->min_samples ? frontend->min_samples(net->conf[SPK_FRONTEND]) : 1;
+    net->draws = *draws;
 }
 
-int64_t spk_net_frames(spk_net *net, int64_t samples)
+int64_t spk__net_input_size(const spk_net *net)
 {
-    spk_build b = {.g = spk_graph_new(), .params = net->params};
-    const spk_tensor *feats =
-        net->part[SPK_FRONTEND]->build(&b, net->conf[SPK_FRONTEND], spk_g_input(b.g, SPK_F32, 1, samples, 1));
-    const int64_t frames = feats->w;
-    spk_graph_free(b.g);
-    return frames;
+    return net->part[SPK_FRONTEND] ? 1 : net->size[SPK_FRONTEND];
+}
+
+/* Frames grow with the samples, so the fewest are found by doubling and halving. */
+int64_t spk_net_min_samples(const spk_net *net)
+{
+    const spk_part *frontend = net->part[SPK_FRONTEND], *encoder = net->part[SPK_ENCODER];
+    const int64_t frames = encoder->min_frames ? encoder->min_frames(net->conf[SPK_ENCODER]) : 1;
+    if (!frontend) return frames;
+    const int64_t least = frontend->min_samples ? frontend->min_samples(net->conf[SPK_FRONTEND]) : 1;
+    int64_t low = least, high = least;
+    while (spk_net_frames(net, high) < frames)
+        high *= 2;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (spk_net_frames(net, middle) < frames)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+int64_t spk_net_frames(const spk_net *net, int64_t samples)
+{
+    const spk_part *frontend = net->part[SPK_FRONTEND];
+    return frontend ? frontend->frames(net->conf[SPK_FRONTEND], samples) : samples;
 }
 
 spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
@@ -259,7 +309,7 @@ spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
                           .embedding_size = net->size[SPK_PROJECTOR],
                           .gflop_forward = forward / 1e9,
                           .gflop_training = (forward + spk_graph_flops_backward(p.graph) / DECLARED_BATCH) / 1e9,
-                          .frontend = net->part[SPK_FRONTEND]->name,
+                          .frontend = net->part[SPK_FRONTEND] ? net->part[SPK_FRONTEND]->name : "none",
                           .encoder = net->part[SPK_ENCODER]->name,
                           .pooling = net->part[SPK_POOLING]->name,
                           .projector = net->part[SPK_PROJECTOR]->name,

@@ -10,10 +10,14 @@
 /* What a plan computes. FROM_FEATURES begins behind the frontend. */
 typedef enum spk_net_mode { SPK_NET_EMBED, SPK_NET_TRAIN, SPK_NET_TRAIN_FROM_FEATURES } spk_net_mode;
 
+/* The lengths of a batch's waves: all as long as the batch; unequal but with as many frames; unequal. */
+typedef enum spk_net_lengths { SPK_NET_EVEN, SPK_NET_SAME_FRAMES, SPK_NET_RAGGED } spk_net_lengths;
+
 /* A plan and the tensors that the outside reads. */
 typedef struct spk_net_plan {
     spk_net_mode mode;
-    int64_t n, samples; /* or frames, from features */
+    int64_t n, samples;   /* or frames, from features */
+    spk_net_lengths kind; /* unless EVEN, `lengths` are obeyed */
     spk_graph *graph;
     spk_plan *plan;
     spk_tensor *speech, *labels, *feats, *frames, *embedding, *loss; /* those of the mode; NULL otherwise */
@@ -24,7 +28,10 @@ typedef struct spk_net_plan {
 
 /* The plan for that shape; made, or found. Valid until the next call (old ones may be dropped). `keep_all` keeps
  * feats and frames too. */
-spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_plan **out);
+spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_lengths kind,
+                            spk_net_plan **out);
+/* What the random ops of the next training steps draw from; `item` must live until the step is done. */
+void spk_net_set_draws(spk_net *net, const spk_draws *draws);
 /* Keep features and frames readable in plans that are made from now on. */
 void spk_net_keep_all(spk_net *net);
 /* Forward with the current weights. */

@@ -18,6 +18,17 @@ static spk_status check_length(const spk_net *net, int64_t samples)
 
 /* ---- embedding ---- */
 
+static spk_net_lengths kind_of(const spk_net *net, const int64_t *lengths, int64_t n, int64_t samples)
+{
+    spk_net_lengths kind = SPK_NET_EVEN;
+    for (int64_t i = 0; i < n; i++) {
+        if (lengths[i] == samples) continue;
+        if (spk_net_frames(net, lengths[i]) != spk_net_frames(net, samples)) return SPK_NET_RAGGED;
+        kind = SPK_NET_SAME_FRAMES;
+    }
+    return kind;
+}
+
 spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
                          float *embedding)
 {
@@ -26,12 +37,13 @@ spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengt
     for (int64_t at = 0; at < n; at += EMBED_BATCH) {
         const int64_t m = n - at < EMBED_BATCH ? n - at : EMBED_BATCH;
         spk_net_plan *p;
-        SPK_TRY(spk_net_plan_for(net, SPK_NET_EMBED, m, samples, &p));
+        const spk_net_lengths kind = lengths ? kind_of(net, lengths + at, m, samples) : SPK_NET_EVEN;
+        SPK_TRY(spk_net_plan_for(net, SPK_NET_EMBED, m, samples, kind, &p));
         for (int64_t i = 0; i < m; i++) {
             p->lengths[i] = lengths ? lengths[at + i] : samples;
             SPK_TRY(check_length(net, p->lengths[i]));
         }
-        spk_plan_bind(p->plan, p->speech, speech + at * samples);
+        spk_plan_bind(p->plan, p->speech, speech + at * samples * spk__net_input_size(net));
         spk_net_forward(net, p);
         memcpy(embedding + at * size, spk_plan_value(p->plan, p->embedding).p, (size_t)(m * size) * sizeof *embedding);
     }
@@ -65,7 +77,7 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
     if (n < 2) return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
-    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, &p));
+    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     spk_net_forward(net, p);

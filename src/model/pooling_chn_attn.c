@@ -9,10 +9,10 @@
 
 enum { HIDDEN = 128 };
 
-static spk_status check(const void *conf, int64_t input_size, int64_t *output_size)
+static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
     (void)conf;
-    *output_size = 2 * input_size;
+    *output_size = 2 * in->input_size;
     return SPK_OK;
 }
 
@@ -26,6 +26,7 @@ static spk_time_stats_attr context(const spk_build *b, const spk_tensor *x)
         attr.unbiased = true;
     } else if (b->pool_lengths == SPK_POOL_FRONTEND && b->frontend_frames != x->w) {
         attr.divide_by = b->frontend_frames;
+        attr.divide_len = b->frontend_len;
     }
     return attr;
 }
@@ -39,7 +40,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
     spk_tensor *stats = spk_g_time_stats(b->g, x, context(b, x));
     spk_tensor *v = spk_g_conv1d(b->g, stats, w, c, bias, 1, 0, false);
     spk_tensor *h = spk_g_conv1d(b->g, x, w, 0, NULL, 1, 0, false);
-    h = spk_g_row_bias(b->g, h, v);
+    h = spk_g_row_bias(b->g, h, v, SPK_RELU);
     h = spk_layer_batch_norm(b, h, "pooling.attention.2");
     spk_tensor *e = spk_layer_conv1d(b, h, "pooling.attention.3", c, 1, 1, 0, false);
     return spk_g_attn_stats(b->g, e, x, (spk_attn_stats_attr){.lo = 1e-4, .hi = 1e4});

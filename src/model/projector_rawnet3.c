@@ -11,9 +11,9 @@ static const spk_opt options[] = {
      0},
 };
 
-static spk_status check(const void *conf, int64_t input_size, int64_t *output_size)
+static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
-    (void)input_size;
+    (void)in;
     *output_size = ((const rawnet3_conf *)conf)->output_size;
     return SPK_OK;
 }

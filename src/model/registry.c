@@ -9,9 +9,11 @@ extern const spk_part spk__frontend_melspec_torch, spk__encoder_ecapa_tdnn, spk_
 
 static const struct {
     const char *kind;
-    const spk_part *const part[4]; /* NULL-terminated */
+    const spk_part *const part[16]; /* NULL-terminated */
 } registry[SPK_N_PARTS] = {
     [SPK_FRONTEND] = {"frontend", {&spk__frontend_melspec_torch}},
+    [SPK_SPECAUG] = {"specaug", {NULL}},
+    [SPK_NORMALIZE] = {"normalize", {NULL}},
     [SPK_ENCODER] = {"encoder", {&spk__encoder_ecapa_tdnn}},
     [SPK_POOLING] = {"pooling", {&spk__pooling_chn_attn_stat}},
     [SPK_PROJECTOR] = {"projector", {&spk__projector_rawnet3}},

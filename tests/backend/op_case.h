@@ -23,6 +23,7 @@ typedef struct op_row {
 typedef struct case_tensor {
     bool there;
     int64_t n, w, c, gap;
+    int64_t h;     /* frames of a picture, whose w are frequency bins; 0: 1 */
     bool is_param; /* dense; its gradient is always added to */
     bool is_int;   /* int64, values 0 .. below */
     bool has_grad;
@@ -53,9 +54,14 @@ typedef struct op_test {
     void (*describe)(const op_row *row, op_case *c);
 } op_test;
 
+static inline int64_t case_rows(const case_tensor *t)
+{
+    return t->n * (t->h ? t->h : 1) * t->w;
+}
+
 static inline int64_t case_count(const case_tensor *t)
 {
-    return t->there ? t->n * t->w * t->c : 0;
+    return t->there ? t->n * (t->h ? t->h : 1) * t->w * t->c : 0;
 }
 
 #endif

@@ -42,7 +42,7 @@ static inline size_t rig_size(const rig *r, const case_tensor *t)
 
 static inline size_t rig_bytes(const rig *r, const case_tensor *t)
 {
-    return (size_t)(t->n * t->w * (t->c + t->gap) + 2 * GUARD) * rig_size(r, t);
+    return (size_t)(case_rows(t) * (t->c + t->gap) + 2 * GUARD) * rig_size(r, t);
 }
 
 static inline spk_view rig_view(const rig *r, const case_tensor *t, char **block)
@@ -53,7 +53,7 @@ static inline spk_view rig_view(const rig *r, const case_tensor *t, char **block
     memset(*block, CANARY, rig_bytes(r, t));
     return (spk_view){.p = *block + GUARD * rig_size(r, t),
                       .n = t->n,
-                      .h = 1,
+                      .h = t->h ? t->h : 1,
                       .w = t->w,
                       .c = t->c,
                       .ld = t->c + t->gap,
@@ -76,11 +76,12 @@ static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_thread
     for (int i = 0; i < SPK_MAX_IN; i++) {
         const case_tensor *t = &c->in[i];
         if (!t->there) continue;
-        g.in[i] = (spk_view){NULL, t->n, 1, t->w, t->c, t->c + t->gap, t->has_len ? c->len : NULL};
+        g.in[i] = (spk_view){NULL, t->n, t->h ? t->h : 1, t->w, t->c, t->c + t->gap, t->has_len ? c->len : NULL};
         g.has_in[i] = true;
         g.want_din[i] = train && t->has_grad && !(skip >> i & 1);
     }
-    g.out[0] = (spk_view){NULL, c->out[0].n, 1, c->out[0].w, c->out[0].c, c->out[0].c + c->out[0].gap, NULL};
+    g.out[0] = (spk_view){
+        NULL, c->out[0].n, c->out[0].h ? c->out[0].h : 1, c->out[0].w, c->out[0].c, c->out[0].c + c->out[0].gap, NULL};
     return g;
 }
 
@@ -90,7 +91,7 @@ static inline rig *rig_open(const op_case *c, const spk_kernel *k, spk_dtype dty
     rig *r = spk_new(sizeof *r);
     r->c = c;
     r->k = k;
-    r->ctx.n_threads = n_threads;
+    r->ctx = (spk_ctx){n_threads, {.seed = 7, .step = 3}};
     r->g = case_geom(c, dtype, n_threads, train, skip);
     r->skip = skip;
     r->a = (spk_kargs){.ctx = &r->ctx, .attr = &c->attr, .weights_changed = true};
@@ -149,7 +150,7 @@ static inline void rig_get(const rig *r, const case_tensor *t, const spk_view *v
 static inline void rig_check_canaries(const rig *r, const case_tensor *t, const char *block, const char *what)
 {
     const size_t size = rig_size(r, t);
-    const int64_t ld = t->c + t->gap, count = t->n * t->w * ld;
+    const int64_t ld = t->c + t->gap, count = case_rows(t) * ld;
     for (int64_t i = -GUARD; i < count + GUARD; i++) {
         if (i >= 0 && i < count && i % ld < t->c) continue;
         for (size_t b = 0; b < size; b++)
@@ -194,7 +195,7 @@ static inline void rig_poison(rig *r)
         const case_tensor *t = i < SPK_MAX_IN ? &r->c->in[i] : &r->c->out[0];
         const spk_view *v = i < SPK_MAX_IN ? &r->a.in[i] : &r->a.out[0];
         if (!t->there || t->read_bwd) continue;
-        for (int64_t row = 0; row < t->n * t->w; row++)
+        for (int64_t row = 0; row < case_rows(t); row++)
             memset((char *)v->p + (size_t)(row * v->ld) * rig_size(r, t), 0xff, (size_t)t->c * rig_size(r, t));
     }
     if (r->a.scratch) memset(r->a.scratch, 0xff, r->scratch_bytes);

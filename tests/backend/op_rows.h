@@ -337,6 +337,13 @@ static const op_row rows_aam_softmax[] = {
     {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .p = 0.3, .q = 30},
     {.name = NULL}};
 
+#include "backend/rows_conformer.h"
+#include "backend/rows_conv2d.h"
+#include "backend/rows_features.h"
+#include "backend/rows_losses.h"
+#include "backend/rows_rawnet.h"
+#include "backend/rows_select.h"
+
 #define OP_TEST(NAME, name) static const op_test test_##name = {rows_##name, describe_##name};
 SPK_OPS(OP_TEST)
 #undef OP_TEST

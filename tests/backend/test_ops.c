@@ -4,7 +4,7 @@
  *   the double reference's gradient against finite differences,
  *   every float kernel, forward and backward, against the double reference,
  *   gradients written, added and left out; memory outside of rows; the same bits twice; 1, 2 and 3 threads.
- * SEED=n in the environment draws other values.
+ * SEED=n in the environment draws other values, OP=name tests one op.
  */
 #include <unistd.h>
 
@@ -15,6 +15,7 @@
 static const double SMALLEST_SCALE = 1e-2;
 
 static uint64_t seed = 20;
+static const char *only; /* OP=name in the environment: this op alone */
 
 /* ---- comparing ---- */
 
@@ -288,6 +289,7 @@ static void check_op(spk_op op)
     static void run_##name(void **state)                                                                               \
     {                                                                                                                  \
         (void)state;                                                                                                   \
+        if (only && strcmp(only, #name) != 0) skip();                                                                  \
         check_op(SPK_OP_##NAME);                                                                                       \
     }
 SPK_OPS(OP_RUN)
@@ -345,6 +347,7 @@ int main(int argc, char **argv)
     wait_passively(argv);
     const char *text = getenv("SEED");
     int64_t number;
+    only = getenv("OP");
     if (text && spk_parse_int(text, &number)) seed = (uint64_t)number;
     print_message("SEED=%llu\n", (unsigned long long)seed);
     const struct CMUnitTest tests[] = {

@@ -46,7 +46,8 @@ static spk_graph *build(tiny *n)
     spk_tensor *h =
         spk_g_conv1d(g, n->x, weight(n, "a.weight", 3, C, C, 3), 0, weight(n, "a.bias", 1, C, 1, 1), 2, 2, true);
     h = spk_g_batch_norm(g, h, weight(n, "bn.weight", 1, C, 1, 1), weight(n, "bn.bias", 1, C, 1, 1),
-                         buffer(n, "mean", 0), buffer(n, "var", 1), spk_params_declare_count(n->params, "count"), true);
+                         buffer(n, "mean", 0), buffer(n, "var", 1), spk_params_declare_count(n->params, "count"), true,
+                         false);
     spk_tensor *left = spk_g_slice(g, h, 0, C / 2), *right = spk_g_slice(g, h, C / 2, C / 2);
     spk_tensor *sum = spk_g_add(g, left, right);
     spk_tensor *whole = spk_g_concat(g, (spk_tensor *[]){sum, right}, 2);
@@ -55,7 +56,7 @@ static spk_graph *build(tiny *n)
     spk_tensor *stats = spk_g_time_stats(g, whole, (spk_time_stats_attr){.lo = -1, .hi = 1e4});
     const spk_param *w = weight(n, "att.weight", 3, C, 3 * C, 1);
     spk_tensor *v = spk_g_conv1d(g, stats, w, C, weight(n, "att.bias", 1, C, 1, 1), 1, 0, false);
-    spk_tensor *e = spk_g_row_bias(g, spk_g_conv1d(g, whole, w, 0, NULL, 1, 0, false), v);
+    spk_tensor *e = spk_g_row_bias(g, spk_g_conv1d(g, whole, w, 0, NULL, 1, 0, false), v, SPK_RELU);
     spk_tensor *pooled = spk_g_attn_stats(g, e, whole, (spk_attn_stats_attr){1e-4, 1e4});
     n->labels = spk_g_input(g, SPK_I64, N, 1, 1);
     n->loss = spk_g_aam_softmax(g, pooled, weight(n, "loss.weight", 2, CLASSES, 2 * C, 1), n->labels,

@@ -84,7 +84,7 @@ static void frontends_compute_what_espnet_computes(void **state)
         spk_net *net = open_net(text, false);
         spk_net_plan *p;
         spk_net_keep_all(net);
-        assert_int_equal(spk_net_plan_for(net, SPK_NET_EMBED, 2, SAMPLES, &p), SPK_OK);
+        assert_int_equal(spk_net_plan_for(net, SPK_NET_EMBED, 2, SAMPLES, SPK_NET_EVEN, &p), SPK_OK);
         spk_plan_bind(p->plan, p->speech, x);
         spk_net_forward(net, p);
         const spk_view v = spk_plan_value(p->plan, p->feats);

@@ -15,6 +15,12 @@
 #include "backend/reference/ref_melspec.inc.h"
 #include "backend/reference/ref_pointwise.inc.h"
 #include "backend/reference/ref_time.inc.h"
+#include "backend/reference/ref_conv2d.inc.h"
+#include "backend/reference/ref_rawnet.inc.h"
+#include "backend/reference/ref_conformer.inc.h"
+#include "backend/reference/ref_select.inc.h"
+#include "backend/reference/ref_features.inc.h"
+#include "backend/reference/ref_losses.inc.h"
 
 #define PLAIN(op) .name = "reference", .fwd = op##_fwd, .bwd = op##_bwd
 
@@ -31,4 +37,12 @@ const spk_kernel SPK_REF_TABLE[SPK_N_OPS] = {
     [SPK_OP_TIME_STATS] = {PLAIN(time_stats)},
     [SPK_OP_ATTN_STATS] = {PLAIN(attn_stats)},
     [SPK_OP_AAM_SOFTMAX] = {PLAIN(aam_softmax), .scratch_bytes = aam_softmax_scratch},
+    /* clang-format off */
+    REF_CONV2D_TABLE
+    REF_RAWNET_TABLE
+    REF_CONFORMER_TABLE
+    REF_SELECT_TABLE
+    REF_FEATURES_TABLE
+    REF_LOSSES_TABLE
+    /* clang-format on */
 };
