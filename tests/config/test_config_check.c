@@ -143,12 +143,6 @@ static void on_command_line(void **state)
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_CONFIG);
     assert_true(usage);
     spk_config_clear(&c);
-    spk_config_init(&c);
-    assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_E_UNSUPPORTED);
-    assert_string_equal(spk_errmsg(),
-                        "frontend: the default, none, is not supported yet; set frontend to melspec_torch");
-    assert_false(usage);
-    spk_config_clear(&c);
 }
 
 static void batching(void **state)
