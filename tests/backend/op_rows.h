@@ -158,8 +158,9 @@ static const op_row rows_batch_norm[] = {
 
 static void describe_act(const op_row *r, op_case *c)
 {
-    c->attr.act.act = r->x ? SPK_SIGMOID : SPK_RELU;
+    c->attr.act.act = (spk_act)r->x;
     c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].read_bwd = r->x == SPK_SWISH;
     c->in[0].lo *= r->p > 0 ? r->p : 1;
     c->in[0].hi *= r->p > 0 ? r->p : 1;
     c->out[0] = activation(r, r->n, r->t, r->c);
@@ -175,6 +176,16 @@ static const op_row rows_act[] = {{"relu, one", .n = 1, .t = 1, .c = 1},
                                   {"sigmoid slice", .n = 3, .t = 1, .c = 37, .gap = 2, .x = 1},
                                   {"sigmoid, saturated", .n = 4, .t = 1, .c = 99, .x = 1, .p = 120},
                                   {"larger", .n = 3, .t = 101, .c = 72, .x = 1, .p = 6},
+                                  {"tanh", .n = 3, .t = 5, .c = 37, .x = SPK_TANH, .p = 3},
+                                  {"tanh, saturated", .n = 3, .t = 1, .c = 99, .x = SPK_TANH, .p = 120},
+                                  {"swish", .n = 3, .t = 5, .c = 37, .x = SPK_SWISH, .p = 5},
+                                  {"swish slice", .n = 3, .t = 5, .c = 37, .gap = 2, .x = SPK_SWISH},
+                                  {"swish, saturated", .n = 3, .t = 1, .c = 99, .x = SPK_SWISH, .p = 120},
+                                  {"hardtanh", .n = 3, .t = 5, .c = 37, .x = SPK_HARDTANH, .p = 2},
+                                  {"hardtanh slice", .n = 3, .t = 5, .c = 37, .gap = 2, .x = SPK_HARDTANH, .p = 2},
+                                  {"selu", .n = 3, .t = 5, .c = 37, .x = SPK_SELU, .p = 4},
+                                  {"selu, saturated", .n = 3, .t = 1, .c = 99, .x = SPK_SELU, .p = 120},
+                                  {"linear slice", .n = 3, .t = 5, .c = 37, .gap = 2, .x = SPK_LINEAR},
                                   {.name = NULL}};
 
 static void describe_add(const op_row *r, op_case *c)

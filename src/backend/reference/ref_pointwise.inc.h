@@ -1,25 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ops that work row by row: act, add, copy, scale_add, row_bias. */
 
+/* Of the self-normalising unit (Klambauer et al., 2017), as PyTorch has them. */
+static const double SELU_ALPHA = 1.6732632423543772848170429916717, SELU_SCALE = 1.0507009873554804934193349852946;
+
+static double act_value(spk_act act, double x)
+{
+    switch (act) {
+    case SPK_SIGMOID:
+        return 1 / (1 + exp(-x));
+    case SPK_TANH:
+        return tanh(x);
+    case SPK_SWISH:
+        return x / (1 + exp(-x));
+    case SPK_HARDTANH:
+        return clamp(x, -1, 1);
+    case SPK_SELU:
+        return SELU_SCALE * (x < 0 ? SELU_ALPHA * expm1(x) : x);
+    case SPK_LINEAR:
+        return x;
+    case SPK_RELU:
+    default:
+        return x < 0 ? 0 : x;
+    }
+}
+
+/* The slope at the result y; x is looked at by swish alone, and may be NULL otherwise. */
+static double act_slope(spk_act act, double y, const SPK_REAL *x)
+{
+    double s;
+    switch (act) {
+    case SPK_SIGMOID:
+        return y * (1 - y);
+    case SPK_TANH:
+        return 1 - y * y;
+    case SPK_SWISH:
+        s = 1 / (1 + exp(-(double)*x));
+        return s * (1 + (double)*x * (1 - s));
+    case SPK_HARDTANH:
+        return y > -1 && y < 1;
+    case SPK_SELU:
+        return y > 0 ? SELU_SCALE : y + SELU_SCALE * SELU_ALPHA;
+    case SPK_LINEAR:
+        return 1;
+    case SPK_RELU:
+    default:
+        return y > 0;
+    }
+}
+
 static void act_fwd(const spk_kargs *a)
 {
     const spk_act_attr *attr = a->attr;
-    for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
-        for (int64_t c = 0; c < a->out[0].c; c++) {
-            const double x = (double)row(&a->in[0], r)[c];
-            row(&a->out[0], r)[c] = (SPK_REAL)(attr->act == SPK_SIGMOID ? 1 / (1 + exp(-x)) : x < 0 ? 0 : x);
-        }
-    }
+    for (int64_t r = 0; r < spk_rows(&a->out[0]); r++)
+        for (int64_t c = 0; c < a->out[0].c; c++)
+            row(&a->out[0], r)[c] = (SPK_REAL)act_value(attr->act, (double)row(&a->in[0], r)[c]);
 }
 
 static void act_bwd(const spk_kargs *a)
 {
     const spk_act_attr *attr = a->attr;
+    const bool reads_x = attr->act == SPK_SWISH;
     if (!a->din[0].p) return;
     for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
         for (int64_t c = 0; c < a->out[0].c; c++) {
-            const double y = (double)row(&a->out[0], r)[c], dy = (double)row(&a->dout[0], r)[c];
-            put(row(&a->din[0], r) + c, attr->act == SPK_SIGMOID ? dy * y * (1 - y) : y > 0 ? dy : 0, a->add[0]);
+            const double dy = (double)row(&a->dout[0], r)[c];
+            const double s =
+                act_slope(attr->act, (double)row(&a->out[0], r)[c], reads_x ? row(&a->in[0], r) + c : NULL);
+            put(row(&a->din[0], r) + c, s != 0 ? dy * s : 0, a->add[0]);
         }
     }
 }

@@ -1,55 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Element by element: act, add, copy. */
+/* Element by element: add, copy. */
 #include "backend/cpu/isa_impl.h"
 
 #include <math.h>
-
-static void act_fwd(const spk_kargs *a)
-{
-    const bool sigmoid = ((const spk_act_attr *)a->attr)->act == SPK_SIGMOID;
-    const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
-#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r);
-        float *y = spk__row(&a->out[0], r);
-        if (sigmoid) {
-#pragma omp simd
-            for (int64_t c = 0; c < n_c; c++)
-                y[c] = 1 / (1 + spk__expf(-x[c]));
-        } else {
-#pragma omp simd
-            for (int64_t c = 0; c < n_c; c++)
-                y[c] = x[c] < 0 ? 0 : x[c];
-        }
-    }
-}
-
-SPK_INLINE void act_rows(const spk_kargs *a, int mode, bool sigmoid)
-{
-    const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
-#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t r = 0; r < rows; r++) {
-        const float *y = spk__row(&a->out[0], r), *dy = spk__row(&a->dout[0], r);
-        float *dx = spk__row(&a->din[0], r);
-#pragma omp simd
-        for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, sigmoid ? dy[c] * y[c] * (1 - y[c]) : y[c] > 0 ? dy[c] : 0, mode);
-    }
-}
-
-static void act_bwd(const spk_kargs *a)
-{
-    const bool sigmoid = ((const spk_act_attr *)a->attr)->act == SPK_SIGMOID;
-    const int mode = spk__mode(a, 0);
-    if (mode == SPK_ADD && sigmoid)
-        act_rows(a, SPK_ADD, true);
-    else if (mode == SPK_ADD)
-        act_rows(a, SPK_ADD, false);
-    else if (mode == SPK_WRITE && sigmoid)
-        act_rows(a, SPK_WRITE, true);
-    else if (mode == SPK_WRITE)
-        act_rows(a, SPK_WRITE, false);
-}
 
 /* The rows of `from` written into `to`, or added. */
 SPK_INLINE void move_rows(const spk_kargs *a, const spk_view *from, const spk_view *to, int mode)
@@ -131,6 +84,5 @@ static void add_bwd(const spk_kargs *a)
     }
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_act) = {.name = SPK_KERNEL_NAME, .fwd = act_fwd, .bwd = act_bwd};
 const spk_kernel SPK_ISA_NAME(spk__omp_add) = {.name = SPK_KERNEL_NAME, .fwd = add_fwd, .bwd = add_bwd};
 const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {.name = SPK_KERNEL_NAME, .fwd = copy_fwd, .bwd = copy_bwd};
