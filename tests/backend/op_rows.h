@@ -243,12 +243,14 @@ static void describe_scale_add(const op_row *r, op_case *c)
     c->tol_f32 = 2e-6;
 }
 
+/* x: the function */
 static void describe_row_bias(const op_row *r, op_case *c)
 {
+    c->attr.row_bias.act = (spk_act)r->x;
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[1] = activation(r, r->n, 1, r->c);
     c->out[0] = activation(r, r->n, r->t, r->c);
-    c->out[0].read_bwd = true;
+    c->out[0].read_bwd = r->x != SPK_LINEAR;
     c->tol_f32 = 2e-6;
 }
 
@@ -260,37 +262,62 @@ static const op_row rows_scale_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"wide", .n = 1, .t = 5, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
                                         {.name = NULL}};
-#define rows_row_bias rows_scale_add
+static const op_row rows_row_bias[] = {{"one", .n = 1, .t = 1, .c = 1, .x = SPK_RELU},
+                                       {"odd", .n = 3, .t = 7, .c = 37, .x = SPK_RELU},
+                                       {"slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_RELU},
+                                       {"wide", .n = 1, .t = 5, .c = 1100, .x = SPK_RELU},
+                                       {"larger", .n = 3, .t = 101, .c = 72, .x = SPK_RELU},
+                                       {"tanh", .n = 3, .t = 7, .c = 37, .x = SPK_TANH},
+                                       {"tanh slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_TANH},
+                                       {"linear", .n = 3, .t = 7, .c = 37, .x = SPK_LINEAR},
+                                       {"linear slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_LINEAR},
+                                       {.name = NULL}};
 
-/* ---- time_stats: x divisor; p, q bounds of the variance (0, 0: the ones in use); flag: unbiased ---- */
+/* ---- time_stats: x divisor, or z: one for each item; p, q bounds of the variance (0, 0: the ones in use); flag:
+ * unbiased; flag2: centred; sparse: the mean alone; o: hundredths added to the variance ---- */
 
 static void describe_time_stats(const op_row *r, op_case *c)
 {
-    c->attr.time_stats = (spk_time_stats_attr){
-        .lo = r->p > 0 ? r->p : -1, .hi = r->q > 0 ? r->q : 1e4, .unbiased = r->flag, .divide_by = r->x};
+    static const int64_t divisors[] = {20, 5, 9, 0, 3, 11};
+    c->attr.time_stats = (spk_time_stats_attr){.lo = r->p > 0 ? r->p : -1,
+                                               .hi = r->q > 0 ? r->q : 1e4,
+                                               .unbiased = r->flag,
+                                               .divide_by = r->x,
+                                               .centred = r->flag2,
+                                               .mean_only = r->sparse,
+                                               .add_var = (double)r->o / 100,
+                                               .divide_len = r->z ? divisors : NULL};
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[0].lo += (double)r->y;
     c->in[0].hi += (double)r->y;
     c->in[0].has_len = r->ragged;
     c->in[0].read_bwd = true;
-    c->out[0] = activation(r, r->n, 1, 2 * r->c);
+    c->out[0] = activation(r, r->n, 1, (r->sparse ? 1 : 2) * r->c);
     c->out[0].read_bwd = true;
     c->tol_f32 = 5e-6;
     ragged(c, r);
 }
 
-static const op_row rows_time_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3, .p = 1e-4},
-                                         {"odd", .n = 3, .t = 7, .c = 37},
-                                         {"off centre", .n = 3, .t = 40, .c = 21, .y = 10},
-                                         {"slice", .n = 2, .t = 6, .c = 17, .gap = 3},
-                                         {"unbiased", .n = 2, .t = 6, .c = 17, .flag = true},
-                                         {"one frame, unbiased", .n = 2, .t = 1, .c = 3, .p = 1e-4, .flag = true},
-                                         {"clamped", .n = 4, .t = 5, .c = 30, .p = 0.3, .q = 0.4},
-                                         {"other divisor", .n = 2, .t = 6, .c = 17, .x = 19},
-                                         {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .p = 1e-3, .ragged = true},
-                                         {"wide", .n = 1, .t = 13, .c = 1100},
-                                         {"larger", .n = 3, .t = 101, .c = 72},
-                                         {.name = NULL}};
+static const op_row rows_time_stats[] = {
+    {"one frame", .n = 2, .t = 1, .c = 3, .p = 1e-4},
+    {"odd", .n = 3, .t = 7, .c = 37},
+    {"off centre", .n = 3, .t = 40, .c = 21, .y = 10},
+    {"slice", .n = 2, .t = 6, .c = 17, .gap = 3},
+    {"unbiased", .n = 2, .t = 6, .c = 17, .flag = true},
+    {"one frame, unbiased", .n = 2, .t = 1, .c = 3, .p = 1e-4, .flag = true},
+    {"unbiased, more variance", .n = 4, .t = 6, .c = 17, .o = 30, .flag = true, .ragged = true},
+    {"clamped", .n = 4, .t = 5, .c = 30, .p = 0.3, .q = 0.4},
+    {"other divisor", .n = 2, .t = 6, .c = 17, .x = 19},
+    {"other divisor, centred", .n = 2, .t = 6, .c = 17, .x = 19, .y = 1, .flag2 = true},
+    {"centred", .n = 2, .t = 6, .c = 17, .gap = 3, .flag2 = true},
+    {"divisor of each item", .n = 6, .t = 9, .c = 11, .z = 1, .y = 1, .p = 1e-2, .ragged = true},
+    {"divisor of each item, centred", .n = 6, .t = 9, .c = 11, .z = 1, .y = 1, .flag2 = true, .p = 1e-2},
+    {"mean", .n = 3, .t = 7, .c = 37, .gap = 2, .sparse = true},
+    {"mean, divisor of each item", .n = 6, .t = 9, .c = 11, .z = 1, .sparse = true, .ragged = true},
+    {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .p = 1e-3, .ragged = true},
+    {"wide", .n = 1, .t = 13, .c = 1100},
+    {"larger", .n = 3, .t = 101, .c = 72},
+    {.name = NULL}};
 
 /* ---- attn_stats ---- */
 

@@ -136,27 +136,36 @@ static void scale_add_bwd(const spk_kargs *a)
     pass_gradient(a, 2);
 }
 
-/* y = relu(x + v[n,c]) */
+/* y = act(x + v[n,c]) */
+static double row_bias_act(spk_act act, double x)
+{
+    return act == SPK_TANH ? tanh(x) : act == SPK_LINEAR ? x : x < 0 ? 0 : x;
+}
+
 static void row_bias_fwd(const spk_kargs *a)
 {
+    const spk_row_bias_attr *attr = a->attr;
     const int64_t n_t = spk__frames(&a->out[0]);
     for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
         for (int64_t c = 0; c < a->out[0].c; c++) {
             const double y = (double)row(&a->in[0], r)[c] + (double)row(&a->in[1], r / n_t)[c];
-            row(&a->out[0], r)[c] = (SPK_REAL)(y < 0 ? 0 : y);
+            row(&a->out[0], r)[c] = (SPK_REAL)row_bias_act(attr->act, y);
         }
     }
 }
 
 static void row_bias_bwd(const spk_kargs *a)
 {
-    const spk_view *y = &a->out[0];
-    const int64_t n_t = spk__frames(y);
-    for (int64_t n = 0; n < y->n; n++) {
-        for (int64_t c = 0; c < y->c; c++) {
+    const spk_row_bias_attr *attr = a->attr;
+    const spk_view *dy = &a->dout[0];
+    const int64_t n_t = spk__frames(dy);
+    for (int64_t n = 0; n < dy->n; n++) {
+        for (int64_t c = 0; c < dy->c; c++) {
             double dv = 0;
             for (int64_t r = n * n_t; r < (n + 1) * n_t; r++) {
-                const double d = row(y, r)[c] > 0 ? (double)row(&a->dout[0], r)[c] : 0;
+                const double y = attr->act == SPK_LINEAR ? 0 : (double)row(&a->out[0], r)[c];
+                const double k = attr->act == SPK_LINEAR ? 1 : attr->act == SPK_TANH ? 1 - y * y : y > 0;
+                const double d = k * (double)row(dy, r)[c];
                 dv += d;
                 if (a->din[0].p) put(row(&a->din[0], r) + c, d, a->add[0]);
             }

@@ -32,24 +32,28 @@ static void time_mean_bwd(const spk_kargs *a)
 /* ---- time_stats ---- */
 
 /* What the moments are divided by: mean = sum / by_mean; var = squares around the true mean / by_var, plus what a
- * divisor other than the number of frames leaves: sum x^2 / D - (sum x / D)^2. */
+ * divisor other than the number of frames leaves: sum x^2 / D - (sum x / D)^2, or centred sum (x - sum x / D)^2 / D. */
 typedef struct time_divisors {
     double len, by_mean, by_var;
 } time_divisors;
 
-static time_divisors time_stats_divisors(const spk_time_stats_attr *attr, int64_t len)
+static time_divisors time_stats_divisors(const spk_time_stats_attr *attr, int64_t item, int64_t len)
 {
     const double n = (double)(len > 0 ? len : 1);
+    const int64_t other = attr->divide_len ? attr->divide_len[item] : attr->divide_by;
     time_divisors d = {.len = n, .by_mean = n, .by_var = n};
-    if (attr->divide_by > 0)
-        d.by_mean = d.by_var = (double)attr->divide_by;
+    if (attr->divide_len || attr->divide_by > 0)
+        d.by_mean = d.by_var = (double)(other > 0 ? other : 1);
     else if (attr->unbiased)
         d.by_var = n > 1 ? n - 1 : 1;
     return d;
 }
 
-static double time_stats_moments(const spk_view *x, int64_t n, int64_t c, const time_divisors *d, double *mean)
+/* The variance before clamping. */
+static double time_stats_moments(const spk_kargs *a, int64_t n, int64_t c, const time_divisors *d, double *mean)
 {
+    const spk_time_stats_attr *attr = a->attr;
+    const spk_view *x = &a->in[0];
     const int64_t len = spk__valid(x, n), first = n * spk__frames(x);
     double sum = 0, square = 0;
     for (int64_t t = 0; t < len; t++)
@@ -60,7 +64,10 @@ static double time_stats_moments(const spk_view *x, int64_t n, int64_t c, const 
         square += v * v;
     }
     *mean = sum / d->by_mean;
-    return square / d->by_var + (d->len * middle * middle / d->by_mean - *mean * *mean);
+    const double off = middle - *mean;
+    const double rest =
+        attr->centred ? d->len * off * off / d->by_mean : d->len * middle * middle / d->by_mean - *mean * *mean;
+    return square / d->by_var + rest + attr->add_var;
 }
 
 static void time_stats_fwd(const spk_kargs *a)
@@ -68,16 +75,18 @@ static void time_stats_fwd(const spk_kargs *a)
     const spk_time_stats_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
     for (int64_t n = 0; n < x->n; n++) {
-        const time_divisors d = time_stats_divisors(attr, spk__valid(x, n));
+        const time_divisors d = time_stats_divisors(attr, n, spk__valid(x, n));
         for (int64_t c = 0; c < x->c; c++) {
             double mean;
-            const double var = time_stats_moments(x, n, c, &d, &mean);
+            const double var = time_stats_moments(a, n, c, &d, &mean);
             row(&a->out[0], n)[c] = (SPK_REAL)mean;
+            if (attr->mean_only) continue;
             row(&a->out[0], n)[x->c + c] = (SPK_REAL)sqrt(clamp(var, floor_of(attr->lo), attr->hi));
         }
     }
 }
 
+/* A variance of 0 that the bounds let through has no slope. */
 static void time_stats_bwd(const spk_kargs *a)
 {
     const spk_time_stats_attr *attr = a->attr;
@@ -85,12 +94,13 @@ static void time_stats_bwd(const spk_kargs *a)
     const int64_t n_t = spk__frames(x);
     if (!a->din[0].p) return;
     for (int64_t n = 0; n < x->n; n++) {
-        const time_divisors d = time_stats_divisors(attr, spk__valid(x, n));
+        const time_divisors d = time_stats_divisors(attr, n, spk__valid(x, n));
         for (int64_t c = 0; c < x->c; c++) {
-            double mean;
-            const double var = time_stats_moments(x, n, c, &d, &mean), lo = floor_of(attr->lo);
-            const double dmean = (double)row(&a->dout[0], n)[c], dstd = (double)row(&a->dout[0], n)[x->c + c];
-            const double dvar = var >= lo && var <= attr->hi ? dstd / (2 * sqrt(var)) : 0;
+            double mean, dmean = (double)row(&a->dout[0], n)[c], dvar = 0;
+            const double var = time_stats_moments(a, n, c, &d, &mean), lo = floor_of(attr->lo);
+            if (!attr->mean_only && var >= lo && var <= attr->hi && var > 0)
+                dvar = (double)row(&a->dout[0], n)[x->c + c] / (2 * sqrt(var));
+            if (attr->centred) dmean -= 2 * dvar * mean * (d.by_mean - d.len) / d.by_mean;
             for (int64_t t = 0; t < n_t; t++) {
                 const double v = (double)row(x, n * n_t + t)[c];
                 const double dx = dmean / d.by_mean + 2 * dvar * (v - mean) / d.by_var;

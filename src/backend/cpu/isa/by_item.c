@@ -147,7 +147,13 @@ static void scale_add_bwd(const spk_kargs *a)
 
 /* ---- row_bias ---- */
 
-static void row_bias_fwd(const spk_kargs *a)
+SPK_INLINE float row_bias_act(float x, spk_act act)
+{
+    if (act == SPK_TANH) return 1 - 2 / (spk__expf(2 * x) + 1);
+    return act == SPK_LINEAR ? x : x < 0 ? 0 : x;
+}
+
+SPK_INLINE void row_bias_rows(const spk_kargs *a, spk_act act)
 {
     const int64_t rows = spk_rows(&a->out[0]), n_t = spk__n_frames(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
@@ -155,49 +161,64 @@ static void row_bias_fwd(const spk_kargs *a)
         const float *x = spk__row(&a->in[0], r), *v = spk__row(&a->in[1], r / n_t);
         float *y = spk__row(&a->out[0], r);
 #pragma omp simd
-        for (int64_t c = 0; c < n_c; c++) {
-            const float sum = x[c] + v[c];
-            y[c] = sum < 0 ? 0 : sum;
-        }
+        for (int64_t c = 0; c < n_c; c++)
+            y[c] = row_bias_act(x[c] + v[c], act);
     }
 }
 
-/* One frame: dx = dy where y > 0, dv += that. */
-SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *dv, int mode)
+static void row_bias_fwd(const spk_kargs *a)
 {
-    const float *dy = spk__row(&a->dout[0], row) + k->c0, *y = spk__row(&a->out[0], row) + k->c0;
+    const spk_act act = ((const spk_row_bias_attr *)a->attr)->act;
+    if (act == SPK_TANH)
+        row_bias_rows(a, SPK_TANH);
+    else if (act == SPK_LINEAR)
+        row_bias_rows(a, SPK_LINEAR);
+    else
+        row_bias_rows(a, SPK_RELU);
+}
+
+/* One frame: dx = dy act'(y), dv += that. A linear one does not read y. */
+SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *dv, int mode, spk_act act)
+{
+    const float *dy = spk__row(&a->dout[0], row) + k->c0;
+    const float *y = act == SPK_LINEAR ? dy : spk__row(&a->out[0], row) + k->c0;
     float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        const float d = y[c] > 0 ? dy[c] : 0;
+        const float d = act == SPK_LINEAR ? dy[c] : act == SPK_TANH ? dy[c] * (1 - y[c] * y[c]) : y[c] > 0 ? dy[c] : 0;
         dv[c] += (double)d;
         if (mode) spk__store(dx + c, d, mode);
     }
 }
 
-SPK_INLINE void row_bias_tasks(const spk_kargs *a, int mode)
+SPK_INLINE void row_bias_tasks(const spk_kargs *a, int mode, spk_act act)
 {
-    const spk_view *x = &a->in[0];
-    const spk_tasks all = spk__tasks(x, a->ctx->n_threads);
+    const spk_view *dy = &a->dout[0];
+    const spk_tasks all = spk__tasks(dy, a->ctx->n_threads);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t i = 0; i < all.n; i++) {
         const spk_task k = spk__task(&all, i);
         double dv[SPK_CHUNK] = {0};
         for (int64_t t = 0; t < k.n_t; t++)
-            row_bias_frame(a, k.first + t, &k, dv, mode);
+            row_bias_frame(a, k.first + t, &k, dv, mode, act);
         if (a->din[1].p) store_sums(spk__row(&a->din[1], k.n) + k.c0, dv, k.n_c, a->add[1]);
     }
 }
 
 static void row_bias_bwd(const spk_kargs *a)
 {
-    const int mode = spk__mode(a, 0);
-    if (mode == SPK_ADD)
-        row_bias_tasks(a, SPK_ADD);
-    else if (mode == SPK_WRITE)
-        row_bias_tasks(a, SPK_WRITE);
-    else
-        row_bias_tasks(a, SPK_SKIP);
+    switch (3 * (int)((const spk_row_bias_attr *)a->attr)->act + spk__mode(a, 0)) {
+#define CASE(act, mode)                                                                                                \
+    case 3 * (int)act + mode:                                                                                          \
+        row_bias_tasks(a, mode, act);                                                                                  \
+        break;
+#define CASES(act) CASE(act, SPK_SKIP) CASE(act, SPK_WRITE) CASE(act, SPK_ADD)
+        CASES(SPK_RELU)
+        CASES(SPK_TANH)
+        CASES(SPK_LINEAR)
+#undef CASES
+#undef CASE
+    }
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_time_mean) = {
