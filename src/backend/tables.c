@@ -15,7 +15,7 @@
 
 enum { MAX_KERNELS = 4 };
 
-extern const spk_kernel spk__dnnl_conv1d; /* cpu/dnnl_conv1d.c */
+extern const spk_kernel spk__dnnl_conv1d, spk__dnnl_conv2d; /* cpu/dnnl_conv.c */
 
 static const spk_kernel *table_f32[SPK_N_OPS][MAX_KERNELS + 1];
 static const spk_kernel *table_f64[SPK_N_OPS][MAX_KERNELS + 1];
@@ -34,6 +34,7 @@ static void append(const spk_kernel **table, const spk_kernel *kernel)
 static void fill_tables(void)
 {
     append(table_f32[SPK_OP_CONV1D], &spk__dnnl_conv1d);
+    append(table_f32[SPK_OP_CONV2D], &spk__dnnl_conv2d);
     for (int op = 0; op < SPK_N_OPS; op++) {
         const spk_kernel *omp[3];
         spk__omp_kernels((spk_op)op, omp);

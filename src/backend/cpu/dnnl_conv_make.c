@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The primitives of conv1d and conv2d by oneDNN, channels last. With one tap and no stride the frames (and bins) of all
+ * utterances are one long sequence: (N,T,C) is taken as (1,N*T,C), a matrix product. Pictures are (N,C,T,F) to the library,
+ * time as height; the order of a weight's axes is a matter of strides, as it copies weights into its own layouts anyway.
+ * Letters as in backend_impl.h.
+ */
+#include <string.h>
+
+#include "backend/cpu/dnnl_conv_impl.h"
+
+bool spk__conv_supports(const spk_geom *g)
+{
+    const spk_conv1d_attr *a = g->op == SPK_OP_CONV1D ? g->attr : NULL;
+    return g->in[0].ld == g->in[0].c && g->out[0].ld == g->out[0].c &&
+           (!a || a->k == 1 || a->w_ld == g->in[0].c * a->k) &&
+           (g->want_din[1] || !g->want_din[2]); /* the bias's gradient comes with that of the weights */
+}
+
+/* What a convolution is to the library. */
+typedef struct shape {
+    spk_conv_md md;
+    spk_md plain;
+    bool relu, dy_masked, flat;
+    int64_t w_ld;
+} shape;
+
+/* (n,t,c) -> (n,u,o) with a kernel of k taps. */
+static void describe_sequence(shape *s, int64_t n, int64_t t, int64_t u, int64_t c, int64_t o, int64_t k)
+{
+    s->md.src = spk__md_strided(3, (int64_t[]){n, c, t}, (int64_t[]){t * c, 1, c});
+    s->md.dst = spk__md_strided(3, (int64_t[]){n, o, u}, (int64_t[]){u * o, 1, o});
+    s->md.weights = spk__md_any(3, (int64_t[]){o, c, k});
+    s->plain = spk__md_strided(3, (int64_t[]){o, c, k}, (int64_t[]){s->w_ld, k, 1});
+}
+
+static void describe_flat(shape *s, const spk_geom *g)
+{
+    const int64_t rows = spk_rows(&g->in[0]);
+    s->flat = true;
+    s->md.stride[0] = 1;
+    describe_sequence(s, 1, rows, rows, g->in[0].c, g->out[0].c, 1);
+}
+
+static void describe_conv1d(shape *s, const spk_geom *g)
+{
+    const spk_conv1d_attr *a = g->attr;
+    s->relu = a->relu;
+    s->dy_masked = a->dy_masked;
+    s->w_ld = a->w_ld;
+    if (a->k == 1 && a->stride == 1 && a->pad == 0) {
+        describe_flat(s, g);
+        return;
+    }
+    s->md.stride[0] = a->stride;
+    s->md.dilation[0] = a->dilation - 1;
+    s->md.pad[0] = a->pad;
+    describe_sequence(s, g->in[0].n, g->in[0].w, g->out[0].w, g->in[0].c, g->out[0].c, a->k);
+}
+
+/* A picture's (n,t,f,c), channels last, as (n,c,t,f). */
+static spk_md picture(const spk_view *v)
+{
+    return spk__md_strided(4, (int64_t[]){v->n, v->c, v->h, v->w},
+                           (int64_t[]){v->h * v->w * v->c, 1, v->w * v->c, v->c});
+}
+
+static void describe_conv2d(shape *s, const spk_geom *g)
+{
+    const spk_conv2d_attr *a = g->attr;
+    const int64_t taps = a->kt * a->kf, c = g->in[0].c, o = g->out[0].c;
+    s->relu = a->relu;
+    s->dy_masked = a->dy_masked;
+    s->w_ld = c * taps;
+    if (taps == 1 && a->st == 1 && a->sf == 1 && a->pt == 0 && a->pf == 0) {
+        describe_flat(s, g);
+        return;
+    }
+    s->md.stride[0] = a->st;
+    s->md.stride[1] = a->sf;
+    s->md.pad[0] = a->pt;
+    s->md.pad[1] = a->pf;
+    s->md.src = picture(&g->in[0]);
+    s->md.dst = picture(&g->out[0]);
+    s->md.weights = spk__md_any(4, (int64_t[]){o, c, a->kt, a->kf});
+    s->plain = spk__md_strided(4, (int64_t[]){o, c, a->kt, a->kf},
+                               (int64_t[]){c * taps, taps, a->freq_first ? 1 : a->kf, a->freq_first ? a->kt : 1});
+}
+
+static shape describe(const spk_geom *g)
+{
+    shape s = {.flat = false};
+    if (g->op == SPK_OP_CONV1D)
+        describe_conv1d(&s, g);
+    else
+        describe_conv2d(&s, g);
+    s.md.has_bias = g->has_in[2];
+    if (s.md.has_bias) s.md.bias = spk__md_strided(1, &g->out[0].c, (int64_t[]){1});
+    return s;
+}
+
+static void forget(shape *s)
+{
+    spk__md_free(&s->md.src);
+    spk__md_free(&s->md.dst);
+    spk__md_free(&s->md.weights);
+    if (s->md.has_bias) spk__md_free(&s->md.bias);
+    spk__md_free(&s->plain);
+}
+
+static void finish(spk_conv_pass *p, dnnl_primitive_attr_t attr)
+{
+    const spk_md_ref pad = spk__pd_md(p->pd, dnnl_query_scratchpad_md);
+    SPK_DNNL(dnnl_primitive_create(&p->primitive, p->pd));
+    p->scratch_bytes = spk__pd_scratch_bytes(p->pd);
+    if (p->scratch_bytes) p->scratchpad = spk__memory(pad);
+    SPK_DNNL(dnnl_primitive_attr_destroy(attr));
+}
+
+/* Weights in the layout `to`: memory with room of its own. */
+static void own_layout(spk_md_ref plain, spk_md_ref to, dnnl_memory_t *memory, void **p, dnnl_primitive_t *reorder)
+{
+    *memory = spk__memory(to);
+    *p = spk_alloc(spk__md_bytes(to));
+    SPK_ASSERT(*p);
+    *reorder = spk__reorder(plain, to, false);
+}
+
+static size_t whole_lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static void make_backward(spk_conv_state *s, const shape *d, const spk_geom *g)
+{
+    const spk_md_ref plain = spk__md_ref(&d->plain);
+    if (g->want_din[0]) {
+        dnnl_primitive_attr_t attr = spk__attr_new();
+        s->bwd_data.pd = spk__conv_bwd_data_pd(&d->md, s->fwd.pd, attr);
+        finish(&s->bwd_data, attr);
+        own_layout(plain, spk__pd_md(s->bwd_data.pd, dnnl_query_weights_md), &s->w_data, &s->w_data_p, &s->to_data);
+    }
+    if (g->want_din[1] && !s->flat) {
+        dnnl_primitive_attr_t attr = spk__attr_new();
+        s->bwd_weights.pd = spk__conv_bwd_weights_pd(&d->md, s->fwd.pd, attr);
+        finish(&s->bwd_weights, attr);
+        const spk_md_ref grad = spk__pd_md(s->bwd_weights.pd, dnnl_query_diff_weights_md);
+        s->w_grad = spk__memory(grad);
+        s->w_grad_bytes = whole_lines(spk__md_bytes(grad));
+        s->from_grad = spk__reorder(grad, plain, true);
+    }
+    s->bias_bytes = whole_lines((size_t)g->out[0].c * sizeof(double) * (size_t)g->n_threads);
+    s->dst_bytes = s->mask_dy ? whole_lines(spk__md_bytes(spk__md_ref(&d->md.dst))) : 0;
+    s->src_bytes = whole_lines(spk__md_bytes(spk__md_ref(&d->md.src)));
+}
+
+spk_status spk__conv_create(const spk_geom *g, void **out)
+{
+    spk_conv_state *s = spk_new(sizeof *s);
+    shape d = describe(g);
+    dnnl_primitive_attr_t attr = spk__attr_new();
+    s->flat = d.flat;
+    s->w_ld = d.w_ld;
+    s->mask_dy = d.relu && !d.dy_masked;
+    s->fwd.pd = spk__conv_fwd_pd(&d.md, g->train, d.relu, attr);
+    finish(&s->fwd, attr);
+    s->src = spk__memory(spk__md_ref(&d.md.src));
+    s->dst = spk__memory(spk__md_ref(&d.md.dst));
+    if (d.md.has_bias) s->bias = spk__memory(spk__md_ref(&d.md.bias));
+    s->plain = spk__memory(spk__md_ref(&d.plain));
+    own_layout(spk__md_ref(&d.plain), spk__pd_md(s->fwd.pd, dnnl_query_weights_md), &s->w_fwd, &s->w_fwd_p, &s->to_fwd);
+    make_backward(s, &d, g);
+    forget(&d);
+    *out = s;
+    return SPK_OK;
+}
+
+static void pass_clear(spk_conv_pass *p)
+{
+    if (p->primitive) dnnl_primitive_destroy(p->primitive);
+    if (p->pd) dnnl_primitive_desc_destroy(p->pd);
+    if (p->scratchpad) dnnl_memory_destroy(p->scratchpad);
+}
+
+void spk__conv_destroy(void *state)
+{
+    spk_conv_state *s = state;
+    if (!s) return;
+    pass_clear(&s->fwd);
+    pass_clear(&s->bwd_data);
+    pass_clear(&s->bwd_weights);
+    dnnl_memory_t memory[] = {s->src, s->dst, s->bias, s->plain, s->w_fwd, s->w_data, s->w_grad};
+    for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
+        if (memory[i]) dnnl_memory_destroy(memory[i]);
+    dnnl_primitive_t reorder[] = {s->to_fwd, s->to_data, s->from_grad};
+    for (size_t i = 0; i < sizeof reorder / sizeof *reorder; i++)
+        if (reorder[i]) dnnl_primitive_destroy(reorder[i]);
+    spk_free(s->w_fwd_p);
+    spk_free(s->w_data_p);
+    spk_free(s);
+}
+
+size_t spk__conv_library_bytes(const spk_conv_state *s)
+{
+    size_t most = s->fwd.scratch_bytes;
+    if (s->bwd_data.scratch_bytes > most) most = s->bwd_data.scratch_bytes;
+    if (s->bwd_weights.scratch_bytes > most) most = s->bwd_weights.scratch_bytes;
+    return whole_lines(most);
+}
+
+/* The library's own, the gradient behind the ReLU, the gradients of weights and bias, dx before it is added. */
+size_t spk__conv_scratch_bytes(const spk_geom *g, const void *state)
+{
+    const spk_conv_state *s = state;
+    return spk__conv_library_bytes(s) + (g->train ? s->dst_bytes + s->w_grad_bytes + s->bias_bytes + s->src_bytes : 0);
+}
