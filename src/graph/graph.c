@@ -6,18 +6,11 @@
 
 #include "graph/node_impl.h"
 
-/* See spk_g_len. */
-typedef struct len_rule {
-    const int64_t *from;
-    int64_t *to;
-    int64_t n, add, div, plus, times, least, most;
-} len_rule;
-
 struct spk_graph {
     int n_nodes, n_tensors, n_rules;
     spk_node **node;
     spk_tensor **tensor;
-    len_rule *rule;
+    spk_len_rule *rule;
     uint64_t n_streams;
 };
 
@@ -228,7 +221,7 @@ const int64_t *spk_g_len(spk_graph *g, const int64_t *from, int64_t n, int64_t a
     if (!from) return NULL;
     int64_t *to = spk_new((size_t)n * sizeof *to);
     SPK_ASSERT(div > 0);
-    SPK_PUSH(g->rule, g->n_rules) = ((len_rule){from, to, n, add, div, plus, times, least, most});
+    SPK_PUSH(g->rule, g->n_rules) = ((spk_len_rule){from, to, n, add, div, plus, times, least, most});
     return to;
 }
 
@@ -238,10 +231,20 @@ const int64_t *spk_g_len_conv(spk_graph *g, const int64_t *from, int64_t n, int6
     return spk_g_len(g, from, n, 2 * pad - dilation * (k - 1) - 1, stride, 1, 1, 0, most);
 }
 
+bool spk_graph_len_rule(const spk_graph *g, const int64_t *len, spk_len_rule *out)
+{
+    for (int r = 0; r < g->n_rules; r++)
+        if (g->rule[r].to == len) {
+            *out = g->rule[r];
+            return true;
+        }
+    return false;
+}
+
 void spk_graph_update_lengths(const spk_graph *g)
 {
     for (int r = 0; r < g->n_rules; r++) {
-        const len_rule *rule = &g->rule[r];
+        const spk_len_rule *rule = &g->rule[r];
         for (int64_t i = 0; i < rule->n; i++) {
             const int64_t a = rule->from[i] + rule->add;
             int64_t v = a / rule->div - (a % rule->div < 0) + rule->plus;
@@ -280,21 +283,37 @@ spk_tensor *spk_g_concat(spk_graph *g, spk_tensor *const *parts, int n)
 
 /* ---- ops ---- */
 
+/* Frames of each item from its samples. */
+static const int64_t *melspec_len(spk_graph *g, const spk_tensor *wave, const spk_melspec_attr *attr, int64_t frames)
+{
+    const bool centred = attr->edges == SPK_EDGES_REFLECT || attr->edges == SPK_EDGES_ZERO;
+    const int64_t span = attr->edges == SPK_EDGES_SNIP ? attr->win_length : attr->n_fft;
+    int64_t add = (centred ? attr->n_fft / 2 * 2 : 0) - span, plus = 1;
+    if (attr->edges == SPK_EDGES_REPEAT) {
+        add = attr->hop_length / 2;
+        plus = 0;
+    }
+    return spk_g_len(g, wave->len, wave->n, add, attr->hop_length, plus, 1, 1, frames);
+}
+
 spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, spk_tensor *window, spk_tensor *fb,
-                          spk_melspec_attr attr)
+                          spk_tensor *dct, spk_melspec_attr attr)
 {
     spk_node *node = spk__g_node(g, SPK_OP_MELSPEC);
-    SPK_ASSERT(wave->c == 1 && wave->w > attr.n_fft / 2 && attr.win_length <= attr.n_fft);
+    const int64_t frames = spk_melspec_frames(&attr, wave->w);
+    SPK_ASSERT(wave->c == 1 && frames > 0 && attr.win_length <= attr.n_fft && (attr.n_ceps > 0) == (dct != NULL));
     SPK_ASSERT(window->c == attr.win_length && fb->c == (attr.n_fft / 2 + 1) * attr.n_mels);
+    SPK_ASSERT(!dct || dct->c == attr.n_mels * attr.n_ceps);
+    if (attr.dither != 0) attr.stream = spk_g_stream(g);
     node->attr.melspec = attr;
     spk__g_in(node, wave);
     spk__g_in(node, filter);
     spk__g_in(node, window);
     spk__g_in(node, fb);
-    const int64_t padded = wave->w + 2 * (attr.n_fft / 2);
-    const int64_t frames = 1 + (padded - attr.n_fft) / attr.hop_length;
-    spk_tensor *y = spk__g_out(g, node, wave->n, 1, frames, attr.n_mels);
-    y->len = spk_g_len(g, wave->len, wave->n, padded - wave->w - attr.n_fft, attr.hop_length, 1, 1, 1, frames);
+    if (dct) spk__g_in(node, dct);
+    const int64_t c = dct ? attr.n_ceps : attr.n_mels + (attr.energy != SPK_ENERGY_NONE);
+    spk_tensor *y = spk__g_out(g, node, wave->n, 1, frames, c);
+    y->len = melspec_len(g, wave, &attr, frames);
     return y;
 }
 

@@ -83,13 +83,21 @@ const int64_t *spk_g_len(spk_graph *g, const int64_t *from, int64_t n, int64_t a
 /* Of a convolution or pooling over time: (L + 2 pad - dilation (k-1) - 1) / stride + 1, between 0 and `most`. */
 const int64_t *spk_g_len_conv(spk_graph *g, const int64_t *from, int64_t n, int64_t k, int64_t stride, int64_t dilation,
                               int64_t pad, int64_t most);
+typedef struct spk_len_rule {
+    const int64_t *from;
+    int64_t *to;
+    int64_t n, add, div, plus, times, least, most;
+} spk_len_rule;
+/* The rule that makes these lengths; false when they are the caller's. */
+bool spk_graph_len_rule(const spk_graph *g, const int64_t *len, spk_len_rule *out);
 void spk_graph_update_lengths(const spk_graph *g);
 /* A stream number for an op that draws: its place among the graph's. */
 uint64_t spk_g_stream(spk_graph *g);
 
 /* ---- ops (attributes and shapes: backend_impl.h) ---- */
+/* filter and dct may be NULL; stream is set here. */
 spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, spk_tensor *window, spk_tensor *fb,
-                          spk_melspec_attr attr);
+                          spk_tensor *dct, spk_melspec_attr attr);
 /* w: (O, C, K) parameter, columns [w_c0, w_c0 + C) of wider rows when K = 1; b may be NULL. */
 spk_tensor *spk_g_conv1d(spk_graph *g, spk_tensor *x, const spk_param *w, int64_t w_c0, const spk_param *b,
                          int64_t dilation, int64_t pad, bool relu);
@@ -137,7 +145,7 @@ spk_tensor *spk_g_mvn(spk_graph *g, spk_tensor *x, spk_mvn_attr attr);
 spk_tensor *spk_g_feature_norm(spk_graph *g, spk_tensor *x, const spk_param *mean, const spk_param *std,
                                spk_feature_norm_attr attr);
 spk_tensor *spk_g_specaug(spk_graph *g, spk_tensor *x, spk_specaug_attr attr); /* stream is set here */
-spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w);
+spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w, spk_layer_sum_attr attr);
 spk_tensor *spk_g_margin_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
                                  const spk_param *bias, const spk_param *margins, spk_margin_attr attr);
 spk_tensor *spk_g_proto_loss(spk_graph *g, spk_tensor *e, const spk_param *w, const spk_param *b, spk_proto_attr attr);
