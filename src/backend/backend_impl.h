@@ -111,14 +111,76 @@ typedef enum spk_op {
  * Extents and lengths of all views are read. Outputs may not share memory with inputs, except that an element-wise op
  * (act, add, scale_add 0 and 2, row_bias 0, batch_norm in eval mode) may write over an input of the same rows. */
 
-/* melspec: in 0 speech (N,1,S,1) [len: samples of each; frames past 1 + len/hop are zero], 1 filter [-coef, 1] or
- * absent (no pre-emphasis), 2 window (win_length), 3 fb (n_fft/2+1, n_mels). out 0 (N,1,T,n_mels), T = 1 + S/hop
- * when n_fft is even. Source: espnet2.asr.frontend.melspec_torch (specification 2.1). */
+/* Which samples frame t has, and how many frames there are (spk_melspec_frames). */
+typedef enum spk_edges {
+    SPK_EDGES_REFLECT, /* centred on sample t hop; mirrored at the ends, the end samples not repeated */
+    SPK_EDGES_ZERO,    /* centred on sample t hop; zeros outside */
+    SPK_EDGES_INSIDE,  /* n_fft samples from t hop on, all of them inside */
+    SPK_EDGES_SNIP,    /* win_length samples from t hop on, all of them inside (Kaldi) */
+    SPK_EDGES_REPEAT   /* centred on sample t hop + hop/2; mirrored, the end samples repeated (Kaldi, no snip_edges) */
+} spk_edges;
+
+/* Logarithm of a frame's energy as a feature: none, or that of the samples before or after pre-emphasis and window. */
+typedef enum spk_energy { SPK_ENERGY_NONE, SPK_ENERGY_RAW, SPK_ENERGY_WINDOWED } spk_energy;
+
+/* melspec: features of fixed filters. in 0 speech (N,1,S,1) [len: samples of each; an item is treated as if it were
+ * alone, frames behind its own are 0], 1 filter [-coef, 1] or absent (no pre-emphasis of the signal), 2 window
+ * (win_length), 3 fb (n_fft/2+1, n_mels), 4 dct (n_mels, n_ceps) or absent. out 0 (N,1,T,C).
+ *
+ *   samples   scale x + dither times normal noise (of seed, step, item, stream and position), then the filter
+ *   frame     minus its mean (remove_dc); y[i] = x[i] - preemph x[i-1] with x[-1] = x[0]; times the window
+ *   bands     |X|^2, or |X| with magnitude, of n_fft points, times fb
+ *   log       log_scale ln(x + 1e-6), or with log_floor > 0: log_scale ln(max(x, log_floor))
+ *   top_db    values of an item are at least its largest one less this
+ *   cepstra   times dct; then C = n_ceps and an energy replaces column 0. Otherwise C = n_mels, and an energy is put
+ *             before: C = n_mels + 1. ln(max(sum x^2, 2^-23)), at least ln(energy_floor)
+ *   mean_norm minus the mean over the item's frames
+ *
+ * Zeros (scale and log_scale: 1) are melspec_torch. No gradient. Sources: espnet2.asr.frontend.melspec_torch and
+ * .default (specification 2.1, 2.2), Kaldi's compute-fbank-feats and compute-mfcc-feats, SpeechBrain's Fbank. */
 typedef struct spk_melspec_attr {
     int64_t n_fft, win_length, hop_length, n_mels;
     bool log, mean_norm;
-    /* (more kinds of features: see the options behind these; zero is melspec_torch) */
+    bool remove_dc, magnitude;
+    spk_edges edges;
+    spk_energy energy;
+    int64_t n_ceps;
+    double scale, dither, preemph, log_floor, log_scale, top_db, energy_floor;
+    uint64_t stream; /* of the dither */
 } spk_melspec_attr;
+
+/* Frames of so many samples; 0: too few for one. */
+static inline int64_t spk_melspec_frames(const spk_melspec_attr *a, int64_t samples)
+{
+    const int64_t outside = a->edges == SPK_EDGES_REFLECT || a->edges == SPK_EDGES_ZERO ? a->n_fft / 2 * 2 : 0;
+    const int64_t frame = a->edges == SPK_EDGES_SNIP ? a->win_length : a->n_fft;
+    if (samples < 1) return 0;
+    if (a->edges == SPK_EDGES_REPEAT) return (samples + a->hop_length / 2) / a->hop_length;
+    return samples + outside < frame ? 0 : 1 + (samples + outside - frame) / a->hop_length;
+}
+
+/* The first sample of frame t that the window's first point meets; may lie outside. */
+static inline int64_t spk_melspec_begin(const spk_melspec_attr *a, int64_t t)
+{
+    const int64_t at = t * a->hop_length, offset = (a->n_fft - a->win_length) / 2;
+    switch (a->edges) {
+    case SPK_EDGES_INSIDE: return at + offset;
+    case SPK_EDGES_SNIP: return at;
+    case SPK_EDGES_REPEAT: return at + a->hop_length / 2 - a->win_length / 2;
+    default: return at + offset - a->n_fft / 2;
+    }
+}
+
+/* Where sample i of a signal of n is found; -1: it is zero. */
+static inline int64_t spk_melspec_sample(spk_edges edges, int64_t i, int64_t n)
+{
+    if (i >= 0 && i < n) return i;
+    if (edges == SPK_EDGES_ZERO) return -1;
+    const int64_t repeat = edges == SPK_EDGES_REPEAT;
+    while (n > 1 && (i < 0 || i >= n))
+        i = i < 0 ? -i - repeat : 2 * n - 2 + repeat - i;
+    return n > 1 ? i : 0;
+}
 
 /* conv1d: in 0 x (N,1,T,C), 1 w (O,C,K), 2 b (O) or absent; out 0 (N,1,U,O),
  * U = (T + 2 pad - dilation (K-1) - 1) / stride + 1. y = [relu](b + sum w x). Frames past a length are read as they
@@ -307,7 +369,12 @@ typedef struct spk_specaug_attr {
     int warp_mode;                       /* 0 bicubic, 1 linear, 2 nearest */
     uint64_t stream;
 } spk_specaug_attr;
-/* layer_sum: in 0 x (N,1,T,L*C): layer l at channels l*C; 1 w (L); out 0 (N,1,T,C) = sum softmax(w)_l x_l. */
+/* layer_sum: in 0 x (N,1,T,L*C): layer l at channels l*C; 1 w (L); out 0 (N,1,T,C) = sum softmax(w)_l x_l, with
+ * `normalize` of (x_l - mean) / sqrt(var + eps) over the channels of each layer and frame; padding becomes 0. */
+typedef struct spk_layer_sum_attr {
+    bool normalize;
+    double eps;
+} spk_layer_sum_attr;
 
 /* ---- losses ---- */
 
@@ -359,6 +426,7 @@ typedef union spk_attr {
     spk_mvn_attr mvn;
     spk_feature_norm_attr feature_norm;
     spk_specaug_attr specaug;
+    spk_layer_sum_attr layer_sum;
     spk_margin_attr margin;
     spk_proto_attr proto;
 } spk_attr;

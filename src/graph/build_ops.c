@@ -262,10 +262,11 @@ spk_tensor *spk_g_specaug(spk_graph *g, spk_tensor *x, spk_specaug_attr attr)
     return y;
 }
 
-spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w)
+spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w, spk_layer_sum_attr attr)
 {
     SPK_ASSERT(x->c % w->count == 0);
     spk_node *node = spk__g_node(g, SPK_OP_LAYER_SUM);
+    node->attr.layer_sum = attr;
     spk__g_in(node, x);
     spk__g_in(node, spk_g_param(g, w));
     spk_tensor *y = spk__g_out(g, node, x->n, x->h, x->w, x->c / w->count);

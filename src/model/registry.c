@@ -5,7 +5,7 @@
 #include "model/build_impl.h"
 
 extern const spk_part spk__frontend_melspec_torch, spk__encoder_ecapa_tdnn, spk__pooling_chn_attn_stat,
-    spk__projector_rawnet3, spk__loss_aamsoftmax;
+    spk__projector_rawnet3, spk__normalize_utterance_mvn, spk__loss_aamsoftmax;
 
 static const struct {
     const char *kind;
@@ -13,7 +13,7 @@ static const struct {
 } registry[SPK_N_PARTS] = {
     [SPK_FRONTEND] = {"frontend", {&spk__frontend_melspec_torch}},
     [SPK_SPECAUG] = {"specaug", {NULL}},
-    [SPK_NORMALIZE] = {"normalize", {NULL}},
+    [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn}},
     [SPK_ENCODER] = {"encoder", {&spk__encoder_ecapa_tdnn}},
     [SPK_POOLING] = {"pooling", {&spk__pooling_chn_attn_stat}},
     [SPK_PROJECTOR] = {"projector", {&spk__projector_rawnet3}},

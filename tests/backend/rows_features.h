@@ -1,23 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Geometries of the ops of features. Included by op_rows.h. */
 
-/* ---- mvn ---- */
+/* ---- mvn: flag: means; flag2: variances; y: far from zero; p: smallest deviation ---- */
 
 static void describe_mvn(const op_row *r, op_case *c)
 {
-    (void)r, (void)c;
+    c->attr.mvn = (spk_mvn_attr){.means = r->flag, .vars = r->flag2, .eps = r->p > 0 ? r->p : 1e-20};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].lo += (double)r->y;
+    c->in[0].hi += (double)r->y;
+    c->in[0].has_len = r->ragged;
+    c->in[0].read_bwd = true;
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].read_bwd = true;
+    c->tol_f32 = 1e-5 * (1 + (double)r->y);
+    ragged(c, r);
 }
 
-static const op_row rows_mvn[] = {{.name = NULL}};
+static const op_row rows_mvn[] = {
+    {"one frame, means", .n = 2, .t = 1, .c = 3, .flag = true},
+    {"one frame, floor", .n = 2, .t = 1, .c = 3, .flag = true, .flag2 = true, .p = 0.5},
+    {"means", .n = 3, .t = 7, .c = 37, .flag = true},
+    {"variances", .n = 3, .t = 7, .c = 37, .flag2 = true},
+    {"both", .n = 3, .t = 7, .c = 37, .flag = true, .flag2 = true},
+    {"neither", .n = 3, .t = 7, .c = 37},
+    {"off centre", .n = 3, .t = 40, .c = 21, .y = 10, .flag = true, .flag2 = true},
+    {"slice", .n = 2, .t = 6, .c = 17, .gap = 3, .flag = true, .flag2 = true},
+    {"some below the floor", .n = 4, .t = 5, .c = 30, .flag = true, .flag2 = true, .p = 0.55},
+    {"ragged means", .n = 6, .t = 9, .c = 11, .gap = 1, .flag = true, .ragged = true},
+    {"ragged", .n = 6, .t = 9, .c = 11, .flag = true, .flag2 = true, .p = 1e-3, .ragged = true},
+    {"ragged variances", .n = 6, .t = 9, .c = 11, .gap = 1, .flag2 = true, .p = 1e-3, .ragged = true},
+    {"wide", .n = 1, .t = 13, .c = 1100, .flag = true, .flag2 = true},
+    {"larger", .n = 3, .t = 101, .c = 80, .flag = true, .flag2 = true},
+    {.name = NULL}};
 
-/* ---- feature_norm ---- */
+/* ---- feature_norm: flag: means; flag2: variances ---- */
 
 static void describe_feature_norm(const op_row *r, op_case *c)
 {
-    (void)r, (void)c;
+    c->attr.feature_norm = (spk_feature_norm_attr){.means = r->flag, .vars = r->flag2};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].has_len = r->ragged;
+    c->in[1] = parameter(1, r->c, -2, 2);
+    c->in[2] = parameter(1, r->c, 0.5, 3);
+    c->in[1].has_grad = c->in[2].has_grad = false;
+    c->in[2].read_bwd = true;
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    ragged(c, r);
 }
 
-static const op_row rows_feature_norm[] = {{.name = NULL}};
+static const op_row rows_feature_norm[] = {
+    {"one", .n = 1, .t = 1, .c = 1, .flag = true, .flag2 = true},
+    {"means", .n = 3, .t = 7, .c = 37, .flag = true},
+    {"variances", .n = 3, .t = 7, .c = 37, .flag2 = true},
+    {"slice", .n = 2, .t = 6, .c = 17, .gap = 3, .flag = true, .flag2 = true},
+    {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .flag = true, .flag2 = true, .ragged = true},
+    {"larger", .n = 3, .t = 101, .c = 80, .flag = true, .flag2 = true},
+    {.name = NULL}};
 
 /* ---- specaug ---- */
 
@@ -28,11 +67,27 @@ static void describe_specaug(const op_row *r, op_case *c)
 
 static const op_row rows_specaug[] = {{.name = NULL}};
 
-/* ---- layer_sum ---- */
+/* ---- layer_sum: x layers of c channels; flag: each is normalised ---- */
 
 static void describe_layer_sum(const op_row *r, op_case *c)
 {
-    (void)r, (void)c;
+    c->attr.layer_sum = (spk_layer_sum_attr){.normalize = r->flag, .eps = 1e-5};
+    c->in[0] = activation(r, r->n, r->t, r->x * r->c);
+    c->in[0].has_len = r->ragged;
+    c->in[1] = parameter(1, r->x, -2, 2);
+    c->in[0].read_bwd = c->in[1].read_bwd = true;
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->tol_f32 = 1e-5;
+    ragged(c, r);
 }
 
-static const op_row rows_layer_sum[] = {{.name = NULL}};
+static const op_row rows_layer_sum[] = {
+    {"one layer", .n = 1, .t = 1, .c = 3, .x = 1},
+    {"two", .n = 2, .t = 5, .c = 7, .x = 2},
+    {"slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = 4},
+    {"normalised", .n = 2, .t = 6, .c = 17, .gap = 3, .x = 4, .flag = true},
+    {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .x = 3, .ragged = true},
+    {"ragged, normalised", .n = 6, .t = 9, .c = 11, .x = 3, .flag = true, .ragged = true},
+    {"larger", .n = 2, .t = 51, .c = 96, .x = 13},
+    {"larger, normalised", .n = 2, .t = 51, .c = 96, .x = 13, .flag = true},
+    {.name = NULL}};
