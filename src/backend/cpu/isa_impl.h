@@ -24,6 +24,11 @@
     X(ROW_BIAS, row_bias)                                                                                              \
     X(TIME_STATS, time_stats)                                                                                          \
     X(ATTN_STATS, attn_stats)                                                                                          \
+    X(SK_MIX, sk_mix)                                                                                                  \
+    X(FREQ_MEAN, freq_mean)                                                                                            \
+    X(FOLD, fold)                                                                                                      \
+    X(SEGMENT_MEAN, segment_mean)                                                                                      \
+    X(SEGMENT_SCALE, segment_scale)                                                                                    \
     X(AAM_SOFTMAX, aam_softmax)
 
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
