@@ -3,7 +3,8 @@
  * Where batches come from. A caller may bring any iterator; the program's own loader is one
  * (spk/data.h). An iterator yields what ESPnet's data loaders yield:
  *
- * training: id = utterance id; `speech` (n, T) float32, `spk_labels` (n, 1) int64 class index.
+ * training: id = utterance id; `speech` (n, T) float32, `spk_labels` (n, 1) int64 class index; `nth` (n, 1) int64
+ *           optional: how often the utterance came before in the epoch, for the draws of random layers.
  * trials:   id = "uttA*uttB"; `speech`, `speech2` (n, K, T) float32: K segments of A and of B;
  *           `spk_labels` (n, 1) int64: 1 target (same speaker), 0 nontarget; `task_tokens` (n, 1) optional.
  *

@@ -18,6 +18,17 @@ typedef struct spk_train_stats {
     double accuracy; /* share of the batch whose class has the largest cosine, margin left out */
 } spk_train_stats;
 
+/* Where a training stands: what random layers draw from and schedules of the loss follow. */
+typedef struct spk_step_info {
+    int64_t epoch;             /* from 1 */
+    int64_t step_in_epoch;     /* batches of this epoch before this one */
+    int64_t steps_per_epoch;   /* batches of this epoch; -1: not known */
+    int64_t step;              /* updates since the training began; batches that were left out do not count */
+    uint64_t seed;             /* of the run */
+    int64_t n;                 /* items of the batch */
+    const uint64_t *item_keys; /* n: utterance, epoch and how often it came before in the epoch */
+} spk_step_info;
+
 typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
@@ -36,6 +47,9 @@ struct spk_model {
      * [0, classes). A loss that is not finite is no error: it is in the stats. */
     spk_status (*forward_backward)(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats);
+    /* Called before each forward_backward of a training; NULL: the model need not know. What info points to stays valid
+     * until that forward_backward has returned. */
+    void (*begin_step)(void *self, const spk_step_info *info);
     void (*zero_grad)(void *self);
     /* Trainable parameters and their gradients as one flat block each, n elements; the same for the life of the
      * model. After writing parameters call parameters_changed. */

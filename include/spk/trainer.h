@@ -91,6 +91,7 @@ struct spk_training {
     spk_reporter *reporter;
     int64_t epoch;             /* the one that runs, from 1 */
     int64_t step;              /* optimiser steps done since the beginning of the training */
+    int64_t batch, n_batches;  /* batches of this epoch before the one that runs; of the epoch, -1: not known */
     int64_t n_skipped;         /* steps of this epoch that were left out */
     struct spk_plots *plots;   /* the trainer's own */
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */

@@ -9,9 +9,9 @@ typedef struct train_iterator {
     int64_t epoch;
     spk_epoch_plan plan;
     spk_loader *loader;
-    size_t ids_at, labels_at, used_at; /* offsets in a slot, after the speech */
+    size_t ids_at, labels_at, nth_at, used_at; /* offsets in a slot, after the speech */
     spk_batch batch;
-    spk_array array[2];
+    spk_array array[3];
     spk_status failed; /* once too many files were bad: told again by every call */
     char message[1024];
 } train_iterator;
@@ -54,6 +54,7 @@ static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t 
                    : status;
     ((const char **)(void *)(data + t->ids_at))[item] = s->id[used];
     ((int64_t *)(void *)(data + t->labels_at))[item] = s->label[used];
+    ((int64_t *)(void *)(data + t->nth_at))[item] = nth;
     ((int64_t *)(void *)(data + t->used_at))[item] = used;
     return SPK_OK;
 }
@@ -110,9 +111,11 @@ static spk_status next(void *self, const spk_batch **out)
     }
     t->batch.n = n_items(t, b);
     t->batch.ids = (const char *const *)(const void *)(data + t->ids_at);
-    t->array[0].dim[0] = t->array[1].dim[0] = t->batch.n;
+    for (int i = 0; i < t->batch.n_arrays; i++)
+        t->array[i].dim[0] = t->batch.n;
     t->array[0].data = slot;
     t->array[1].data = data + t->labels_at;
+    t->array[2].data = data + t->nth_at;
     *out = &t->batch;
     return SPK_OK;
 }
@@ -145,7 +148,8 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     const size_t B = (size_t)t->plan.largest;
     t->ids_at = (sizeof(float) * B * (size_t)s->T + 63) / 64 * 64;
     t->labels_at = t->ids_at + sizeof(char *) * B;
-    t->used_at = t->labels_at + sizeof(int64_t) * B;
+    t->nth_at = t->labels_at + sizeof(int64_t) * B;
+    t->used_at = t->nth_at + sizeof(int64_t) * B;
     const spk_loader_job job = {.self = t,
                                 .n_batches = t->plan.n_batches,
                                 .slot_bytes = t->used_at + sizeof(int64_t) * B,
@@ -153,7 +157,8 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
                                 .fill = fill};
     t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {0, s->T}};
     t->array[1] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
-    t->batch = (spk_batch){.n_arrays = 2, .arrays = t->array};
+    t->array[2] = (spk_array){.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
+    t->batch = (spk_batch){.n_arrays = 3, .arrays = t->array};
     t->it = (spk_iterator){.self = t, .next = next, .n_batches = t->plan.n_batches, .close = close_train};
     log_plan(t);
     SPK_GO(spk_loader_open(&job, &s->o.audio, s->o.num_workers, &t->loader));

@@ -87,6 +87,13 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     return SPK_OK;
 }
 
+/* The key of a batch: every epoch and position has its own. */
+static void begin_step(void *self, const spk_step_info *info)
+{
+    const uint64_t step = (uint64_t)info->epoch << 40 ^ (uint64_t)info->step_in_epoch;
+    spk_net_set_draws(self, &(spk_draws){.seed = info->seed, .step = step, .item = info->item_keys});
+}
+
 static void zero_grad(void *self)
 {
     spk_params_zero_grad(spk_net_params(self));
@@ -122,6 +129,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     *model = (spk_model){.self = net, .embedding_size = embedding_size, .embed = embed};
     if (embed_only) return;
     model->forward_backward = forward_backward;
+    model->begin_step = begin_step;
     model->zero_grad = zero_grad;
     model->blocks = blocks;
     model->parameters_changed = parameters_changed;

@@ -27,6 +27,41 @@ static spk_status find_arrays(const spk_batch *batch, const spk_array **speech, 
     return SPK_OK;
 }
 
+/* A key of each item from its id, the epoch and how often it came before; without `nth` from its place as well. */
+static void make_keys(const spk_training *t, const spk_batch *batch, uint64_t *keys)
+{
+    const spk_array *nth = spk_batch_find(batch, "nth");
+    const bool known = nth && nth->dtype == SPK_I64 && nth->dim[0] == batch->n;
+    for (int64_t i = 0; i < batch->n; i++) {
+        const uint64_t words[4] = {spk_hash_str(batch->ids[i]), (uint64_t)t->epoch,
+                                   known ? (uint64_t)((const int64_t *)nth->data)[i] : (uint64_t)t->batch,
+                                   known ? 0 : (uint64_t)i + 1};
+        keys[i] = spk_hash(words, sizeof words);
+    }
+}
+
+static spk_status forward_backward(spk_training *t, const spk_batch *batch, const spk_array *speech,
+                                   const spk_array *labels, spk_train_stats *stats)
+{
+    uint64_t *keys = NULL;
+    if (t->model->begin_step) {
+        keys = spk_new((size_t)batch->n * sizeof *keys);
+        make_keys(t, batch, keys);
+        const spk_step_info info = {.epoch = t->epoch,
+                                    .step_in_epoch = t->batch,
+                                    .steps_per_epoch = t->n_batches,
+                                    .step = t->step,
+                                    .seed = (uint64_t)t->setup->options.seed,
+                                    .n = batch->n,
+                                    .item_keys = keys};
+        t->model->begin_step(t->model->self, &info);
+    }
+    const spk_status status =
+        t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], 1.0, stats);
+    spk_free(keys);
+    return status;
+}
+
 spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_step *out)
 {
     const spk_array *speech, *labels;
@@ -36,8 +71,7 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
     SPK_TRY(find_arrays(batch, &speech, &labels));
     const double start = spk_now();
     t->model->zero_grad(t->model->self);
-    SPK_TRY(t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], 1.0,
-                                       &out->stats));
+    SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
     const double middle = spk_now();
     t->model->blocks(t->model->self, &parameters, &gradients, &n);
     out->forward_backward_s = middle - start;
@@ -151,11 +185,12 @@ spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
     const spk_batch *batch = NULL;
     int64_t n = 0, in_a_row = 0;
     double before = spk_now();
+    t->n_batches = iterator->n_batches;
     for (;;) {
         spk_step step = {0};
         SPK_TRY(iterator->next(iterator->self, &batch));
         if (!batch) break;
-        n++;
+        t->batch = n++;
         SPK_TRY(t->hooks->train_step(t, batch, &step));
         const double now = spk_now();
         if (step.skipped) say_skipped(t, batch, &step, n);
