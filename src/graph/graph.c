@@ -478,6 +478,11 @@ static double node_macs(const spk_node *node)
     return 0;
 }
 
+double spk_node_flops(const spk_node *node)
+{
+    return 2 * node_macs(node);
+}
+
 double spk_graph_flops_forward(const spk_graph *g)
 {
     double macs = 0;

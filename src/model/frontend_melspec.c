@@ -140,7 +140,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
                                    .n_mels = c->n_mels,
                                    .log = c->log,
                                    .mean_norm = c->normalize == 0};
-    return spk_g_melspec(b->g, wave, filter, window, fb, attr);
+    return spk_g_melspec(b->g, wave, filter, window, fb, NULL, attr);
 }
 
 const spk_part spk__frontend_melspec_torch = {.name = "melspec_torch",

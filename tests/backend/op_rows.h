@@ -28,7 +28,17 @@ static void ragged(op_case *c, const op_row *r)
         c->len[n] = n % 4 == 0 ? r->t : n % 4 == 1 ? (r->t + 1) / 2 : n % 4 == 2 ? 1 : 0;
 }
 
-/* ---- melspec: t samples, x n_fft, y window, z hop, c mels; flag: log and mean_norm ---- */
+/* ---- melspec: t samples, x n_fft, y window, z hop, c mels, o kind; flag: log and mean_norm ---- */
+
+static const spk_melspec_attr melspec_kinds[] = {
+    {0},
+    {.edges = SPK_EDGES_ZERO, .log_floor = 1e-10, .log_scale = 4.342944819, .top_db = 20},
+    {.edges = SPK_EDGES_INSIDE, .magnitude = true, .scale = 0.25},
+    {.edges = SPK_EDGES_SNIP, .remove_dc = true, .preemph = 0.97, .log_floor = 1e-7, .scale = 32768, .dither = 1},
+    {.edges = SPK_EDGES_REPEAT, .remove_dc = true, .preemph = 0.5, .energy = SPK_ENERGY_RAW, .dither = 0.3},
+    {.edges = SPK_EDGES_SNIP, .log_floor = 1e-7, .energy = SPK_ENERGY_WINDOWED, .n_ceps = 7, .energy_floor = 3},
+    {.edges = SPK_EDGES_REFLECT, .dither = 0.1, .stream = 5, .log_floor = 1e-10},
+};
 
 static void fill_bands(const void *c, double *v, spk_rng *rng)
 {
@@ -50,9 +60,13 @@ static void fill_filter(const void *c, double *v, spk_rng *rng)
 
 static void describe_melspec(const op_row *r, op_case *c)
 {
-    c->attr.melspec = (spk_melspec_attr){
-        .n_fft = r->x, .win_length = r->y, .hop_length = r->z, .n_mels = r->c, .log = r->flag, .mean_norm = r->flag};
-    const int64_t even = r->x / 2 * 2;
+    spk_melspec_attr *attr = &c->attr.melspec;
+    *attr = melspec_kinds[r->o];
+    attr->n_fft = r->x;
+    attr->win_length = r->y;
+    attr->hop_length = r->z;
+    attr->n_mels = r->c;
+    attr->log = attr->mean_norm = r->flag;
     c->in[0] = (case_tensor){
         .there = true, .n = r->n, .w = r->t, .c = 1, .gap = r->gap, .lo = -1, .hi = 1, .has_len = r->ragged};
     if (!r->sparse) {
@@ -62,9 +76,11 @@ static void describe_melspec(const op_row *r, op_case *c)
     c->in[2] = parameter(1, r->y, 0.1, 1);
     c->in[3] = parameter(r->x / 2 + 1, r->c, 0, 1);
     c->in[3].fill = fill_bands;
-    for (int i = 1; i < 4; i++)
+    if (attr->n_ceps > 0) c->in[4] = parameter(r->c, attr->n_ceps, -0.5, 0.5);
+    for (int i = 1; i < 5; i++)
         c->in[i].has_grad = false;
-    c->out[0] = activation(r, r->n, 1 + (r->t + even - r->x) / r->z, r->c);
+    const int64_t width = attr->n_ceps > 0 ? attr->n_ceps : r->c + (attr->energy != SPK_ENERGY_NONE);
+    c->out[0] = activation(r, r->n, spk_melspec_frames(attr, r->t), width);
     c->out[0].has_grad = false;
     c->tol_f32 = r->flag ? 2e-5 : 5e-6; /* the logarithm of a weak band is as exact as its power */
     for (int64_t n = 0; n < r->n && r->ragged; n++)
@@ -78,6 +94,18 @@ static const op_row rows_melspec[] = {
     {"log, no filter", .n = 3, .t = 400, .c = 13, .x = 64, .y = 50, .z = 20, .sparse = true, .flag = true},
     {"ragged", .n = 3, .t = 410, .c = 13, .x = 64, .y = 50, .z = 20, .ragged = true, .flag = true},
     {"as used", .n = 2, .t = 6000, .c = 80, .x = 512, .y = 400, .z = 160, .flag = true},
+    {"zeros outside, decibels", .n = 2, .t = 410, .c = 13, .x = 50, .y = 50, .z = 20, .o = 1, .flag = true},
+    {"zeros outside, ragged", .n = 3, .t = 410, .c = 13, .x = 50, .y = 30, .z = 20, .o = 1, .ragged = true},
+    {"inside, magnitude", .n = 2, .t = 200, .c = 9, .x = 36, .y = 30, .z = 11, .o = 2, .sparse = true},
+    {"inside, one frame", .n = 2, .t = 36, .c = 9, .x = 36, .y = 30, .z = 11, .o = 2},
+    {"snip, dither", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 3, .sparse = true, .flag = true},
+    {"snip, ragged", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 3, .sparse = true, .ragged = true},
+    {"snip, as used", .n = 2, .t = 6000, .c = 80, .x = 512, .y = 400, .z = 160, .o = 3, .sparse = true, .flag = true},
+    {"repeat, energy", .n = 2, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 4, .sparse = true},
+    {"repeat, ragged", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 4, .ragged = true, .flag = true},
+    {"cepstra", .n = 2, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 5, .sparse = true, .flag = true},
+    {"dither, filter", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 6, .ragged = true, .flag = true},
+    {"dither, odd transform", .n = 2, .t = 111, .c = 7, .x = 33, .y = 21, .z = 10, .o = 6},
     {.name = NULL}};
 
 /* ---- conv1d: x taps, y dilation, z stride, p padding; flag: relu; flag2: dout is masked (q: weight row gap) ---- */

@@ -387,7 +387,12 @@ static void test_features(void **state)
         window[i] = 0.54 - 0.46 * cos(2 * PI * (double)i / WIN);
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         for (spk_dtype dtype = SPK_F32; dtype <= SPK_F64; dtype++) {
-            const spk_melspec_attr attr = {N_FFT, WIN, HOP, MELS, rows[r].log, rows[r].norm};
+            const spk_melspec_attr attr = {.n_fft = N_FFT,
+                                           .win_length = WIN,
+                                           .hop_length = HOP,
+                                           .n_mels = MELS,
+                                           .log = rows[r].log,
+                                           .mean_norm = rows[r].norm};
             const call c = {SPK_OP_MELSPEC,
                             &attr,
                             {{x, NULL, 2, SAMPLES, 1, NULL, NULL},
@@ -430,7 +435,8 @@ static void test_features_of_lengths(void **state)
     make_filters(fb);
     for (int64_t i = 0; i < WIN; i++)
         window[i] = 0.5 - 0.5 * cos(2 * PI * (double)i / WIN);
-    const spk_melspec_attr attr = {N_FFT, WIN, HOP, MELS, true, true};
+    const spk_melspec_attr attr = {
+        .n_fft = N_FFT, .win_length = WIN, .hop_length = HOP, .n_mels = MELS, .log = true, .mean_norm = true};
     for (spk_dtype dtype = SPK_F32; dtype <= SPK_F64; dtype++) {
         call c = {SPK_OP_MELSPEC,
                   &attr,
