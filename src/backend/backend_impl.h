@@ -103,8 +103,8 @@ typedef enum spk_op {
  *
  * Besides dout and save, backward passes read these values and no others (all must still be there then):
  * conv1d, conv2d in 0, in 1, and out 0 when relu && !dy_masked; batch_norm in 0, in 1, and out 0 when relu; act out 0,
- * and in 0 for swish; add out 0 when relu; copy, time_mean, dropout, choose, max_pool (it saves), freq_mean, fold, mask,
- * pad_time, feature_norm none; scale_add in 0, in 1; row_bias out 0 unless linear; time_stats in 0, out 0; attn_stats
+ * or in 0 alone for swish; add out 0 when relu; copy, time_mean, dropout, choose, max_pool (it saves), freq_mean, fold,
+ * mask, pad_time, feature_norm none; scale_add in 0, in 1; row_bias out 0 unless linear; time_stats in 0, out 0; attn_stats
  * in 0, in 1, out 0; aam_softmax, margin_softmax, proto_loss all inputs; depthwise in 0, in 1; simam in 0; sinc all
  * inputs (all are caller's or parameters); afms in 0, 1, 2; layer_norm in 0, 1; attention all inputs and out 0; glu in
  * 0; pos_add in 1; sk_mix all inputs; segment_mean none; segment_scale in 0, 1; mvn in 0, out 0; layer_sum in 0, 1.
@@ -304,9 +304,9 @@ typedef struct spk_layer_norm_attr {
 
 typedef enum spk_attention_kind { SPK_ATTN_PLAIN, SPK_ATTN_RELATIVE, SPK_ATTN_LEGACY } spk_attention_kind;
 /* attention: in 0 q, 1 k, 2 v (N,1,T,C), each heads x C/heads; relative kinds: 3 p (1,1,P,C) the projected positions,
- * 4 u (heads, C/heads), 5 v bias. RELATIVE: P = 2T-1, row m is position T-1-m; LEGACY: P = T (specification 4.7.4).
- * out 0 (N,1,T,C): heads next to each other. Keys past an item's length (of in 0) get no weight. `stream`: of the
- * dropout on probabilities (train only; p = 0: none). */
+ * 4 u (heads, C/heads), 5 v bias. RELATIVE: P = 2T-1, row m is position T-1-m; LEGACY: P = T, counted from each
+ * item's own length (specification 4.7.4). out 0 (N,1,T,C): heads next to each other. Keys past an item's length (of
+ * in 0) get no weight, rows past it are zero. `stream`: of the dropout on probabilities (train only; p = 0: none). */
 typedef struct spk_attention_attr {
     int64_t heads;
     spk_attention_kind kind;
@@ -316,7 +316,8 @@ typedef struct spk_attention_attr {
 } spk_attention_attr;
 
 /* glu: in 0 x (N,1,T,2C); out 0 (N,1,T,C): first half times the sigmoid of the second. */
-/* pos_add: in 0 x (N,1,T,C), 1 table (1,1,T,C) or absent, 2 alpha (1) or absent (1): out 0 = scale x + alpha table. */
+/* pos_add: in 0 x (N,1,T,C), 1 table (1,1,T,C) or absent, 2 alpha (1) or absent (1): out 0 = scale x + alpha table.
+ * The table is a constant. */
 typedef struct spk_pos_add_attr {
     double scale;
 } spk_pos_add_attr;

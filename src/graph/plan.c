@@ -236,6 +236,7 @@ static bool bwd_output(const spk_node *node)
     case SPK_OP_ROW_BIAS:
         return node->attr.row_bias.act != SPK_LINEAR;
     case SPK_OP_ACT:
+        return node->attr.act.act != SPK_SWISH;
     case SPK_OP_TIME_STATS:
     case SPK_OP_ATTN_STATS:
     case SPK_OP_ATTENTION:

@@ -188,11 +188,11 @@ static void describe_act(const op_row *r, op_case *c)
 {
     c->attr.act.act = (spk_act)r->x;
     c->in[0] = activation(r, r->n, r->t, r->c);
-    c->in[0].read_bwd = r->x == SPK_SWISH;
+    c->in[0].read_bwd = c->attr.act.act == SPK_SWISH;
     c->in[0].lo *= r->p > 0 ? r->p : 1;
     c->in[0].hi *= r->p > 0 ? r->p : 1;
     c->out[0] = activation(r, r->n, r->t, r->c);
-    c->out[0].read_bwd = true;
+    c->out[0].read_bwd = c->attr.act.act != SPK_SWISH;
     c->tol_f32 = 2e-6;
 }
 

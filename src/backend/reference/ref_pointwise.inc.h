@@ -25,8 +25,8 @@ static double act_value(spk_act act, double x)
     }
 }
 
-/* The slope at the result y; x is looked at by swish alone, and may be NULL otherwise. */
-static double act_slope(spk_act act, double y, const SPK_REAL *x)
+/* The slope at the result y; for swish at the argument y. */
+static double act_slope(spk_act act, double y)
 {
     double s;
     switch (act) {
@@ -35,8 +35,8 @@ static double act_slope(spk_act act, double y, const SPK_REAL *x)
     case SPK_TANH:
         return 1 - y * y;
     case SPK_SWISH:
-        s = 1 / (1 + exp(-(double)*x));
-        return s * (1 + (double)*x * (1 - s));
+        s = 1 / (1 + exp(-y));
+        return s * (1 + y * (1 - s));
     case SPK_HARDTANH:
         return y > -1 && y < 1;
     case SPK_SELU:
@@ -60,14 +60,12 @@ static void act_fwd(const spk_kargs *a)
 static void act_bwd(const spk_kargs *a)
 {
     const spk_act_attr *attr = a->attr;
-    const bool reads_x = attr->act == SPK_SWISH;
+    const spk_view *at = attr->act == SPK_SWISH ? &a->in[0] : &a->out[0];
     if (!a->din[0].p) return;
-    for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
-        for (int64_t c = 0; c < a->out[0].c; c++) {
-            const double dy = (double)row(&a->dout[0], r)[c];
-            const double s =
-                act_slope(attr->act, (double)row(&a->out[0], r)[c], reads_x ? row(&a->in[0], r) + c : NULL);
-            put(row(&a->din[0], r) + c, s != 0 ? dy * s : 0, a->add[0]);
+    for (int64_t r = 0; r < spk_rows(at); r++) {
+        for (int64_t c = 0; c < at->c; c++) {
+            const double dy = (double)row(&a->dout[0], r)[c], slope = act_slope(attr->act, (double)row(at, r)[c]);
+            put(row(&a->din[0], r) + c, slope != 0 ? dy * slope : 0, a->add[0]);
         }
     }
 }

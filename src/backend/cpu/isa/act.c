@@ -26,7 +26,7 @@ SPK_INLINE float value_of(spk_act act, float x)
     }
 }
 
-/* dy times the slope where x became y. */
+/* dy times the slope where x became y; swish looks at x alone, the others at y alone. */
 SPK_INLINE float gradient_of(spk_act act, float x, float y, float dy)
 {
     switch (act) {
@@ -35,8 +35,8 @@ SPK_INLINE float gradient_of(spk_act act, float x, float y, float dy)
     case SPK_TANH:
         return dy * (1 - y * y);
     case SPK_SWISH:
-        x = 1 / (1 + spk__expf(-x)); /* y (1 - s) is x s (1 - s) */
-        return dy * (x + y * (1 - x));
+        y = 1 / (1 + spk__expf(-x)); /* the gate */
+        return dy * y * (1 + x * (1 - y));
     case SPK_HARDTANH:
         return y > -1 && y < 1 ? dy : 0;
     case SPK_SELU:
@@ -67,12 +67,11 @@ SPK_INLINE void bwd_rows(const spk_kargs *a, spk_act act, int mode)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *y = spk__row(&a->out[0], r), *dy = spk__row(&a->dout[0], r);
-        const float *x = act == SPK_SWISH ? spk__row(&a->in[0], r) : y; /* nothing else may read it */
+        const float *y = spk__row(act == SPK_SWISH ? &a->in[0] : &a->out[0], r), *dy = spk__row(&a->dout[0], r);
         float *dx = spk__row(&a->din[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, gradient_of(act, x[c], y[c], dy[c]), mode);
+            spk__store(dx + c, gradient_of(act, y[c], y[c], dy[c]), mode);
     }
 }
 
