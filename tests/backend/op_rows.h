@@ -142,18 +142,21 @@ static const op_row rows_conv1d[] = {
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
     {.name = NULL}};
 
-/* ---- batch_norm: flag: train; flag2: gradient masked by x ---- */
+/* ---- batch_norm: flag: train; flag2: gradient masked by x; x: ReLU; ragged: without gamma and beta ---- */
 
 static void describe_batch_norm(const op_row *r, op_case *c)
 {
-    c->attr.batch_norm = (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = r->flag, .mask_dx = r->flag2};
+    c->attr.batch_norm = (spk_batch_norm_attr){
+        .eps = 1e-5, .momentum = 0.1, .train = r->flag, .mask_dx = r->flag2, .relu = r->x != 0};
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[0].lo += r->p; /* far from zero: what cancels must cancel well */
     c->in[0].hi += r->p;
     c->in[0].read_bwd = true;
-    c->in[1] = parameter(1, r->c, 0.5, 1.5);
-    c->in[1].read_bwd = true;
-    c->in[2] = parameter(1, r->c, -0.5, 0.5);
+    if (!r->ragged) {
+        c->in[1] = parameter(1, r->c, 0.5, 1.5);
+        c->in[1].read_bwd = true;
+        c->in[2] = parameter(1, r->c, -0.5, 0.5);
+    }
     for (int i = 3; i < 5; i++) {
         c->in[i] = parameter(1, r->c, i == 3 ? -0.3 : 0.5, i == 3 ? 0.3 : 1.5);
         c->in[i].has_grad = false;
@@ -163,6 +166,7 @@ static void describe_batch_norm(const op_row *r, op_case *c)
         c->in[5] = (case_tensor){
             .there = true, .n = 1, .w = 1, .c = 1, .is_int = true, .below = 5, .is_param = true, .is_state = true};
     c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].read_bwd = r->x != 0;
     c->mask_in0 = r->flag2;
     c->tol_f32 = r->q > 0 ? r->q : 5e-6 * (1 + 2 * fabs(r->p));
 }
@@ -179,6 +183,16 @@ static const op_row rows_batch_norm[] = {
     {"one row, running", .n = 1, .t = 1, .c = 5},
     {"running", .n = 2, .t = 7, .c = 12, .gap = 4},
     {"running, masked", .n = 2, .t = 7, .c = 12, .flag2 = true},
+    {"relu", .n = 3, .t = 9, .c = 17, .flag = true, .x = 1},
+    {"relu slice", .n = 3, .t = 9, .c = 17, .gap = 3, .flag = true, .x = 1},
+    {"relu behind relu", .n = 3, .t = 9, .c = 17, .flag = true, .flag2 = true, .x = 1},
+    {"running, relu", .n = 3, .t = 5, .c = 17, .x = 1},
+    {"plain", .n = 2, .t = 9, .c = 33, .flag = true, .ragged = true},
+    {"plain, relu", .n = 2, .t = 9, .c = 33, .flag = true, .x = 1, .ragged = true},
+    {"running, plain", .n = 2, .t = 9, .c = 33, .ragged = true},
+    {"few channels", .n = 3, .t = 701, .c = 5, .flag = true, .x = 1, .p = 1},
+    {"one channel", .n = 3, .t = 1501, .c = 1, .flag = true, .p = 2},
+    {"wider than a chunk", .n = 2, .t = 5, .c = 700, .flag = true, .x = 1},
     {"larger", .n = 3, .t = 101, .c = 72, .flag = true, .flag2 = true},
     {.name = NULL}};
 
@@ -216,12 +230,15 @@ static const op_row rows_act[] = {{"relu, one", .n = 1, .t = 1, .c = 1},
                                   {"linear slice", .n = 3, .t = 5, .c = 37, .gap = 2, .x = SPK_LINEAR},
                                   {.name = NULL}};
 
+/* x: ReLU; p: factor (0: 1) */
 static void describe_add(const op_row *r, op_case *c)
 {
+    c->attr.add = (spk_add_attr){.factor = r->p > 0 ? r->p : 1, .relu = r->x != 0};
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[1] = activation(r, r->n, r->t, r->c);
     c->in[1].gap = 0; /* views of different widths */
     c->out[0] = activation(r, r->n, r->t, r->c);
+    c->out[0].read_bwd = r->x != 0;
     c->tol_f32 = 1e-6;
 }
 
@@ -236,6 +253,10 @@ static void describe_copy(const op_row *r, op_case *c)
 static const op_row rows_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                   {"odd", .n = 3, .t = 5, .c = 37},
                                   {"slices", .n = 3, .t = 5, .c = 37, .gap = 5},
+                                  {"factor", .n = 3, .t = 5, .c = 37, .p = 0.5},
+                                  {"relu", .n = 3, .t = 5, .c = 37, .x = 1},
+                                  {"relu slices, factor", .n = 3, .t = 5, .c = 37, .gap = 5, .x = 1, .p = 2},
+                                  {"relu, few channels", .n = 3, .t = 333, .c = 3, .x = 1},
                                   {"larger", .n = 3, .t = 101, .c = 72, .gap = 72},
                                   {.name = NULL}};
 #define rows_copy rows_add

@@ -87,6 +87,34 @@ SPK_INLINE int64_t spk__n_frames(const spk_view *v)
     return v->h * v->w;
 }
 
+/* The rows of dense views of few channels are taken together as wider rows, so that inner loops are long: `rows` rows of
+ * `width` elements, the last of `last`; a multiple of the channels each. Views with a stride keep their rows. */
+typedef struct spk_span {
+    int64_t rows, width, last;
+    bool dense;
+} spk_span;
+
+SPK_INLINE spk_span spk__span(int64_t rows, int64_t c, bool dense)
+{
+    const int64_t k = dense && c < SPK_CHUNK ? SPK_CHUNK / c : 1, n = (rows + k - 1) / k;
+    return (spk_span){n, k * c, (rows - (n - 1) * k) * c, dense};
+}
+
+SPK_INLINE bool spk__dense(const spk_view *v)
+{
+    return !v->p || v->ld == v->c;
+}
+
+SPK_INLINE float *spk__wide(const spk_view *v, const spk_span *s, int64_t r)
+{
+    return (float *)v->p + r * (s->dense ? s->width : v->ld);
+}
+
+SPK_INLINE int64_t spk__width(const spk_span *s, int64_t r)
+{
+    return r == s->rows - 1 ? s->last : s->width;
+}
+
 /* Valid frames of item n. */
 SPK_INLINE int64_t spk__n_valid(const spk_view *v, int64_t n)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch_norm: y = gamma (x - mean) / sqrt(var + eps) + beta. Saves mean and 1 / sqrt(var + eps) as doubles (2C). */
+/* batch_norm: y = [relu](gamma (x - mean) / sqrt(var + eps) + beta). Saves mean and 1 / sqrt(var + eps) as doubles (2C). */
 
 static size_t batch_norm_save(const spk_geom *g)
 {
@@ -32,11 +32,16 @@ static void batch_norm_update(const spk_kargs *a, int64_t c, double mean, double
     *rv = (SPK_REAL)((1 - m) * (double)*rv + m * var * rows / (rows - 1));
 }
 
+/* Element c of a parameter, or what its absence stands for. */
+static double or_else(const spk_view *v, int64_t c, double otherwise)
+{
+    return v->p ? (double)dense(v)[c] : otherwise;
+}
+
 static void batch_norm_fwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
-    const SPK_REAL *gamma = dense(&a->in[1]), *beta = dense(&a->in[2]);
     double *save = a->save;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t c = 0; c < x->c; c++) {
@@ -48,10 +53,11 @@ static void batch_norm_fwd(const spk_kargs *a)
             mean = (double)dense(&a->in[3])[c];
             var = (double)dense(&a->in[4])[c];
         }
-        const double inv = 1 / sqrt(var + attr->eps);
-        for (int64_t r = 0; r < spk_rows(x); r++)
-            row(&a->out[0], r)[c] =
-                (SPK_REAL)(((double)row(x, r)[c] - mean) * inv * (double)gamma[c] + (double)beta[c]);
+        const double inv = 1 / sqrt(var + attr->eps), gamma = or_else(&a->in[1], c, 1), beta = or_else(&a->in[2], c, 0);
+        for (int64_t r = 0; r < spk_rows(x); r++) {
+            const double y = ((double)row(x, r)[c] - mean) * inv * gamma + beta;
+            row(&a->out[0], r)[c] = (SPK_REAL)(attr->relu && y < 0 ? 0 : y);
+        }
         if (save) {
             save[c] = mean;
             save[x->c + c] = inv;
@@ -60,19 +66,27 @@ static void batch_norm_fwd(const spk_kargs *a)
     if (attr->train && a->in[5].p) ++*(int64_t *)a->in[5].p;
 }
 
+/* dy of row r, zero where the ReLU was. */
+static double batch_norm_dy(const spk_kargs *a, int64_t r, int64_t c)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    return attr->relu && row(&a->out[0], r)[c] <= 0 ? 0 : (double)row(&a->dout[0], r)[c];
+}
+
 static void batch_norm_bwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
-    const spk_view *x = &a->in[0], *dy = &a->dout[0];
+    const spk_view *x = &a->in[0];
     const int64_t rows = spk_rows(x);
     const double *save = a->save;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t c = 0; c < x->c; c++) {
-        const double mean = save[c], inv = save[x->c + c], gamma = (double)dense(&a->in[1])[c];
+        const double mean = save[c], inv = save[x->c + c], gamma = or_else(&a->in[1], c, 1);
         double dbeta = 0, dgamma = 0;
         for (int64_t r = 0; r < rows; r++) {
-            dbeta += (double)row(dy, r)[c];
-            dgamma += (double)row(dy, r)[c] * ((double)row(x, r)[c] - mean) * inv;
+            const double d = batch_norm_dy(a, r, c);
+            dbeta += d;
+            dgamma += d * ((double)row(x, r)[c] - mean) * inv;
         }
         if (a->din[1].p) put(dense(&a->din[1]) + c, dgamma, true);
         if (a->din[2].p) put(dense(&a->din[2]) + c, dbeta, true);
@@ -80,7 +94,7 @@ static void batch_norm_bwd(const spk_kargs *a)
         const double m1 = attr->train ? dbeta / (double)rows : 0, m2 = attr->train ? dgamma / (double)rows : 0;
         for (int64_t r = 0; r < rows; r++) {
             const double v = (double)row(x, r)[c];
-            const double d = gamma * inv * ((double)row(dy, r)[c] - m1 - (v - mean) * inv * m2);
+            const double d = gamma * inv * (batch_norm_dy(a, r, c) - m1 - (v - mean) * inv * m2);
             put(row(&a->din[0], r) + c, attr->mask_dx && v <= 0 ? 0 : d, a->add[0]);
         }
     }

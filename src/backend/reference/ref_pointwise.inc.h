@@ -79,17 +79,30 @@ static void pass_gradient(const spk_kargs *a, int i)
             put(row(&a->din[i], r) + c, (double)row(&a->dout[0], r)[c], a->add[i]);
 }
 
+/* y = [relu](a + factor b) */
 static void add_fwd(const spk_kargs *a)
 {
-    for (int64_t r = 0; r < spk_rows(&a->out[0]); r++)
-        for (int64_t c = 0; c < a->out[0].c; c++)
-            row(&a->out[0], r)[c] = row(&a->in[0], r)[c] + row(&a->in[1], r)[c];
+    const spk_add_attr *attr = a->attr;
+    for (int64_t r = 0; r < spk_rows(&a->out[0]); r++) {
+        for (int64_t c = 0; c < a->out[0].c; c++) {
+            const double y = (double)row(&a->in[0], r)[c] + attr->factor * (double)row(&a->in[1], r)[c];
+            row(&a->out[0], r)[c] = (SPK_REAL)(attr->relu && y < 0 ? 0 : y);
+        }
+    }
 }
 
 static void add_bwd(const spk_kargs *a)
 {
-    pass_gradient(a, 0);
-    pass_gradient(a, 1);
+    const spk_add_attr *attr = a->attr;
+    for (int i = 0; i < 2; i++) {
+        const double factor = i ? attr->factor : 1;
+        for (int64_t r = 0; r < spk_rows(&a->dout[0]) && a->din[i].p; r++) {
+            for (int64_t c = 0; c < a->dout[0].c; c++) {
+                const bool zero = attr->relu && row(&a->out[0], r)[c] <= 0;
+                put(row(&a->din[i], r) + c, zero ? 0 : factor * (double)row(&a->dout[0], r)[c], a->add[i]);
+            }
+        }
+    }
 }
 
 static void copy_fwd(const spk_kargs *a)

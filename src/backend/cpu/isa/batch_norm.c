@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * batch_norm in two passes each way: sums over the rows, then the rows. The second pass walks backwards, as what the
- * first one read last may still be in a cache. Saves mean and 1 / sqrt(var + eps) (2C floats).
- * Scratch: for each thread 2C sums in double; then 4C floats of coefficients.
+ * first one read last may still be in a cache. Rows of few channels are taken several at once (spk_span): columns of one
+ * channel are summed apart and then together. With ReLU the backward pass finds the sign of the result again from x, which
+ * it reads anyway.
+ * Saves mean, 1 / sqrt(var + eps), the slope and beta (4C floats).
+ * Scratch: for each thread 2 sums of each column in double; then 5 floats of each column.
  */
 #include "backend/cpu/isa_impl.h"
 
@@ -10,122 +13,152 @@
 #include <omp.h>
 #include <string.h>
 
-enum { GROUP = 8 };
+enum { GROUP = 8, N_COEFS = 5 };
 
 typedef struct coefs {
-    float *a, *b, *c, *d; /* by channel */
+    float *a, *b, *c, *d, *e; /* by column */
 } coefs;
 
 static size_t save_bytes(const spk_geom *g)
 {
-    return (size_t)g->in[0].c * 2 * sizeof(float);
+    return (size_t)g->in[0].c * 4 * sizeof(float);
+}
+
+/* Columns of the widest rows that a call may use. */
+static int64_t most_columns(int64_t n_c)
+{
+    return n_c > SPK_CHUNK ? n_c : SPK_CHUNK;
 }
 
 static size_t scratch_bytes(const spk_geom *g, const void *state)
 {
     (void)state;
-    return (size_t)g->in[0].c * ((size_t)g->n_threads * 2 * sizeof(double) + 4 * sizeof(float));
+    return (size_t)most_columns(g->in[0].c) * ((size_t)g->n_threads * 2 * sizeof(double) + N_COEFS * sizeof(float));
 }
 
 static double *sums_of(const spk_kargs *a, int thread)
 {
-    return (double *)a->scratch + 2 * a->in[0].c * thread;
+    return (double *)a->scratch + 2 * most_columns(a->in[0].c) * thread;
 }
 
 static coefs coefs_of(const spk_kargs *a)
 {
-    const int64_t n_c = a->in[0].c;
+    const int64_t n = most_columns(a->in[0].c);
     float *p = (float *)(void *)sums_of(a, a->ctx->n_threads);
-    return (coefs){p, p + n_c, p + 2 * n_c, p + 3 * n_c};
+    return (coefs){p, p + n, p + 2 * n, p + 3 * n, p + 4 * n};
 }
 
-/* sum_c += dy, product_c += dy (x - mean) */
-SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int64_t dy_ld, int rows, int64_t n_c,
-                             const float *mean, double *sum, double *product)
+/* Repeat the first n_c columns over the width. */
+static void repeat(float *p, int64_t n_c, int64_t width)
 {
+    for (int64_t i = n_c; i < width; i++)
+        p[i] = p[i - n_c];
+}
+
+/* sum_c += dy, product_c += dy (x - mean); with `relu` where (x - mean) b + c > 0 */
+SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int64_t dy_ld, int rows, int64_t n_c,
+                             const coefs *k, bool relu, double *sum, double *product)
+{
+    const float *mean = k->a, *b = k->b, *beta = k->c;
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
         float s = 0, p = 0;
         for (int i = 0; i < rows; i++) {
-            const float d = dy[i * dy_ld + c];
+            const float v = x[i * x_ld + c] - mean[c];
+            const float d = relu && !(v * b[c] + beta[c] > 0) ? 0 : dy[i * dy_ld + c];
             s += d;
-            p += d * (x[i * x_ld + c] - mean[c]);
+            p += d * v;
         }
         sum[c] += (double)s;
         product[c] += (double)p;
     }
 }
 
-/* This thread's part of the sums over all rows: moments around `shift`, or products with dy. */
-static void reduce(const spk_kargs *a, const float *shift, const spk_view *dy, int64_t begin, int64_t end)
+/* ---- forward ---- */
+
+/* This thread's part of the moments around the shift in k.a. */
+static void reduce_forward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end)
 {
     const spk_view *x = &a->in[0];
-    double *sum = sums_of(a, omp_get_thread_num()), *other = sum + x->c;
-    memset(sum, 0, (size_t)x->c * 2 * sizeof(double));
+    const int64_t ld = w->dense ? w->width : x->ld;
+    double *sum = sums_of(a, omp_get_thread_num()), *square = sum + w->width;
+    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
     for (int64_t r = begin; r < end;) {
-        const bool whole = r + GROUP <= end;
-        if (dy && whole)
-            add_products(spk__row(x, r), x->ld, spk__row(dy, r), dy->ld, GROUP, x->c, shift, sum, other);
-        else if (dy)
-            add_products(spk__row(x, r), x->ld, spk__row(dy, r), dy->ld, 1, x->c, shift, sum, other);
-        else if (whole)
-            spk__add_moments(spk__row(x, r), x->ld, GROUP, x->c, shift, sum, other);
+        const bool whole = r + GROUP <= end && r + GROUP < w->rows;
+        if (whole)
+            spk__add_moments(spk__wide(x, w, r), ld, GROUP, w->width, k.a, sum, square);
         else
-            spk__add_moments(spk__row(x, r), x->ld, 1, x->c, shift, sum, other);
+            spk__add_moments(spk__wide(x, w, r), ld, 1, spk__width(w, r), k.a, sum, square);
         r += whole ? GROUP : 1;
     }
 }
 
-/* Sum i (0 or 1) of channel c over the threads of this parallel region, in their order. */
-static double total(const spk_kargs *a, int i, int64_t c)
+/* Sum i (0 or 1) of channel c over its columns and the threads of this parallel region, in their order. */
+static double total(const spk_kargs *a, const spk_span *w, int i, int64_t c)
 {
     double sum = 0;
     for (int thread = 0; thread < omp_get_num_threads(); thread++)
-        sum += sums_of(a, thread)[i * a->in[0].c + c];
+        for (int64_t column = c; column < w->width; column += a->in[0].c)
+            sum += sums_of(a, thread)[i * w->width + column];
     return sum;
 }
 
-/* y = (x - a) b + c, and the running statistics. */
-static void finish_forward(const spk_kargs *a, coefs k)
+/* Mean and variance of channel c of the batch, and the running statistics. */
+static void finish_moments(const spk_kargs *a, const spk_span *w, double shift, int64_t c, double *mean, double *var)
+{
+    const double m = ((const spk_batch_norm_attr *)a->attr)->momentum, rows = (double)spk_rows(&a->in[0]);
+    float *rm = a->in[3].p, *rv = a->in[4].p;
+    const double off = total(a, w, 0, c) / rows, square = total(a, w, 1, c);
+    *mean = shift + off;
+    *var = fmax(square / rows - off * off, 0);
+    if (!isfinite(*mean) || !isfinite(square)) return; /* a batch that is not finite changes nothing */
+    rm[c] = (float)((1 - m) * (double)rm[c] + m * *mean);
+    rv[c] = (float)((1 - m) * (double)rv[c] + m * *var * rows / (rows - 1));
+}
+
+/* y = (x - a) b + c */
+static void finish_forward(const spk_kargs *a, const spk_span *w, coefs k)
 {
     const spk_batch_norm_attr *attr = a->attr;
-    const float *gamma = a->in[1].p, *beta = a->in[2].p, *shift = spk__row(&a->in[0], 0);
-    float *rm = a->in[3].p, *rv = a->in[4].p, *save = a->save;
-    const double rows = (double)spk_rows(&a->in[0]), m = attr->momentum;
-    for (int64_t c = 0; c < a->in[0].c; c++) {
+    const int64_t n_c = a->in[0].c;
+    const float *gamma = a->in[1].p, *beta = a->in[2].p;
+    float *save = a->save;
+    for (int64_t c = 0; c < n_c; c++) {
         double mean, var;
         if (attr->train) {
-            const double off = total(a, 0, c) / rows;
-            mean = (double)shift[c] + off;
-            var = fmax(total(a, 1, c) / rows - off * off, 0);
-            if (isfinite(mean) && isfinite(total(a, 1, c))) { /* a batch that is not finite changes nothing */
-                rm[c] = (float)((1 - m) * (double)rm[c] + m * mean);
-                rv[c] = (float)((1 - m) * (double)rv[c] + m * var * rows / (rows - 1));
-            }
+            finish_moments(a, w, (double)k.a[c], c, &mean, &var);
         } else {
-            mean = (double)rm[c];
-            var = (double)rv[c];
+            mean = (double)((const float *)a->in[3].p)[c];
+            var = (double)((const float *)a->in[4].p)[c];
         }
         const double inv = 1 / sqrt(var + attr->eps);
         k.a[c] = (float)mean;
-        k.b[c] = (float)((double)gamma[c] * inv);
-        k.c[c] = beta[c];
+        k.b[c] = (float)((gamma ? (double)gamma[c] : 1) * inv);
+        k.c[c] = beta ? beta[c] : 0;
         if (save) {
             save[c] = (float)mean;
-            save[a->in[0].c + c] = (float)inv;
+            save[n_c + c] = (float)inv;
+            save[2 * n_c + c] = k.b[c];
+            save[3 * n_c + c] = k.c[c];
         }
     }
+    repeat(k.a, n_c, w->width);
+    repeat(k.b, n_c, w->width);
+    repeat(k.c, n_c, w->width);
     if (attr->train && a->in[5].p) ++*(int64_t *)a->in[5].p;
 }
 
-static void normalise(const spk_kargs *a, coefs k, int64_t begin, int64_t end)
+SPK_INLINE void normalise(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
 {
     for (int64_t r = end - 1; r >= begin; r--) {
-        const float *x = spk__row(&a->in[0], r);
-        float *y = spk__row(&a->out[0], r);
+        const float *x = spk__wide(&a->in[0], w, r);
+        float *y = spk__wide(&a->out[0], w, r);
+        const int64_t n = spk__width(w, r);
 #pragma omp simd
-        for (int64_t c = 0; c < a->in[0].c; c++)
-            y[c] = (x[c] - k.a[c]) * k.b[c] + k.c[c];
+        for (int64_t c = 0; c < n; c++) {
+            const float v = (x[c] - k.a[c]) * k.b[c] + k.c[c];
+            y[c] = relu && v < 0 ? 0 : v;
+        }
     }
 }
 
@@ -133,23 +166,59 @@ static void fwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const coefs k = coefs_of(a);
-    const int64_t rows = spk_rows(&a->in[0]);
+    const int64_t n_c = a->in[0].c;
+    const spk_span w = spk__span(spk_rows(&a->in[0]), n_c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
+    memcpy(k.a, spk__row(&a->in[0], 0), (size_t)n_c * sizeof(float));
+    repeat(k.a, n_c, w.width);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
-        const int64_t begin = spk__row_begin(rows, i, n), end = spk__row_begin(rows, i + 1, n);
-        if (attr->train) reduce(a, spk__row(&a->in[0], 0), NULL, begin, end);
+        const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
+        if (attr->train) reduce_forward(a, &w, k, begin, end);
 #pragma omp barrier
 #pragma omp single
-        finish_forward(a, k);
-        normalise(a, k, begin, end);
+        finish_forward(a, &w, k);
+        if (attr->relu)
+            normalise(a, &w, k, begin, end, true);
+        else
+            normalise(a, &w, k, begin, end, false);
     }
 }
 
 /* ---- backward ---- */
 
-/* dx = a dy + b (x - mean) + c; d is the mean. */
-static void finish_backward(const spk_kargs *a, coefs k)
+/* The coefficients of the forward pass: mean, slope, beta. */
+static void recall(const spk_kargs *a, const spk_span *w, coefs k)
+{
+    const int64_t n_c = a->in[0].c;
+    const float *save = a->save;
+    memcpy(k.a, save, (size_t)n_c * sizeof(float));
+    memcpy(k.b, save + 2 * n_c, (size_t)n_c * sizeof(float));
+    memcpy(k.c, save + 3 * n_c, (size_t)n_c * sizeof(float));
+    repeat(k.a, n_c, w->width);
+    repeat(k.b, n_c, w->width);
+    repeat(k.c, n_c, w->width);
+}
+
+SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
+{
+    const spk_view *x = &a->in[0], *dy = &a->dout[0];
+    const int64_t x_ld = w->dense ? w->width : x->ld, dy_ld = w->dense ? w->width : dy->ld;
+    double *sum = sums_of(a, omp_get_thread_num()), *product = sum + w->width;
+    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
+    for (int64_t r = begin; r < end;) {
+        const bool whole = r + GROUP <= end && r + GROUP < w->rows;
+        const float *xr = spk__wide(x, w, r), *dr = spk__wide(dy, w, r);
+        if (whole)
+            add_products(xr, x_ld, dr, dy_ld, GROUP, w->width, &k, relu, sum, product);
+        else
+            add_products(xr, x_ld, dr, dy_ld, 1, spk__width(w, r), &k, relu, sum, product);
+        r += whole ? GROUP : 1;
+    }
+}
+
+/* dx = b dy + d (x - a) + e */
+static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const int64_t n_c = a->in[0].c;
@@ -157,52 +226,71 @@ static void finish_backward(const spk_kargs *a, coefs k)
     float *dgamma = a->din[1].p, *dbeta = a->din[2].p;
     const double rows = (double)spk_rows(&a->in[0]);
     for (int64_t c = 0; c < n_c; c++) {
-        const double inv = (double)save[n_c + c], sum = total(a, 0, c), product = total(a, 1, c) * inv;
+        const double inv = (double)save[n_c + c], sum = total(a, w, 0, c), product = total(a, w, 1, c) * inv;
         if (dbeta) dbeta[c] = (float)((double)dbeta[c] + sum);
         if (dgamma) dgamma[c] = (float)((double)dgamma[c] + product);
-        const double scale = (double)gamma[c] * inv;
-        k.a[c] = (float)scale;
-        k.b[c] = attr->train ? (float)(-scale * inv * product / rows) : 0;
-        k.c[c] = attr->train ? (float)(-scale * sum / rows) : 0;
-        k.d[c] = save[c];
+        const double scale = (gamma ? (double)gamma[c] : 1) * inv;
+        k.d[c] = attr->train ? (float)(-scale * inv * product / rows) : 0;
+        k.e[c] = attr->train ? (float)(-scale * sum / rows) : 0;
     }
+    repeat(k.d, n_c, w->width);
+    repeat(k.e, n_c, w->width);
 }
 
-SPK_INLINE void write_dx(const spk_kargs *a, coefs k, int64_t begin, int64_t end, int mode, bool mask)
+SPK_INLINE void write_dx(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode,
+                         bool mask, bool relu)
 {
     for (int64_t r = end - 1; r >= begin; r--) {
-        const float *x = spk__row(&a->in[0], r), *dy = spk__row(&a->dout[0], r);
-        float *dx = spk__row(&a->din[0], r);
+        const float *x = spk__wide(&a->in[0], w, r), *dy = spk__wide(&a->dout[0], w, r);
+        float *dx = spk__wide(&a->din[0], w, r);
+        const int64_t n = spk__width(w, r);
 #pragma omp simd
-        for (int64_t c = 0; c < a->in[0].c; c++) {
-            const float d = k.a[c] * dy[c] + (k.b[c] * (x[c] - k.d[c]) + k.c[c]);
+        for (int64_t c = 0; c < n; c++) {
+            const float v = x[c] - k.a[c];
+            const float dz = relu && !(v * k.b[c] + k.c[c] > 0) ? 0 : dy[c];
+            const float d = k.b[c] * dz + (k.d[c] * v + k.e[c]);
             spk__store(dx + c, mask && !(x[c] > 0) ? 0 : d, mode);
         }
     }
+}
+
+/* The kinds apart, so that each has its own loop. */
+SPK_INLINE void write_mode(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    if (attr->mask_dx && attr->relu)
+        write_dx(a, w, k, begin, end, mode, true, true);
+    else if (attr->mask_dx)
+        write_dx(a, w, k, begin, end, mode, true, false);
+    else if (attr->relu)
+        write_dx(a, w, k, begin, end, mode, false, true);
+    else
+        write_dx(a, w, k, begin, end, mode, false, false);
 }
 
 static void bwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const coefs k = coefs_of(a);
-    const int64_t rows = spk_rows(&a->in[0]);
     const int mode = spk__mode(a, 0);
+    const bool dense = spk__dense(&a->in[0]) && spk__dense(&a->dout[0]) && spk__dense(&a->din[0]);
+    const spk_span w = spk__span(spk_rows(&a->in[0]), a->in[0].c, dense);
+    recall(a, &w, k);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
-        const int64_t begin = spk__row_begin(rows, i, n), end = spk__row_begin(rows, i + 1, n);
-        reduce(a, a->save, &a->dout[0], begin, end);
+        const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
+        if (attr->relu)
+            reduce_backward(a, &w, k, begin, end, true);
+        else
+            reduce_backward(a, &w, k, begin, end, false);
 #pragma omp barrier
 #pragma omp single
-        finish_backward(a, k);
-        if (mode == SPK_ADD && attr->mask_dx)
-            write_dx(a, k, begin, end, SPK_ADD, true);
-        else if (mode == SPK_ADD)
-            write_dx(a, k, begin, end, SPK_ADD, false);
-        else if (mode == SPK_WRITE && attr->mask_dx)
-            write_dx(a, k, begin, end, SPK_WRITE, true);
+        finish_backward(a, &w, k);
+        if (mode == SPK_ADD)
+            write_mode(a, &w, k, begin, end, SPK_ADD);
         else if (mode == SPK_WRITE)
-            write_dx(a, k, begin, end, SPK_WRITE, false);
+            write_mode(a, &w, k, begin, end, SPK_WRITE);
     }
 }
 

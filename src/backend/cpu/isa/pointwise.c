@@ -36,52 +36,91 @@ static void copy_bwd(const spk_kargs *a)
     pass_gradient(a, 0);
 }
 
-static void add_fwd(const spk_kargs *a)
-{
-    const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
-#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t r = 0; r < rows; r++) {
-        const float *x0 = spk__row(&a->in[0], r), *x1 = spk__row(&a->in[1], r);
-        float *y = spk__row(&a->out[0], r);
-#pragma omp simd
-        for (int64_t c = 0; c < n_c; c++)
-            y[c] = x0[c] + x1[c];
-    }
-}
+/* ---- add ---- */
 
-/* Both gradients in one pass over dy. */
-SPK_INLINE void add_rows(const spk_kargs *a, int mode0, int mode1)
+SPK_INLINE void sum_rows(const spk_kargs *a, bool relu)
 {
-    const int64_t rows = spk_rows(&a->dout[0]), n_c = a->dout[0].c;
+    const float factor = (float)((const spk_add_attr *)a->attr)->factor;
+    const spk_view *x0 = &a->in[0], *x1 = &a->in[1], *y = &a->out[0];
+    const spk_span w = spk__span(spk_rows(y), y->c, spk__dense(x0) && spk__dense(x1) && spk__dense(y));
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
-    for (int64_t r = 0; r < rows; r++) {
-        const float *dy = spk__row(&a->dout[0], r);
-        float *d0 = spk__row(&a->din[0], r), *d1 = spk__row(&a->din[1], r);
+    for (int64_t r = 0; r < w.rows; r++) {
+        const float *p0 = spk__wide(x0, &w, r), *p1 = spk__wide(x1, &w, r);
+        float *q = spk__wide(y, &w, r);
+        const int64_t n = spk__width(&w, r);
 #pragma omp simd
-        for (int64_t c = 0; c < n_c; c++) {
-            const float d = dy[c];
-            spk__store(d0 + c, d, mode0);
-            spk__store(d1 + c, d, mode1);
+        for (int64_t c = 0; c < n; c++) {
+            const float v = p0[c] + factor * p1[c];
+            q[c] = relu && v < 0 ? 0 : v;
         }
     }
 }
 
+static void add_fwd(const spk_kargs *a)
+{
+    if (((const spk_add_attr *)a->attr)->relu)
+        sum_rows(a, true);
+    else
+        sum_rows(a, false);
+}
+
+/* Both gradients in one pass over dy. */
+SPK_INLINE void share_rows(const spk_kargs *a, int mode0, int mode1, bool relu)
+{
+    const float factor = (float)((const spk_add_attr *)a->attr)->factor;
+    const spk_view *dy = &a->dout[0], *d0 = &a->din[0], *d1 = &a->din[1], *y = &a->out[0];
+    const bool dense = spk__dense(dy) && (!relu || spk__dense(y)) && (mode0 == SPK_SKIP || spk__dense(d0)) &&
+                       (mode1 == SPK_SKIP || spk__dense(d1));
+    const spk_span w = spk__span(spk_rows(dy), dy->c, dense);
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t r = 0; r < w.rows; r++) {
+        const float *p = spk__wide(dy, &w, r), *v = relu ? spk__wide(y, &w, r) : p;
+        float *q0 = mode0 != SPK_SKIP ? spk__wide(d0, &w, r) : NULL;
+        float *q1 = mode1 != SPK_SKIP ? spk__wide(d1, &w, r) : NULL;
+        const int64_t n = spk__width(&w, r);
+#pragma omp simd
+        for (int64_t c = 0; c < n; c++) {
+            const float d = relu && !(v[c] > 0) ? 0 : p[c];
+            spk__store(q0 + c, d, mode0);
+            spk__store(q1 + c, factor * d, mode1);
+        }
+    }
+}
+
+/* The modes apart, so that each has its own loop. */
+SPK_INLINE void share(const spk_kargs *a, int mode0, int mode1, bool relu)
+{
+    if (mode0 == SPK_SKIP && mode1 == SPK_WRITE)
+        share_rows(a, SPK_SKIP, SPK_WRITE, relu);
+    else if (mode0 == SPK_SKIP && mode1 == SPK_ADD)
+        share_rows(a, SPK_SKIP, SPK_ADD, relu);
+    else if (mode0 == SPK_WRITE && mode1 == SPK_SKIP)
+        share_rows(a, SPK_WRITE, SPK_SKIP, relu);
+    else if (mode0 == SPK_WRITE && mode1 == SPK_WRITE)
+        share_rows(a, SPK_WRITE, SPK_WRITE, relu);
+    else if (mode0 == SPK_WRITE && mode1 == SPK_ADD)
+        share_rows(a, SPK_WRITE, SPK_ADD, relu);
+    else if (mode0 == SPK_ADD && mode1 == SPK_SKIP)
+        share_rows(a, SPK_ADD, SPK_SKIP, relu);
+    else if (mode0 == SPK_ADD && mode1 == SPK_WRITE)
+        share_rows(a, SPK_ADD, SPK_WRITE, relu);
+    else if (mode0 == SPK_ADD && mode1 == SPK_ADD)
+        share_rows(a, SPK_ADD, SPK_ADD, relu);
+}
+
 static void add_bwd(const spk_kargs *a)
 {
+    const bool relu = ((const spk_add_attr *)a->attr)->relu;
+    const bool one = a->din[0].p == a->din[1].p; /* x + x: one buffer gets both, one after the other */
     const int mode0 = spk__mode(a, 0), mode1 = spk__mode(a, 1);
-    /* One buffer may be the gradient of both (x + x): then one after the other. */
-    if (mode0 == SPK_SKIP || mode1 == SPK_SKIP || a->din[0].p == a->din[1].p) {
-        pass_gradient(a, 0);
-        pass_gradient(a, 1);
-    } else if (mode0 == SPK_WRITE && mode1 == SPK_WRITE) {
-        add_rows(a, SPK_WRITE, SPK_WRITE);
-    } else if (mode0 == SPK_WRITE) {
-        add_rows(a, SPK_WRITE, SPK_ADD);
-    } else if (mode1 == SPK_WRITE) {
-        add_rows(a, SPK_ADD, SPK_WRITE);
-    } else {
-        add_rows(a, SPK_ADD, SPK_ADD);
-    }
+    if (relu)
+        share(a, mode0, one ? SPK_SKIP : mode1, true);
+    else
+        share(a, mode0, one ? SPK_SKIP : mode1, false);
+    if (one && relu)
+        share(a, SPK_SKIP, mode1, true);
+    else if (one)
+        share(a, SPK_SKIP, mode1, false);
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_add) = {.name = SPK_KERNEL_NAME, .fwd = add_fwd, .bwd = add_bwd};
