@@ -30,6 +30,14 @@ typedef struct spk_net_options {
 SPK_API spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out) SPK_NODISCARD;
 SPK_API void spk_net_free(spk_net *net);
 
+/* Put every part's options, as the network uses them, into the maps of `config` (the one that it was made of), so that
+ * a dump means the same wherever it is read. With pool_lengths `frontend`, where the dump carries ESPnet's version, only
+ * what differs from that release's defaults is added, and ESPnet can read it. */
+SPK_API void spk_net_resolve(const spk_net *net, spk_config *config);
+/* A line in the log for each choice that makes results differ from ESPnet 202611's, or like them. Before
+ * spk_net_resolve. */
+SPK_API void spk_net_log_choices(const spk_net *net, const spk_config *config);
+
 /* The network as the trainer sees it; owned by the network. */
 SPK_API spk_model *spk_net_model(spk_net *net);
 

@@ -3,6 +3,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "config/args_impl.h"
 #include "model/net_impl.h"
 #include "model/net_model_impl.h"
 #include "spk/state.h"
@@ -14,6 +15,8 @@ struct spk_net {
     const spk_part *part[SPK_N_PARTS];
     void *conf[SPK_N_PARTS];
     int64_t size[SPK_N_PARTS]; /* output sizes */
+    spk_part_in in[SPK_N_PARTS]; /* what each part's check was told */
+    int part_end[SPK_N_PARTS];   /* nodes of the graph built last, up to the part's last one */
     spk_net_options options;
     spk_pool_lengths pool_lengths;
     int64_t n_classes, sample_rate;
@@ -28,6 +31,21 @@ struct spk_net {
 };
 
 /* ---- parts ---- */
+
+/* Names that ESPnet has and that are not built here, with the way round. */
+static spk_status no_such_part(const spk_config *c, spk_part_kind kind, const char *name)
+{
+    char where[512];
+    const char *why = "is not supported yet";
+    if (kind == SPK_FRONTEND && strcmp(name, "s3prl") == 0)
+        why = "runs a self-supervised model in Python, which is not here: dump its hidden layers to files and train on "
+              "them with frontend: layer_weights";
+    if (kind == SPK_FRONTEND && strcmp(name, "fused") == 0)
+        why = "joins several frontends, of which one is a self-supervised model that is not here: choose one frontend, "
+              "or dump the joined features to files and train without a frontend";
+    return spk_fail(SPK_E_UNSUPPORTED, "%s: %s %s",
+                    spk_option_where(c->source, spk_part_kind_name(kind), where, sizeof where), name, why);
+}
 
 static spk_status read_parts(spk_net *net, const spk_config *c)
 {
@@ -54,7 +72,7 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
         }
         if (!chosen[i].name) return spk_fail(SPK_E_CONFIG, "%s: none is no %s; name one", kind, kind);
         const spk_part *part = net->part[i] = spk_part_find(i, chosen[i].name);
-        if (!part) return spk_fail(SPK_E_UNSUPPORTED, "%s: %s is not supported yet", kind, chosen[i].name);
+        if (!part) return no_such_part(c, i, chosen[i].name);
         char what[32];
         snprintf(what, sizeof what, "%s_conf", kind);
         void *conf = spk_new(part->conf_bytes ? part->conf_bytes : 1);
@@ -65,6 +83,7 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
         }
         net->conf[i] = conf;
         net->size[i] = in.input_size;
+        net->in[i] = in;
         if (part->check) SPK_TRY(part->check(conf, &in, &net->size[i]));
         in.input_size = net->size[i];
     }
@@ -76,7 +95,9 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
 /* A part's output, or x where there is no such part. */
 static spk_tensor *apply(spk_net *net, spk_build *b, spk_part_kind kind, spk_tensor *x)
 {
-    return net->part[kind] ? net->part[kind]->build(b, net->conf[kind], x) : x;
+    spk_tensor *y = net->part[kind] ? net->part[kind]->build(b, net->conf[kind], x) : x;
+    net->part_end[kind] = spk_graph_n_nodes(b->g);
+    return y;
 }
 
 static void build_graph(spk_net *net, spk_net_plan *p)
@@ -109,6 +130,19 @@ static void build_graph(spk_net *net, spk_net_plan *p)
     if (!train) return;
     p->labels = spk_g_input(p->graph, SPK_I64, p->n, 1, 1);
     p->loss = net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], p->embedding, p->labels, net->n_classes);
+}
+
+spk_graph *spk__net_graph(spk_net *net, int64_t samples, int part_end[SPK_N_PARTS])
+{
+    spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
+                      .n = DECLARED_BATCH,
+                      .samples = samples,
+                      .graph = spk_graph_new()};
+    memset(net->part_end, 0, sizeof net->part_end);
+    build_graph(net, &p);
+    net->part_end[SPK_LOSS] = spk_graph_n_nodes(p.graph);
+    memcpy(part_end, net->part_end, sizeof net->part_end);
+    return p.graph;
 }
 
 /* The first build of a network, for its names and shapes only. */
@@ -250,6 +284,22 @@ size_t spk_net_arena_bytes(const spk_net *net)
 void spk__net_weights_changed(spk_net *net)
 {
     net->version++;
+}
+
+const spk_part *spk__net_part(const spk_net *net, spk_part_kind kind)
+{
+    return net->part[kind];
+}
+
+const void *spk__net_conf(const spk_net *net, spk_part_kind kind, spk_part_in *in)
+{
+    *in = net->in[kind];
+    return net->conf[kind];
+}
+
+spk_pool_lengths spk__net_pool_lengths(const spk_net *net)
+{
+    return net->pool_lengths;
 }
 
 int64_t spk__net_n_classes(const spk_net *net)

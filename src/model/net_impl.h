@@ -37,6 +37,21 @@ void spk_net_keep_all(spk_net *net);
 /* Forward with the current weights. */
 void spk_net_forward(spk_net *net, spk_net_plan *p);
 spk_params *spk_net_params(spk_net *net);
+/* One op of a network, as `spk model` lists them. */
+typedef struct spk_net_layer {
+    spk_part_kind part;
+    char *name;      /* of its weights, without the last word: "encoder.layer1.conv1"; "" where it has none */
+    const char *op;  /* "conv1d" */
+    int64_t h, w, c; /* of its output, for one utterance: h = 1 over time */
+    int64_t n_parameters, n_buffers; /* elements; 0 where a layer before has them already */
+    double flops;                    /* forward, one utterance */
+} spk_net_layer;
+/* All ops in the order of the data that have weights or work, for waves of so many samples: a new array of *n. Free with
+ * spk_net_layers_free. SPK_E_VALUE: too short. */
+spk_status spk_net_layers(spk_net *net, int64_t samples, spk_net_layer **out, int64_t *n);
+void spk_net_layers_free(spk_net_layer *layers, int64_t n);
+/* A part's options as they count, its defaults settled: a new map, or NULL where there is no such part. */
+spk_yaml *spk_net_resolved_conf(const spk_net *net, spk_part_kind kind);
 size_t spk_net_arena_bytes(const spk_net *net);
 
 #endif

@@ -121,6 +121,8 @@ spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads};
     SPK_GO(spk_net_new(config, &options, &r.net));
+    spk_net_log_choices(r.net, config);
+    spk_net_resolve(r.net, config);
 done:
     if (status != SPK_OK) spk_run_close(&r);
     *out = r;
