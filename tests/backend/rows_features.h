@@ -58,14 +58,44 @@ static const op_row rows_feature_norm[] = {
     {"larger", .n = 3, .t = 101, .c = 80, .flag = true, .flag2 = true},
     {.name = NULL}};
 
-/* ---- specaug ---- */
+/* ---- specaug: x window of the warp, y its mode, z widest time mask; p share of frames instead; flag: zeros ---- */
 
 static void describe_specaug(const op_row *r, op_case *c)
 {
-    (void)r, (void)c;
+    c->attr.specaug = (spk_specaug_attr){.time_warp = r->x > 0,
+                                         .warp_window = r->x,
+                                         .warp_mode = (int)r->y,
+                                         .freq_mask = !r->flag2,
+                                         .n_freq = 2,
+                                         .freq_hi = r->c / 3,
+                                         .time_mask = r->z > 0 || r->p > 0,
+                                         .n_time = 2,
+                                         .time_lo = r->z > 1,
+                                         .time_hi = r->z,
+                                         .time_ratio_hi = r->p,
+                                         .replace_with_zero = r->flag,
+                                         .stream = 3};
+    c->in[0] = activation(r, r->n, r->t, r->c);
+    c->in[0].has_len = r->ragged;
+    c->out[0] = activation(r, r->n, r->t, r->c);
+    c->tol_f32 = 1e-5;
+    ragged(c, r);
 }
 
-static const op_row rows_specaug[] = {{.name = NULL}};
+static const op_row rows_specaug[] = {
+    {"one frame", .n = 1, .t = 1, .c = 3, .x = 5, .z = 1},
+    {"nothing but a warp", .n = 3, .t = 23, .c = 5, .x = 5, .flag2 = true},
+    {"linear warp", .n = 3, .t = 23, .c = 5, .x = 5, .y = 1, .flag2 = true},
+    {"nearest warp", .n = 3, .t = 23, .c = 5, .x = 5, .y = 2, .flag2 = true},
+    {"too short to warp", .n = 2, .t = 10, .c = 5, .x = 5, .flag2 = true},
+    {"bins", .n = 4, .t = 9, .c = 17, .gap = 3, .flag = true},
+    {"frames", .n = 4, .t = 9, .c = 17, .gap = 3, .z = 4, .flag = true, .flag2 = true},
+    {"frames, filled with the mean", .n = 4, .t = 19, .c = 17, .z = 7, .flag2 = true},
+    {"shares of the frames", .n = 4, .t = 19, .c = 7, .p = 0.4, .flag = true, .flag2 = true},
+    {"all, means", .n = 3, .t = 31, .c = 12, .gap = 1, .x = 4, .z = 9},
+    {"all, ragged", .n = 6, .t = 31, .c = 12, .gap = 1, .x = 3, .z = 9, .ragged = true},
+    {"larger", .n = 3, .t = 101, .c = 80, .x = 5, .z = 20, .flag = true},
+    {.name = NULL}};
 
 /* ---- layer_sum: x layers of c channels; flag: each is normalised ---- */
 

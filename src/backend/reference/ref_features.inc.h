@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between frontend and encoder: mvn, feature_norm, specaug, layer_sum. Frames past an item's length become zero. */
+#include "backend/specaug_impl.h"
 
 /* ---- mvn ---- */
 
@@ -105,6 +106,81 @@ static void feature_norm_bwd(const spk_kargs *a)
     }
 }
 
+/* ---- specaug ---- */
+
+/* Marks of the bins and frames of one item. */
+static size_t specaug_scratch(const spk_geom *g, const void *state)
+{
+    (void)state;
+    return (size_t)(g->in[0].c + spk__frames(&g->in[0]));
+}
+
+/* What masked places hold: zero, or the mean over the item's valid frames. */
+static double specaug_fill(const spk_kargs *a, int64_t n, int64_t len)
+{
+    const spk_view *x = &a->in[0];
+    double sum = 0;
+    if (((const spk_specaug_attr *)a->attr)->replace_with_zero || len == 0) return 0;
+    for (int64_t t = 0; t < len; t++)
+        for (int64_t c = 0; c < x->c; c++)
+            sum += (double)row(x, n * spk__frames(x) + t)[c];
+    return sum / (double)(len * x->c);
+}
+
+static void specaug_fwd(const spk_kargs *a)
+{
+    const spk_view *x = &a->in[0];
+    const int64_t n_t = spk__frames(x);
+    uint8_t *bins = a->scratch, *frames = bins + x->c;
+    for (int64_t n = 0; n < x->n; n++) {
+        const int64_t len = spk__valid(x, n);
+        const double fill = specaug_fill(a, n, len);
+        const spk_specaug_plan p = spk__specaug_draw(&a->ctx->draws, a->attr, n, len, x->c, bins, frames);
+        for (int64_t t = 0; t < n_t; t++) {
+            const spk_warp_taps taps = t < len ? spk__warp_taps(a->attr, &p, t) : (spk_warp_taps){0};
+            for (int64_t c = 0; c < x->c; c++) {
+                double sum = 0;
+                for (int k = 0; k < taps.n; k++)
+                    sum += taps.weight[k] * (double)row(x, n * n_t + taps.at[k])[c];
+                row(&a->out[0], n * n_t + t)[c] = (SPK_REAL)(t < len && (bins[c] || frames[t]) ? fill : sum);
+            }
+        }
+    }
+}
+
+/* The gradient of one item, on top of what stands in din. */
+static void specaug_add_item(const spk_kargs *a, int64_t n, int64_t len, uint8_t *bins, uint8_t *frames)
+{
+    const spk_specaug_attr *attr = a->attr;
+    const spk_view *dx = &a->din[0];
+    const int64_t first = n * spk__frames(dx);
+    const spk_specaug_plan p = spk__specaug_draw(&a->ctx->draws, attr, n, len, dx->c, bins, frames);
+    double filled = 0;
+    for (int64_t t = 0; t < len; t++) {
+        const spk_warp_taps taps = spk__warp_taps(attr, &p, t);
+        const SPK_REAL *dy = row(&a->dout[0], first + t);
+        for (int64_t c = 0; c < dx->c; c++) {
+            if (bins[c] || frames[t]) filled += (double)dy[c];
+            for (int k = 0; k < taps.n && !bins[c] && !frames[t]; k++)
+                put(row(dx, first + taps.at[k]) + c, taps.weight[k] * (double)dy[c], true);
+        }
+    }
+    for (int64_t t = 0; t < len && !attr->replace_with_zero; t++)
+        for (int64_t c = 0; c < dx->c; c++)
+            put(row(dx, first + t) + c, filled / (double)(len * dx->c), true);
+}
+
+static void specaug_bwd(const spk_kargs *a)
+{
+    const spk_view *dx = &a->din[0];
+    uint8_t *bins = a->scratch, *frames = bins + a->in[0].c;
+    if (!dx->p) return;
+    for (int64_t r = 0; r < spk_rows(dx) && !a->add[0]; r++)
+        memset(row(dx, r), 0, (size_t)dx->c * sizeof(SPK_REAL));
+    for (int64_t n = 0; n < dx->n; n++)
+        specaug_add_item(a, n, spk__valid(&a->in[0], n), bins, frames);
+}
+
 /* ---- layer_sum ---- */
 
 /* Room for the weights, the row sums of their gradients, and one normalised layer of a row. */
@@ -206,4 +282,5 @@ static void layer_sum_bwd(const spk_kargs *a)
 /* The entries of the table of reference kernels. */
 #define REF_FEATURES_TABLE                                                                                             \
     [SPK_OP_MVN] = {PLAIN(mvn)}, [SPK_OP_FEATURE_NORM] = {PLAIN(feature_norm)},                                        \
+    [SPK_OP_SPECAUG] = {PLAIN(specaug), .scratch_bytes = specaug_scratch},                                             \
     [SPK_OP_LAYER_SUM] = {PLAIN(layer_sum), .scratch_bytes = layer_sum_scratch},
