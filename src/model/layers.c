@@ -29,6 +29,14 @@ static spk_tensor *masked(spk_build *b, spk_tensor *x, bool looks_around)
     return looks_around ? spk_g_mask(b->g, x) : x;
 }
 
+/* A picture of one frame would be taken for sound: its bins go into the channels. */
+static spk_tensor *masked_picture(spk_build *b, spk_tensor *x, bool looks_around)
+{
+    if (!looks_around || !x->len || x->h > 1) return masked(b, x, looks_around);
+    spk_tensor *row = spk_g_mask(b->g, spk_g_reshape(b->g, x, x->n, 1, 1, x->w * x->c, x->len));
+    return spk_g_reshape(b->g, row, x->n, 1, x->w, x->c, x->len);
+}
+
 spk_tensor *spk_layer_conv(spk_build *b, spk_tensor *x, const char *name, spk_conv_shape s)
 {
     const int64_t k = s.k ? s.k : 1, fan_in = x->c * k;
@@ -52,7 +60,7 @@ spk_tensor *spk_layer_conv2d(spk_build *b, spk_tensor *x, const char *name, int6
     const int64_t fan_in = x->c * height * width;
     const spk_param *w = spk_layer_param(b, name, "weight", 4, (int64_t[]){out, x->c, height, width}, fan_in);
     const spk_param *add = bias ? spk_layer_param(b, name, "bias", 1, &out, fan_in) : NULL;
-    return spk_g_conv2d(b->g, masked(b, x, attr.kt > 1), w, add, attr);
+    return spk_g_conv2d(b->g, masked_picture(b, x, attr.kt > 1), w, add, attr);
 }
 
 spk_tensor *spk_layer_depthwise(spk_build *b, spk_tensor *x, const char *name, int64_t k, int64_t pad)

@@ -120,6 +120,8 @@ static void build_graph(spk_net *net, spk_net_plan *p)
     }
     b.frontend_frames = p->feats->w;
     b.frontend_len = p->feats->len;
+    if (!net->part[SPK_FRONTEND] && b.pool_lengths == SPK_POOL_FRONTEND)
+        b.pool_lengths = SPK_POOL_ENCODER; /* ESPnet gives its pooling no lengths then */
     p->frames = apply(net, &b, SPK_ENCODER, p->feats);
     spk_tensor *pooled = apply(net, &b, SPK_POOLING, p->frames);
     p->embedding = spk_g_keep(apply(net, &b, SPK_PROJECTOR, pooled));

@@ -5,9 +5,18 @@
  * The attention's first layer reads concat(x, m, s) with m and s, the mean and deviation over time, repeated over all
  * frames. Its weight is split instead: W x + V concat(m, s), where the second product is one vector an utterance.
  */
-#include "model/build_impl.h"
+#include "model/pool_impl.h"
+
+typedef struct chn_attn_conf {
+    int context_var;
+} chn_attn_conf;
 
 enum { HIDDEN = 128 };
+
+static const spk_opt options[] = {
+    {"context_var", SPK_OPT_CHOICE, offsetof(chn_attn_conf, context_var), "none", 0, 0, SPK_POOL_VAR_CHOICES,
+     SPK_POOL_VAR_HELP, SPK_OPT_NULLABLE},
+};
 
 static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
@@ -18,26 +27,19 @@ static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 
 /* The context's deviation: ESPnet 202611 divides by T and clamps at the machine epsilon; older releases, whose
  * pooling got no lengths, divided by T - 1 and clamped at 1e-4 (specification 10). */
-static spk_time_stats_attr context(const spk_build *b, const spk_tensor *x)
+static spk_time_stats_attr context(const spk_build *b, const spk_tensor *x, int context_var)
 {
     spk_time_stats_attr attr = {.lo = -1, .hi = 1e4};
-    if (b->pool_lengths == SPK_POOL_NONE) {
-        attr.lo = 1e-4;
-        attr.unbiased = true;
-    } else if (b->pool_lengths == SPK_POOL_FRONTEND && b->frontend_frames != x->w) {
-        attr.divide_by = b->frontend_frames;
-        attr.divide_len = b->frontend_len;
-    }
+    if (spk_pool_var(b, x, context_var, &attr)) attr.lo = 1e-4;
     return attr;
 }
 
 static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
 {
     const int64_t c = x->c, hidden = HIDDEN;
-    (void)conf;
     const spk_param *w = spk_layer_param(b, "pooling.attention.0", "weight", 3, (int64_t[]){HIDDEN, 3 * c, 1}, 3 * c);
     const spk_param *bias = spk_layer_param(b, "pooling.attention.0", "bias", 1, &hidden, 3 * c);
-    spk_tensor *stats = spk_g_time_stats(b->g, x, context(b, x));
+    spk_tensor *stats = spk_g_time_stats(b->g, x, context(b, x, ((const chn_attn_conf *)conf)->context_var));
     spk_tensor *v = spk_g_conv1d(b->g, stats, w, c, bias, 1, 0, false);
     spk_tensor *h = spk_g_conv1d(b->g, x, w, 0, NULL, 1, 0, false);
     h = spk_g_row_bias(b->g, h, v, SPK_RELU);
@@ -46,4 +48,9 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
     return spk_g_attn_stats(b->g, e, x, (spk_attn_stats_attr){.lo = 1e-4, .hi = 1e4});
 }
 
-const spk_part spk__pooling_chn_attn_stat = {.name = "chn_attn_stat", .check = check, .build = build};
+const spk_part spk__pooling_chn_attn_stat = {.name = "chn_attn_stat",
+                                             .options = options,
+                                             .n_options = SPK_COUNT(options),
+                                             .conf_bytes = sizeof(chn_attn_conf),
+                                             .check = check,
+                                             .build = build};
