@@ -6,9 +6,9 @@
 
 extern const spk_part spk__frontend_melspec_torch, spk__encoder_ecapa_tdnn, spk__pooling_chn_attn_stat,
     spk__projector_rawnet3, spk__normalize_utterance_mvn, spk__loss_aamsoftmax;
-extern const spk_part spk__encoder_ska_tdnn;
+extern const spk_part spk__encoder_ska_tdnn, spk__encoder_campplus;
 
-extern const spk_part spk__encoder_identity, spk__encoder_xvector, spk__pooling_mean, spk__pooling_stats,
+extern const spk_part spk__encoder_identity, spk__encoder_xvector, spk__encoder_rawnet3, spk__pooling_mean, spk__pooling_stats,
     spk__pooling_astp, spk__pooling_tstp, spk__projector_ska_tdnn, spk__projector_xvector, spk__projector_linear,
     spk__projector_two_layer;
 
@@ -20,7 +20,7 @@ static const struct {
     [SPK_SPECAUG] = {"specaug", {NULL}},
     [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn}},
     [SPK_ENCODER] = {"encoder",
-                     {&spk__encoder_ska_tdnn, &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector}},
+                     {&spk__encoder_ska_tdnn, &spk__encoder_campplus, &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector, &spk__encoder_rawnet3}},
     [SPK_POOLING] = {"pooling",
                      {&spk__pooling_chn_attn_stat, &spk__pooling_mean, &spk__pooling_stats, &spk__pooling_astp,
                       &spk__pooling_tstp}},
