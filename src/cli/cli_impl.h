@@ -21,6 +21,7 @@ int cmd_validate(int argc, char **argv);
 int cmd_extract(int argc, char **argv);
 int cmd_prep(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_export(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 

@@ -19,6 +19,7 @@ static const struct command {
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
     {"model", cmd_model, "the layers of a configuration's network: shapes, parameters, FLOPs"},
+    {"export", cmd_export, "a trained model as an ONNX file, for other programs"},
     {"bench", cmd_bench, "training steps and embeddings a second on this machine"},
     {"help", cmd_help, "this text, or the help of a command"},
     {"version", cmd_version, "the program's version"},
