@@ -23,8 +23,22 @@ extern "C" {
  * int8, uint8, bool; scalars have n_dims 0. SPK_E_IO: cannot be read; SPK_E_FORMAT: anything else.
  */
 SPK_API spk_status spk_pth_read(const char *path, spk_tensors *out) SPK_NODISCARD;
+/* The same of n bytes in memory; `name` stands for the path in messages. */
+SPK_API spk_status spk_pth_read_memory(const void *data, size_t n, const char *name, spk_tensors *out) SPK_NODISCARD;
+/* Whatever file of weights it is: .safetensors by its name, a model that ESPnet has packed (below), else a .pth. */
+SPK_API spk_status spk_weights_read(const char *path, spk_tensors *out) SPK_NODISCARD;
 /* What torch.load(path, weights_only=True) opens as an OrderedDict of tensors. Names that stand twice: SPK_E_VALUE. */
 SPK_API spk_status spk_pth_write(const char *path, const spk_tensors *tensors) SPK_NODISCARD;
+
+/*
+ * ESPnet's packed model: a zip file whose meta.yaml names a configuration and a .pth among its members. _is_packed: the
+ * file is one; _read_packed: its configuration as text (new, n bytes and a NUL; spk_packed_free), called *config_name
+ * ("ZIP/exp/config.yaml"), and its weights. Any of config, config_name and weights may be NULL.
+ */
+SPK_API int spk_is_packed(const char *path);
+SPK_API spk_status spk_read_packed(const char *path, char **config, size_t *n, char **config_name,
+                                   spk_tensors *weights) SPK_NODISCARD;
+SPK_API void spk_packed_free(char *text);
 
 /* Strings that go with tensors in a safetensors file ("__metadata__"); zero-initialise. */
 typedef struct spk_meta {

@@ -210,22 +210,41 @@ done:
     return status;
 }
 
+static spk_status read_all(pth *f, spk_tensors *out)
+{
+    f->bytes_left = 64.0 * (double)f->zip->file_bytes + (1 << 24);
+    SPK_TRY(read_pickle(f));
+    SPK_TRY(check_byteorder(f));
+    return read_tensors(f, out);
+}
+
+static void clear(pth *f)
+{
+    spk_pickle_clear(&f->pickle);
+    spk_free(f->text);
+    spk_free(f->storage);
+    spk_free(f->prefix);
+    spk_zip_close(f->zip);
+}
+
 spk_status spk_pth_read(const char *path, spk_tensors *out)
 {
     pth f = {.path = path, .loaded = -1};
-    spk_status status;
     memset(out, 0, sizeof *out);
-    SPK_GO(spk_zip_open(path, kind, &f.zip));
-    f.bytes_left = 64.0 * (double)f.zip->file_bytes + (1 << 24);
-    SPK_GO(read_pickle(&f));
-    SPK_GO(check_byteorder(&f));
-    status = read_tensors(&f, out);
-done:
+    spk_status status = spk_zip_open(path, kind, &f.zip);
+    if (status == SPK_OK) status = read_all(&f, out);
     if (status != SPK_OK) spk_tensors_clear(out);
-    spk_pickle_clear(&f.pickle);
-    spk_free(f.text);
-    spk_free(f.storage);
-    spk_free(f.prefix);
-    spk_zip_close(f.zip);
+    clear(&f);
+    return status;
+}
+
+spk_status spk_pth_read_memory(const void *data, size_t n, const char *name, spk_tensors *out)
+{
+    pth f = {.path = name, .loaded = -1};
+    memset(out, 0, sizeof *out);
+    spk_status status = spk_zip_open_memory(data, n, name, kind, &f.zip);
+    if (status == SPK_OK) status = read_all(&f, out);
+    if (status != SPK_OK) spk_tensors_clear(out);
+    clear(&f);
     return status;
 }

@@ -29,8 +29,11 @@ typedef struct spk_zip {
 /* `kind` ends the sentence for a file that is no zip: "PATH: not KIND, or it is truncated". SPK_E_FORMAT also for
  * members that are encrypted, compressed in another way than deflate, or stand twice. */
 spk_status spk_zip_open(const char *path, const char *kind, spk_zip **out);
-void spk_zip_close(spk_zip *z);                           /* NULL is allowed */
-int64_t spk_zip_find(const spk_zip *z, const char *name); /* -1: not there */
+/* The same of n bytes in memory, which must live as long; `name` stands for the path in messages. */
+spk_status spk_zip_open_memory(const void *data, size_t n, const char *name, const char *kind, spk_zip **out);
+void *spk__zip_open_memory(const void *data, int64_t bytes); /* unzFile, or NULL */
+void spk_zip_close(spk_zip *z);                              /* NULL is allowed */
+int64_t spk_zip_find(const spk_zip *z, const char *name);    /* -1: not there */
 /* The whole content of member i: entry[i].bytes bytes to `data`; the checksum is verified. */
 spk_status spk_zip_read(spk_zip *z, int64_t i, void *data);
 /* The same in pieces: begin, read exactly n bytes as often as wanted, end (verifies the checksum when all was read). */

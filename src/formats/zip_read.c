@@ -51,19 +51,49 @@ static spk_status read_directory(spk_zip *z)
     return SPK_OK;
 }
 
-/* Whether the file ends in a whole end-of-directory record; minizip takes bytes beyond the end for zeros. */
+enum { RECORD = 22, TAIL = RECORD + 65535 };
+
+/* Whether n bytes end in a whole end-of-directory record; minizip takes bytes beyond the end for zeros. */
+static bool is_end(const unsigned char *p, int64_t n)
+{
+    for (int64_t i = n - RECORD; i >= 0; i--)
+        if (memcmp(p + i, "PK\5\6", 4) == 0 && p[i + 20] + 256 * p[i + 21] == n - RECORD - i) return true;
+    return false;
+}
+
 static bool has_end(FILE *f, int64_t file_bytes)
 {
-    enum { RECORD = 22, MOST = RECORD + 65535 };
-    const int64_t n = file_bytes < MOST ? file_bytes : MOST;
-    bool found = false;
+    const int64_t n = file_bytes < TAIL ? file_bytes : TAIL;
     if (n < RECORD || fseeko(f, (off_t)(file_bytes - n), SEEK_SET) != 0) return false;
     unsigned char *p = spk_new((size_t)n);
-    if (fread(p, 1, (size_t)n, f) == (size_t)n)
-        for (int64_t i = n - RECORD; i >= 0 && !found; i--)
-            found = memcmp(p + i, "PK\5\6", 4) == 0 && p[i + 20] + 256 * p[i + 21] == n - RECORD - i;
+    const bool found = fread(p, 1, (size_t)n, f) == (size_t)n && is_end(p, n);
     spk_free(p);
     return found;
+}
+
+/* The index of an open zip file, which it takes. */
+static spk_status index_it(void *file, const char *path, int64_t bytes, spk_zip **out)
+{
+    spk_zip *z = spk_new(sizeof *z);
+    z->path = spk_strdup(path);
+    z->file = file;
+    z->file_bytes = bytes;
+    const spk_status status = read_directory(z);
+    if (status != SPK_OK)
+        spk_zip_close(z);
+    else
+        *out = z;
+    return status;
+}
+
+spk_status spk_zip_open_memory(const void *data, size_t n, const char *name, const char *kind, spk_zip **out)
+{
+    const unsigned char *p = data;
+    const int64_t bytes = (int64_t)n, tail = bytes < TAIL ? bytes : TAIL;
+    *out = NULL;
+    void *file = is_end(p + bytes - tail, tail) ? spk__zip_open_memory(data, bytes) : NULL;
+    if (!file) return spk_fail(SPK_E_FORMAT, "%s: not %s, or it is truncated", name, kind);
+    return index_it(file, name, bytes, out);
 }
 
 spk_status spk_zip_open(const char *path, const char *kind, spk_zip **out)
@@ -79,16 +109,7 @@ spk_status spk_zip_open(const char *path, const char *kind, spk_zip **out)
     if (S_ISDIR(s.st_mode)) return spk_fail(SPK_E_IO, "%s: cannot open: is a folder", path);
     void *file = is_whole ? unzOpen64(path) : NULL;
     if (!file) return spk_fail(SPK_E_FORMAT, "%s: not %s, or it is truncated", path, kind);
-    spk_zip *z = spk_new(sizeof *z);
-    z->path = spk_strdup(path);
-    z->file = file;
-    z->file_bytes = s.st_size;
-    const spk_status status = read_directory(z);
-    if (status != SPK_OK)
-        spk_zip_close(z);
-    else
-        *out = z;
-    return status;
+    return index_it(file, path, (int64_t)s.st_size, out);
 }
 
 void spk_zip_close(spk_zip *z)
