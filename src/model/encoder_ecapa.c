@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ecapa_tdnn: ECAPA-TDNN (Desplanques, Thienpondt, Demuynck, Interspeech 2020) as espnet2.spk.encoder has it, with
- * the activation before every BatchNorm (specification 4.1). C channels, s = model_scale groups of w = C / s.
+ * the activation before every BatchNorm (specification 4.1). C channels, model_scale groups.
+ *
+ * WeSpeaker's ECAPA_TDNN is this with block_input previous and se_norm false (specification W.3). Its names here, behind
+ * "encoder.": layer1.conv, .bn: conv, bn; layer{k+1}.se_res2block.0.conv, .bn: layer{k}.conv1, bn1; .1.convs, .bns: convs,
+ * bns; .2.conv, .bn: conv3, bn3; .3.linear1, .linear2 (O,I): se.se.1, se.se.4 (O,I,1); conv: layer4.
  */
-#include "model/build_impl.h"
+#include "model/res2_impl.h"
 
 typedef struct ecapa_conf {
     int block;
     int64_t model_scale, ndim, output_size, num_blocks;
     spk_int_list dilations;
+    int block_input;
+    bool se_norm;
 } ecapa_conf;
 
+enum { INPUT_SUM, INPUT_PREVIOUS };
 enum { SE_CHANNELS = 128, DEFAULT_BLOCKS = 3 };
 
 #define FIELD(name) offsetof(ecapa_conf, name)
@@ -23,6 +30,10 @@ static const spk_opt options[] = {
      SPK_OPT_NULLABLE},
     {"dilations", SPK_OPT_INTS, FIELD(dilations), "none", 1, 4096, NULL, "dilation of each block; none: 2, 3, 4, ...",
      SPK_OPT_NULLABLE},
+    {"block_input", SPK_OPT_CHOICE, FIELD(block_input), "sum", 0, 0, "sum|previous",
+     "what a block sees: the sum of the outputs before it, or the previous one alone (WeSpeaker)", 0},
+    {"se_norm", SPK_OPT_BOOL, FIELD(se_norm), "true", 0, 0, NULL,
+     "BatchNorm inside squeeze-excitation (WeSpeaker has none)", 0},
 };
 
 static int64_t n_blocks(const ecapa_conf *c)
@@ -48,55 +59,21 @@ static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
     return SPK_OK;
 }
 
-static const char *sub(char *room, const char *name, const char *leaf, int64_t i)
-{
-    if (i < 0)
-        snprintf(room, 96, "%s.%s", name, leaf);
-    else
-        snprintf(room, 96, "%s.%s.%lld", name, leaf, (long long)i);
-    return room;
-}
-
-/* Group i is convolved together with the result of group i - 1; the last group passes untouched. */
-static spk_tensor *res2(spk_build *b, spk_tensor *h, const char *name, int64_t scale, int64_t w, int64_t dilation)
-{
-    char room[96];
-    spk_tensor **part = spk_new((size_t)scale * sizeof *part), *before = NULL;
-    for (int64_t i = 0; i < scale; i++) {
-        spk_tensor *group = spk_g_slice(b->g, h, i * w, w);
-        if (i < scale - 1) {
-            if (before) group = spk_g_add(b->g, before, group);
-            group = spk_layer_conv1d(b, group, sub(room, name, "convs", i), w, 3, dilation, dilation, true);
-            group = spk_layer_batch_norm(b, group, sub(room, name, "bns", i));
-        }
-        part[i] = before = group;
-    }
-    spk_tensor *whole = spk_g_concat(b->g, part, (int)scale);
-    spk_free(part);
-    return whole;
-}
-
 /* Squeeze and excitation: one factor a channel from the mean over time. */
-static spk_tensor *channel_factors(spk_build *b, spk_tensor *h, const char *name)
+static spk_tensor *channel_factors(spk_build *b, const ecapa_conf *c, spk_tensor *h, const char *name)
 {
-    char room[96];
+    char room[128];
     spk_tensor *m = spk_g_time_mean(b->g, h);
-    m = spk_layer_conv1d(b, m, sub(room, name, "se.se.1", -1), SE_CHANNELS, 1, 1, 0, true);
-    m = spk_layer_batch_norm(b, m, sub(room, name, "se.se.3", -1));
-    m = spk_layer_conv1d(b, m, sub(room, name, "se.se.4", -1), h->c, 1, 1, 0, false);
+    m = spk_layer_conv1d(b, m, spk_layer_name(room, name, "se.se.1", -1), SE_CHANNELS, 1, 1, 0, true);
+    if (c->se_norm) m = spk_layer_batch_norm(b, m, spk_layer_name(room, name, "se.se.3", -1));
+    m = spk_layer_conv1d(b, m, spk_layer_name(room, name, "se.se.4", -1), h->c, 1, 1, 0, false);
     return spk_g_act(b->g, m, SPK_SIGMOID);
 }
 
 static spk_tensor *block(spk_build *b, const ecapa_conf *c, spk_tensor *u, const char *name, int64_t dilation)
 {
-    char room[96];
-    const int64_t w = c->ndim / c->model_scale;
-    spk_tensor *h = spk_layer_conv1d(b, u, sub(room, name, "conv1", -1), w * c->model_scale, 1, 1, 0, true);
-    h = spk_layer_batch_norm(b, h, sub(room, name, "bn1", -1));
-    h = res2(b, h, name, c->model_scale, w, dilation);
-    h = spk_layer_conv1d(b, h, sub(room, name, "conv3", -1), c->ndim, 1, 1, 0, true);
-    h = spk_layer_batch_norm(b, h, sub(room, name, "bn3", -1));
-    return spk_g_scale_add(b->g, h, channel_factors(b, h, name), u);
+    spk_tensor *h = spk_layer_res2(b, u, name, c->ndim, c->model_scale, dilation);
+    return spk_g_scale_add(b->g, h, channel_factors(b, c, h, name), u);
 }
 
 static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *feats)
@@ -105,15 +82,15 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *feats)
     const int64_t n = n_blocks(c);
     char name[64];
     spk_tensor **x = spk_new((size_t)n * sizeof *x);
-    spk_tensor *sum = spk_layer_conv1d(b, feats, "encoder.conv", c->ndim, 5, 1, 2, true);
-    sum = spk_layer_batch_norm(b, sum, "encoder.bn");
-    for (int64_t i = 0; i < n; i++) { /* block i sees x0 + x1 + ... */
+    spk_tensor *u = spk_layer_conv1d(b, feats, "encoder.conv", c->ndim, 5, 1, 2, true);
+    u = spk_layer_batch_norm(b, u, "encoder.bn");
+    for (int64_t i = 0; i < n; i++) { /* block i sees x0 + x1 + ..., or x(i-1) alone */
         if (i < DEFAULT_BLOCKS)
             snprintf(name, sizeof name, "encoder.layer%lld", (long long)i + 1);
         else
             snprintf(name, sizeof name, "encoder.extra_layers.%lld", (long long)(i - DEFAULT_BLOCKS));
-        x[i] = block(b, c, sum, name, c->dilations.n ? c->dilations.v[i] : i + 2);
-        if (i < n - 1) sum = spk_g_add(b->g, sum, x[i]);
+        x[i] = block(b, c, u, name, c->dilations.n ? c->dilations.v[i] : i + 2);
+        if (i < n - 1) u = c->block_input == INPUT_PREVIOUS ? x[i] : spk_g_add(b->g, u, x[i]);
     }
     spk_tensor *all = spk_g_concat(b->g, x, (int)n);
     spk_free(x);

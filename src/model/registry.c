@@ -6,24 +6,34 @@
 
 extern const spk_part spk__frontend_melspec_torch, spk__encoder_ecapa_tdnn, spk__pooling_chn_attn_stat,
     spk__projector_rawnet3, spk__normalize_utterance_mvn, spk__loss_aamsoftmax;
+extern const spk_part spk__encoder_mfaconformer;
 extern const spk_part spk__encoder_ska_tdnn, spk__encoder_campplus;
 
-extern const spk_part spk__encoder_identity, spk__encoder_xvector, spk__encoder_rawnet3, spk__pooling_mean, spk__pooling_stats,
-    spk__pooling_astp, spk__pooling_tstp, spk__projector_ska_tdnn, spk__projector_xvector, spk__projector_linear,
-    spk__projector_two_layer;
+extern const spk_part spk__encoder_identity, spk__encoder_xvector, spk__encoder_rawnet3, spk__frontend_asteroid,
+    spk__pooling_mean, spk__pooling_stats, spk__pooling_astp, spk__pooling_tstp, spk__projector_ska_tdnn,
+    spk__projector_xvector, spk__projector_linear, spk__projector_two_layer;
+
+extern const spk_part spk__encoder_resnet, spk__encoder_simam_resnet, spk__pooling_asp;
+extern const spk_part spk__frontend_default, spk__frontend_kaldi_fbank, spk__frontend_mfcc,
+    spk__frontend_speechbrain_fbank, spk__frontend_sliding_window;
 
 static const struct {
     const char *kind;
     const spk_part *const part[16]; /* NULL-terminated */
 } registry[SPK_N_PARTS] = {
-    [SPK_FRONTEND] = {"frontend", {&spk__frontend_melspec_torch}},
+    [SPK_FRONTEND] = {"frontend",
+                      {&spk__frontend_melspec_torch, &spk__frontend_default, &spk__frontend_kaldi_fbank,
+                       &spk__frontend_mfcc, &spk__frontend_speechbrain_fbank, &spk__frontend_sliding_window,
+                       &spk__frontend_asteroid}},
     [SPK_SPECAUG] = {"specaug", {NULL}},
     [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn}},
     [SPK_ENCODER] = {"encoder",
-                     {&spk__encoder_ska_tdnn, &spk__encoder_campplus, &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector, &spk__encoder_rawnet3}},
+                     {&spk__encoder_mfaconformer, &spk__encoder_ska_tdnn, &spk__encoder_campplus,
+                      &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector, &spk__encoder_rawnet3,
+                      &spk__encoder_resnet, &spk__encoder_simam_resnet}},
     [SPK_POOLING] = {"pooling",
                      {&spk__pooling_chn_attn_stat, &spk__pooling_mean, &spk__pooling_stats, &spk__pooling_astp,
-                      &spk__pooling_tstp}},
+                      &spk__pooling_tstp, &spk__pooling_asp}},
     [SPK_PROJECTOR] = {"projector",
                        {&spk__projector_rawnet3, &spk__projector_ska_tdnn, &spk__projector_xvector,
                         &spk__projector_linear, &spk__projector_two_layer}},
