@@ -59,7 +59,6 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
     X(ROW_BIAS, row_bias)       /* relu(x + v[n,c]) */                                                                 \
     X(TIME_STATS, time_stats)   /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                       \
     X(ATTN_STATS, attn_stats)   /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */            \
-    X(AAM_SOFTMAX, aam_softmax) /* additive angular margin loss; owns the class weights */                             \
     /* pictures and depthwise */                                                                                       \
     X(CONV2D, conv2d)       /* convolution over time and frequency */                                                  \
     X(DEPTHWISE, depthwise) /* one filter over time for each channel */                                                \
@@ -89,7 +88,8 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
     X(SPECAUG, specaug)           /* time warp, frequency and time masks */                                            \
     X(LAYER_SUM, layer_sum)       /* softmax-weighted sum of layers of features */                                     \
     /* losses */                                                                                                       \
-    X(MARGIN_SOFTMAX, margin_softmax) /* margin losses with sub-centres and inter-top-k, softmax, SphereFace2 */       \
+    X(MARGIN_SOFTMAX, margin_softmax) /* softmax over cosines with a margin, sub-centres, inter-top-k penalty */        \
+    X(SPHEREFACE2, sphereface2)       /* a decision of its own for every class */                                      \
     X(PROTO_LOSS, proto_loss)         /* prototypical and end-to-end metric losses */
 
 typedef enum spk_op {
@@ -105,7 +105,7 @@ typedef enum spk_op {
  * conv1d, conv2d in 0, in 1, and out 0 when relu && !dy_masked; batch_norm in 0, in 1, and out 0 when relu; act out 0,
  * or in 0 alone for swish; add out 0 when relu; copy, time_mean, dropout, choose, max_pool (it saves), freq_mean, fold,
  * mask, pad_time, feature_norm none; scale_add in 0, in 1; row_bias out 0 unless linear; time_stats in 0, out 0; attn_stats
- * in 0, in 1, out 0; aam_softmax, margin_softmax, proto_loss all inputs; depthwise in 0, in 1; simam in 0; sinc all
+ * in 0, in 1, out 0; margin_softmax, sphereface2, proto_loss all inputs; depthwise in 0, in 1; simam in 0; sinc all
  * inputs (all are caller's or parameters); afms in 0, 1, 2; layer_norm in 0, 1; attention all inputs and out 0; glu in
  * 0; pos_add in 1; sk_mix all inputs; segment_mean none; segment_scale in 0, 1; mvn in 0, out 0; layer_sum in 0, 1.
  * Extents and lengths of all views are read. Outputs may not share memory with inputs, except that an element-wise op
@@ -136,12 +136,13 @@ typedef enum spk_energy { SPK_ENERGY_NONE, SPK_ENERGY_RAW, SPK_ENERGY_WINDOWED }
  *             before: C = n_mels + 1. ln(max(sum x^2, 2^-23)), at least ln(energy_floor)
  *   mean_norm minus the mean over the item's frames
  *
+ * frames_only: the frames themselves, C = win_length, without window or transform (in 2 and 3 absent).
  * Zeros (scale and log_scale: 1) are melspec_torch. No gradient. Sources: espnet2.asr.frontend.melspec_torch and
  * .default (specification 2.1, 2.2), Kaldi's compute-fbank-feats and compute-mfcc-feats, SpeechBrain's Fbank. */
 typedef struct spk_melspec_attr {
     int64_t n_fft, win_length, hop_length, n_mels;
     bool log, mean_norm;
-    bool remove_dc, magnitude;
+    bool remove_dc, magnitude, frames_only;
     spk_edges edges;
     spk_energy energy;
     int64_t n_ceps;
@@ -244,14 +245,6 @@ typedef struct spk_attn_stats_attr {
     double lo, hi;
 } spk_attn_stats_attr;
 
-/* aam_softmax: in 0 e (N,1,1,D), 1 w (S,D), 2 labels (N int64); out 0 (1,1,1,2): loss, accuracy.
- * c = n(e) n(W)^T with n(v) = v / max(|v|, 1e-12); specification 6.1. The backward pass starts here: dout 0 holds the
- * factor of the loss. Walks the classes in blocks. A row whose norm is below the floor gets no gradient. */
-typedef struct spk_aam_attr {
-    double margin, scale;
-    bool easy_margin;
-} spk_aam_attr;
-
 /* ---- pictures and depthwise ---- */
 
 /* conv2d: in 0 x (N,T,F,C), 1 w, 2 b (O) or absent; out 0 (N,U,V,O), U from T by kt, st, pt (taps, stride, padding over
@@ -304,13 +297,15 @@ typedef struct spk_layer_norm_attr {
 
 typedef enum spk_attention_kind { SPK_ATTN_PLAIN, SPK_ATTN_RELATIVE, SPK_ATTN_LEGACY } spk_attention_kind;
 /* attention: in 0 q, 1 k, 2 v (N,1,T,C), each heads x C/heads; relative kinds: 3 p (1,1,P,C) the projected positions,
- * 4 u (heads, C/heads), 5 v bias. RELATIVE: P = 2T-1, row m is position T-1-m; LEGACY: P = T, counted from each
- * item's own length (specification 4.7.4). out 0 (N,1,T,C): heads next to each other. Keys past an item's length (of
+ * 4 u (heads, C/heads), 5 v bias. RELATIVE: P = 2T-1, row m is position T-1-m; LEGACY: P = T, row m is
+ * position max(T, table_len) - 1 - m; each item counts from its own length L in a table of max(L, table_len) rows
+ * (specification 4.7.4). out 0 (N,1,T,C): heads next to each other. Keys past an item's length (of
  * in 0) get no weight, rows past it are zero. `stream`: of the dropout on probabilities (train only; p = 0: none). */
 typedef struct spk_attention_attr {
     int64_t heads;
     spk_attention_kind kind;
     bool zero_triu;
+    int64_t table_len; /* legacy */
     double dropout;
     uint64_t stream;
 } spk_attention_attr;
@@ -379,25 +374,44 @@ typedef struct spk_layer_sum_attr {
 
 /* ---- losses ---- */
 
-typedef enum spk_margin_kind { SPK_MARGIN_AAM, SPK_MARGIN_AM, SPK_MARGIN_NONE, SPK_MARGIN_SPHERE2 } spk_margin_kind;
-/* margin_softmax: in 0 e (N,1,1,D), 1 w (S*K,D) [row class*K + sub-centre], 2 labels (N int64), 3 bias (1) or absent
- * (SphereFace2), 4 margins (2 doubles as real: the margin m and the penalty angle m', changed between steps; not
- * trained); out 0 (1,1,1,2): loss, accuracy (specification 6.2, 6.3). */
+/* All of them: out 0 (1,1,1,2): loss, accuracy (share of rows whose largest cosine is their own, the first of equal ones
+ * counts). The backward pass starts here: dout 0 holds the factor of the loss. c = n(e) n(W)^T with
+ * n(v) = v / max(|v|, 1e-12); a row whose norm is below the floor gets no gradient. `margin` is read by every pass and
+ * may change between steps: it must outlive the plan. */
+typedef enum spk_margin_kind { SPK_MARGIN_NONE, SPK_MARGIN_AAM, SPK_MARGIN_AM } spk_margin_kind;
+/* margin_softmax: in 0 e (N,1,1,D), 1 w (S*K,D) [row class*K + sub-centre], 2 labels (N int64): mean cross-entropy of the
+ * logits s c_j, s phi of the row's own class, and s phi' of the k_top nearest other ones while m' is not 0; a class's
+ * cosine is that of its nearest sub-centre (specification 6.1 to 6.3). phi = cos(theta + m) (AAM) where c > -cos m, or
+ * c > 0 with easy_margin; else c - m sin m, or c with easy_margin; c - m (AM). phi' = cos(theta - m'). */
 typedef struct spk_margin_attr {
     spk_margin_kind kind;
+    const double *margin; /* 2: m and m' */
     double scale;
-    int64_t k, k_top;
+    int64_t k, k_top; /* k_top < S */
     bool easy_margin;
-    bool cross_fallback; /* below -cos m: c - (1 - cos m) (sub-centre loss) instead of c - m sin m */
-    double lanbuda, t;   /* SphereFace2: balance and the exponent of its similarity adjustment */
+    bool continuous; /* below -cos m: c - (1 - cos m), which meets phi there */
 } spk_margin_attr;
 
-typedef enum spk_proto_kind { SPK_PROTO_SOFTMAX, SPK_PROTO_ANGLE, SPK_PROTO_GE2E } spk_proto_kind;
-/* proto_loss: in 0 e (N,1,1,D), N = P x K: K consecutive rows of one speaker; 1 w (1), 2 b (1) or both absent;
- * out 0 (1,1,1,2): loss, accuracy. */
+/* sphereface2: in 0 e (N,1,1,D), 1 w (S,D), 2 labels (N int64), 3 bias (1): mean over the rows of
+ * lambda ln(1 + exp(-z_y)) + (1 - lambda) sum_{j != y} ln(1 + exp(z_j)), z = scale h(c) + bias; of the own class
+ * h = g(c) - m, of others g(c) + m; or g(phi) with `angular`, phi = cos(theta + m) (c - (1 - cos m) where c <= -cos m) and
+ * cos(theta - m); g(c) = 2 ((c + 1) / 2)^t - 1. Source: Wen et al., ICLR 2022; Han et al., ICASSP 2023. */
+typedef struct spk_sphere_attr {
+    const double *margin; /* 1 */
+    double scale, lambda;
+    int64_t t; /* from 1 */
+    bool angular;
+} spk_sphere_attr;
+
+typedef enum spk_proto_kind { SPK_PROTO_ANGLE, SPK_PROTO_GE2E } spk_proto_kind;
+/* proto_loss: in 0 e (N,1,1,D), N = P x K: K >= 2 consecutive rows of one speaker; 1 w (1), 2 b (1) or both absent (1, 0).
+ * Cross-entropy of the logits max(w, 1e-6) cos + b of queries against the centroids of all speakers. Angle: the first
+ * rows against the means of the others (Chung et al., Interspeech 2020); GE2E: all rows against the means of all K, their
+ * own speaker's without themselves, cosines at least 1e-6 (Wan et al., ICASSP 2018). */
 typedef struct spk_proto_attr {
     spk_proto_kind kind;
     int64_t per_speaker;
+    bool no_accuracy; /* out 1 is 0: what is added to another loss leaves that one's accuracy alone */
 } spk_proto_attr;
 
 /* Any of them. */
@@ -408,7 +422,6 @@ typedef union spk_attr {
     spk_act_attr act;
     spk_time_stats_attr time_stats;
     spk_attn_stats_attr attn_stats;
-    spk_aam_attr aam;
     spk_add_attr add;
     spk_row_bias_attr row_bias;
     spk_conv2d_attr conv2d;
@@ -429,6 +442,7 @@ typedef union spk_attr {
     spk_specaug_attr specaug;
     spk_layer_sum_attr layer_sum;
     spk_margin_attr margin;
+    spk_sphere_attr sphere;
     spk_proto_attr proto;
 } spk_attr;
 

@@ -302,7 +302,8 @@ spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, sp
     spk_node *node = spk__g_node(g, SPK_OP_MELSPEC);
     const int64_t frames = spk_melspec_frames(&attr, wave->w);
     SPK_ASSERT(wave->c == 1 && frames > 0 && attr.win_length <= attr.n_fft && (attr.n_ceps > 0) == (dct != NULL));
-    SPK_ASSERT(window->c == attr.win_length && fb->c == (attr.n_fft / 2 + 1) * attr.n_mels);
+    SPK_ASSERT(attr.frames_only || window->c == attr.win_length);
+    SPK_ASSERT(attr.frames_only || fb->c == (attr.n_fft / 2 + 1) * attr.n_mels);
     SPK_ASSERT(!dct || dct->c == attr.n_mels * attr.n_ceps);
     if (attr.dither != 0) attr.stream = spk_g_stream(g);
     node->attr.melspec = attr;
@@ -311,7 +312,8 @@ spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, sp
     spk__g_in(node, window);
     spk__g_in(node, fb);
     if (dct) spk__g_in(node, dct);
-    const int64_t c = dct ? attr.n_ceps : attr.n_mels + (attr.energy != SPK_ENERGY_NONE);
+    const int64_t bands = attr.n_mels + (attr.energy != SPK_ENERGY_NONE);
+    const int64_t c = attr.frames_only ? attr.win_length : dct ? attr.n_ceps : bands;
     spk_tensor *y = spk__g_out(g, node, wave->n, 1, frames, c);
     y->len = melspec_len(g, wave, &attr, frames);
     return y;
@@ -436,20 +438,6 @@ spk_tensor *spk_g_attn_stats(spk_graph *g, spk_tensor *e, spk_tensor *x, spk_att
     return spk__g_out(g, node, x->n, 1, 1, 2 * x->c);
 }
 
-spk_tensor *spk_g_aam_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels, spk_aam_attr attr)
-{
-    SPK_ASSERT(w->n_dims == 2 && w->dim[1] == e->c && e->w == 1 && labels->n == e->n);
-    spk_node *node = spk__g_node(g, SPK_OP_AAM_SOFTMAX);
-    node->attr.aam = attr;
-    spk__g_in(node, e);
-    spk_tensor *weight = spk_g_param(g, w);
-    weight->n = w->dim[0];
-    weight->c = w->dim[1];
-    spk__g_in(node, weight);
-    spk__g_in(node, labels);
-    return spk__g_out(g, node, 1, 1, 1, 2);
-}
-
 /* ---- work ---- */
 
 /* Multiply-adds of the matrix-like ops; all else is less than a hundredth of them. */
@@ -473,7 +461,7 @@ static double node_macs(const spk_node *node)
         const spk_tensor *y = node->out[0];
         return (double)(y->n * y->w * y->c) * (double)node->attr.sinc.kernel_size;
     }
-    if (node->op == SPK_OP_MARGIN_SOFTMAX || node->op == SPK_OP_AAM_SOFTMAX)
+    if (node->op == SPK_OP_MARGIN_SOFTMAX || node->op == SPK_OP_SPHEREFACE2)
         return (double)(node->in[0]->n * node->in[1]->n) * (double)node->in[0]->c;
     return 0;
 }

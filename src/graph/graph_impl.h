@@ -95,7 +95,7 @@ void spk_graph_update_lengths(const spk_graph *g);
 uint64_t spk_g_stream(spk_graph *g);
 
 /* ---- ops (attributes and shapes: backend_impl.h) ---- */
-/* filter and dct may be NULL; stream is set here. */
+/* filter and dct may be NULL, window and fb with frames_only; stream is set here. */
 spk_tensor *spk_g_melspec(spk_graph *g, spk_tensor *wave, spk_tensor *filter, spk_tensor *window, spk_tensor *fb,
                           spk_tensor *dct, spk_melspec_attr attr);
 /* w: (O, C, K) parameter, columns [w_c0, w_c0 + C) of wider rows when K = 1; b may be NULL. */
@@ -116,7 +116,6 @@ spk_tensor *spk_g_scale_add(spk_graph *g, spk_tensor *x, spk_tensor *s, spk_tens
 spk_tensor *spk_g_row_bias(spk_graph *g, spk_tensor *x, spk_tensor *v, spk_act act);
 spk_tensor *spk_g_time_stats(spk_graph *g, spk_tensor *x, spk_time_stats_attr attr);
 spk_tensor *spk_g_attn_stats(spk_graph *g, spk_tensor *e, spk_tensor *x, spk_attn_stats_attr attr);
-spk_tensor *spk_g_aam_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels, spk_aam_attr attr);
 
 spk_tensor *spk_g_conv2d(spk_graph *g, spk_tensor *x, const spk_param *w, const spk_param *b, spk_conv2d_attr attr);
 spk_tensor *spk_g_depthwise(spk_graph *g, spk_tensor *x, const spk_param *w, const spk_param *b, int64_t pad);
@@ -147,7 +146,9 @@ spk_tensor *spk_g_feature_norm(spk_graph *g, spk_tensor *x, const spk_param *mea
 spk_tensor *spk_g_specaug(spk_graph *g, spk_tensor *x, spk_specaug_attr attr); /* stream is set here */
 spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w, spk_layer_sum_attr attr);
 spk_tensor *spk_g_margin_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
-                                 const spk_param *bias, const spk_param *margins, spk_margin_attr attr);
+                                 spk_margin_attr attr);
+spk_tensor *spk_g_sphereface2(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
+                              const spk_param *bias, spk_sphere_attr attr);
 spk_tensor *spk_g_proto_loss(spk_graph *g, spk_tensor *e, const spk_param *w, const spk_param *b, spk_proto_attr attr);
 
 /* Floating-point operations of one forward pass (2 for a multiply-add), and of a backward pass over it. */

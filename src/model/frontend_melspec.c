@@ -3,20 +3,25 @@
  * melspec_torch: pre-emphasis, power spectrum, mel filters, logarithm, mean subtraction over time.
  * Source: espnet2.asr.frontend.melspec_torch, torchaudio's MelSpectrogram (specification 2.1). Window and filter bank
  * are buffers of the model, so a loaded model uses the tables that it was trained with.
+ *
+ * Sample rates: ESPnet makes the filter bank for 16000 Hz whatever the audio. Here it is made for `sample_rate`: by
+ * default the rate of the audio (preprocessor_conf.sample_rate), where a band above its half is an error (so 8000 Hz
+ * wants f_max 4000 or less), and ESPnet's 16000 in a configuration that has ESPnet's `version`, whose weights bring a
+ * bank of that kind.
  */
 #include <math.h>
 
-#include "model/build_impl.h"
+#include "model/features_impl.h"
 
 typedef struct melspec_conf {
     bool preemp, log;
-    int64_t n_fft, win_length, hop_length, f_min, f_max, n_mels;
+    int64_t n_fft, win_length, hop_length, f_min, f_max, n_mels, sample_rate;
     int window_fn, mel_scale, normalize;
 } melspec_conf;
 
 enum { HAMMING, HANN };
 enum { HTK, SLANEY };
-static const double SAMPLE_RATE = 16000; /* whatever the data, as in ESPnet */
+enum { ESPNETS_RATE = 16000 };
 
 #define FIELD(name) offsetof(melspec_conf, name)
 static const spk_opt options[] = {
@@ -25,25 +30,38 @@ static const spk_opt options[] = {
     {"log", SPK_OPT_BOOL, FIELD(log), "false", 0, 0, NULL, "natural logarithm", 0},
     {"win_length", SPK_OPT_INT, FIELD(win_length), "400", 1, 65536, NULL, "samples of a window", 0},
     {"hop_length", SPK_OPT_INT, FIELD(hop_length), "160", 1, 65536, NULL, "samples from frame to frame", 0},
-    {"f_min", SPK_OPT_INT, FIELD(f_min), "20", 0, 8000, NULL, "lowest frequency, Hz", 0},
-    {"f_max", SPK_OPT_INT, FIELD(f_max), "7600", 1, 8000, NULL, "highest frequency, Hz", 0},
+    {"f_min", SPK_OPT_INT, FIELD(f_min), "20", 0, 1e6, NULL, "lowest frequency, Hz", 0},
+    {"f_max", SPK_OPT_INT, FIELD(f_max), "7600", 1, 1e6, NULL, "highest frequency, Hz", 0},
     {"n_mels", SPK_OPT_INT, FIELD(n_mels), "80", 1, 4096, NULL, "mel filters", 0},
     {"window_fn", SPK_OPT_CHOICE, FIELD(window_fn), "hamming", 0, 0, "hamming|hann", "window", 0},
     {"mel_scale", SPK_OPT_CHOICE, FIELD(mel_scale), "htk", 0, 0, "htk|slaney", "mel scale", 0},
     {"normalize", SPK_OPT_CHOICE, FIELD(normalize), "none", 0, 0, "mn", "mn: subtract the mean over time",
      SPK_OPT_NULLABLE},
+    {"sample_rate", SPK_OPT_INT, FIELD(sample_rate), "none", 1000, 1000000, NULL,
+     "Hz that the filters are for; none: that of the audio (with ESPnet's version: 16000)", SPK_OPT_NULLABLE},
 };
+
+/* The rate that the filters are for. */
+static spk_status check_rate(melspec_conf *c, const spk_part_in *in)
+{
+    if (!in->like_202611) return spk_feature_check_rate("sample_rate", &c->sample_rate, in);
+    if (c->sample_rate == SPK_NONE) c->sample_rate = ESPNETS_RATE;
+    if (c->sample_rate != in->sample_rate)
+        spk_warn("model",
+                 "frontend_conf: the mel filters are for %lld Hz although the audio has %lld Hz, as in ESPnet; "
+                 "set sample_rate to change that",
+                 (long long)c->sample_rate, (long long)in->sample_rate);
+    return SPK_OK;
+}
 
 static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
 {
-    const melspec_conf *c = conf;
-    (void)in;
+    melspec_conf *c = conf;
+    SPK_TRY(check_rate(c, in));
     if (c->win_length > c->n_fft)
         return spk_fail(SPK_E_CONFIG, "frontend_conf: win_length %lld is larger than n_fft %lld",
                         (long long)c->win_length, (long long)c->n_fft);
-    if (c->f_min >= c->f_max)
-        return spk_fail(SPK_E_CONFIG, "frontend_conf: f_min %lld is not below f_max %lld", (long long)c->f_min,
-                        (long long)c->f_max);
+    SPK_TRY(spk_feature_check_band("f_min", (double)c->f_min, "f_max", (double)c->f_max, c->sample_rate));
     *output_size = c->n_mels;
     return SPK_OK;
 }
@@ -64,8 +82,7 @@ static int64_t frames(const void *conf, int64_t samples)
 
 static float to_mel(double hz, int scale)
 {
-    if (scale == HTK) return (float)(2595 * log10(1 + hz / 700));
-    return (float)(hz < 1000 ? 3 * hz / 200 : 15 + 27 * log(hz / 1000) / log(6.4));
+    return (float)spk_mel_of(hz, scale == HTK ? SPK_MEL_HTK : SPK_MEL_SLANEY);
 }
 
 static float to_hz(float mel, int scale)
@@ -83,7 +100,7 @@ static float *make_filters(const melspec_conf *c)
     for (int64_t j = 0; j < n + 2; j++)
         hz[j] = to_hz(low + (high - low) * (float)j / (float)(n + 1), c->mel_scale);
     for (int64_t k = 0; k < bins; k++) {
-        const float f = (float)(SAMPLE_RATE / 2 * (double)k / (double)(bins - 1));
+        const float f = (float)((double)(c->sample_rate / 2) * (double)k / (double)(bins - 1));
         for (int64_t j = 0; j < n; j++) {
             const float up = (f - hz[j]) / (hz[j + 1] - hz[j]), down = (hz[j + 2] - f) / (hz[j + 2] - hz[j + 1]);
             const float w = up < down ? up : down;
@@ -94,46 +111,27 @@ static float *make_filters(const melspec_conf *c)
     return fb;
 }
 
-/* Periodic: divided by the length, not by one less. */
-static float *make_window(const melspec_conf *c)
-{
-    const double a = c->window_fn == HAMMING ? 0.54 : 0.5;
-    float *window = spk_new((size_t)c->win_length * sizeof *window);
-    for (int64_t i = 0; i < c->win_length; i++)
-        window[i] = (float)(a - (1 - a) * cos(6.283185307179586 * (double)i / (double)c->win_length));
-    return window;
-}
-
-static float *make_filter(const melspec_conf *c)
+/* y[n] = x[n] - 0.97 x[n-1] */
+static float *make_preemphasis(void)
 {
     float *filter = spk_new(2 * sizeof *filter);
-    (void)c;
-    filter[0] = -0.97f; /* y[n] = x[n] - 0.97 x[n-1] */
+    filter[0] = -0.97f;
     filter[1] = 1;
     return filter;
-}
-
-/* Declares a buffer; the table is made only the first time. */
-static spk_tensor *table(spk_build *b, const char *name, int n_dims, const int64_t *dim,
-                         float *(*make)(const melspec_conf *), const melspec_conf *c)
-{
-    const spk_param *p = spk_params_find(b->params, name);
-    if (!p) {
-        float *values = make(c);
-        p = spk_params_declare(b->params, name, false, n_dims, dim, (spk_init){SPK_INIT_TABLE, 0, values});
-        spk_free(values);
-    }
-    return spk_g_param(b->g, p);
 }
 
 static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
 {
     const melspec_conf *c = conf;
     const int64_t bins = c->n_fft / 2 + 1;
+    const spk_window kind = c->window_fn == HAMMING ? SPK_WINDOW_HAMMING : SPK_WINDOW_HANN;
     spk_tensor *filter = NULL;
-    if (c->preemp) filter = table(b, "frontend.flipped_filter", 3, (int64_t[]){1, 1, 2}, make_filter, c);
-    spk_tensor *window = table(b, "frontend.transform.spectrogram.window", 1, &c->win_length, make_window, c);
-    spk_tensor *fb = table(b, "frontend.transform.mel_scale.fb", 2, (int64_t[]){bins, c->n_mels}, make_filters, c);
+    if (c->preemp)
+        filter = spk_feature_table(b, "frontend.flipped_filter", 3, (int64_t[]){1, 1, 2}, make_preemphasis());
+    spk_tensor *window = spk_feature_table(b, "frontend.transform.spectrogram.window", 1, &c->win_length,
+                                           spk_feature_window(kind, c->win_length, true));
+    spk_tensor *fb =
+        spk_feature_table(b, "frontend.transform.mel_scale.fb", 2, (int64_t[]){bins, c->n_mels}, make_filters(c));
     const spk_melspec_attr attr = {.n_fft = c->n_fft,
                                    .win_length = c->win_length,
                                    .hop_length = c->hop_length,

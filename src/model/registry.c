@@ -17,16 +17,18 @@ extern const spk_part spk__encoder_resnet, spk__encoder_simam_resnet, spk__pooli
 extern const spk_part spk__frontend_default, spk__frontend_kaldi_fbank, spk__frontend_mfcc,
     spk__frontend_speechbrain_fbank, spk__frontend_sliding_window;
 
+extern const spk_part spk__frontend_layer_weights, spk__specaug_specaug, spk__normalize_global_mvn;
+
 static const struct {
     const char *kind;
     const spk_part *const part[16]; /* NULL-terminated */
 } registry[SPK_N_PARTS] = {
     [SPK_FRONTEND] = {"frontend",
-                      {&spk__frontend_melspec_torch, &spk__frontend_default, &spk__frontend_kaldi_fbank,
+                      {&spk__frontend_layer_weights, &spk__frontend_melspec_torch, &spk__frontend_default, &spk__frontend_kaldi_fbank,
                        &spk__frontend_mfcc, &spk__frontend_speechbrain_fbank, &spk__frontend_sliding_window,
                        &spk__frontend_asteroid}},
-    [SPK_SPECAUG] = {"specaug", {NULL}},
-    [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn}},
+    [SPK_SPECAUG] = {"specaug", {&spk__specaug_specaug}},
+    [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn, &spk__normalize_global_mvn}},
     [SPK_ENCODER] = {"encoder",
                      {&spk__encoder_mfaconformer, &spk__encoder_ska_tdnn, &spk__encoder_campplus,
                       &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector, &spk__encoder_rawnet3,

@@ -38,6 +38,7 @@ static const spk_melspec_attr melspec_kinds[] = {
     {.edges = SPK_EDGES_REPEAT, .remove_dc = true, .preemph = 0.5, .energy = SPK_ENERGY_RAW, .dither = 0.3},
     {.edges = SPK_EDGES_SNIP, .log_floor = 1e-7, .energy = SPK_ENERGY_WINDOWED, .n_ceps = 7, .energy_floor = 3},
     {.edges = SPK_EDGES_REFLECT, .dither = 0.1, .stream = 5, .log_floor = 1e-10},
+    {.edges = SPK_EDGES_SNIP, .frames_only = true},
 };
 
 static void fill_bands(const void *c, double *v, spk_rng *rng)
@@ -73,13 +74,16 @@ static void describe_melspec(const op_row *r, op_case *c)
         c->in[1] = parameter(1, 2, 0, 0);
         c->in[1].fill = fill_filter;
     }
-    c->in[2] = parameter(1, r->y, 0.1, 1);
-    c->in[3] = parameter(r->x / 2 + 1, r->c, 0, 1);
-    c->in[3].fill = fill_bands;
+    if (!attr->frames_only) {
+        c->in[2] = parameter(1, r->y, 0.1, 1);
+        c->in[3] = parameter(r->x / 2 + 1, r->c, 0, 1);
+        c->in[3].fill = fill_bands;
+    }
     if (attr->n_ceps > 0) c->in[4] = parameter(r->c, attr->n_ceps, -0.5, 0.5);
     for (int i = 1; i < 5; i++)
         c->in[i].has_grad = false;
-    const int64_t width = attr->n_ceps > 0 ? attr->n_ceps : r->c + (attr->energy != SPK_ENERGY_NONE);
+    const int64_t bands = attr->n_ceps > 0 ? attr->n_ceps : r->c + (attr->energy != SPK_ENERGY_NONE);
+    const int64_t width = attr->frames_only ? r->y : bands;
     c->out[0] = activation(r, r->n, spk_melspec_frames(attr, r->t), width);
     c->out[0].has_grad = false;
     c->tol_f32 = r->flag ? 2e-5 : 5e-6; /* the logarithm of a weak band is as exact as its power */
@@ -105,6 +109,7 @@ static const op_row rows_melspec[] = {
     {"repeat, ragged", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 4, .ragged = true, .flag = true},
     {"cepstra", .n = 2, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 5, .sparse = true, .flag = true},
     {"dither, filter", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 6, .ragged = true, .flag = true},
+    {"frames alone", .n = 3, .t = 411, .c = 50, .x = 50, .y = 50, .z = 20, .o = 7, .sparse = true, .ragged = true},
     {"dither, odd transform", .n = 2, .t = 111, .c = 7, .x = 33, .y = 21, .z = 10, .o = 6},
     {.name = NULL}};
 
@@ -398,31 +403,6 @@ static const op_row rows_attn_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3},
                                          {"wide", .n = 1, .t = 13, .c = 1100},
                                          {"larger", .n = 3, .t = 101, .c = 72},
                                          {.name = NULL}};
-
-/* ---- aam_softmax: n rows, c dimensions, o classes; p margin, q scale; flag: easy ---- */
-
-static void describe_aam_softmax(const op_row *r, op_case *c)
-{
-    c->attr.aam = (spk_aam_attr){.margin = r->p, .scale = r->q, .easy_margin = r->flag};
-    c->in[0] = activation(r, r->n, 1, r->c);
-    c->in[1] = parameter(r->o, r->c, -0.5, 0.5);
-    c->in[2] = (case_tensor){.there = true, .n = r->n, .w = 1, .c = 1, .is_param = true, .is_int = true, .below = r->o};
-    c->in[0].read_bwd = c->in[1].read_bwd = c->in[2].read_bwd = true;
-    c->out[0] = (case_tensor){.there = true, .n = 1, .w = 1, .c = 2};
-    c->loss = true;
-    c->tol_f32 = 2e-5;
-}
-
-static const op_row rows_aam_softmax[] = {
-    {"one row, two classes", .n = 1, .t = 1, .c = 3, .o = 2, .p = 0.3, .q = 15},
-    {"odd", .n = 5, .t = 1, .c = 8, .o = 7, .p = 0.3, .q = 15},
-    {"easy", .n = 5, .t = 1, .c = 8, .o = 7, .p = 0.3, .q = 15, .flag = true},
-    {"wide margin", .n = 9, .t = 1, .c = 5, .o = 7, .p = 2.5, .q = 15},
-    {"no margin", .n = 6, .t = 1, .c = 33, .o = 11, .p = 0, .q = 1},
-    {"slice, sharp", .n = 6, .t = 1, .c = 37, .o = 65, .gap = 2, .p = 0.5, .q = 60},
-    {"blocks", .n = 13, .t = 1, .c = 64, .o = 200, .p = 0.2, .q = 30},
-    {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .p = 0.3, .q = 30},
-    {.name = NULL}};
 
 #include "backend/rows_conformer.h"
 #include "backend/rows_conv2d.h"

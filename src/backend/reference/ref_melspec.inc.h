@@ -77,7 +77,7 @@ static double melspec_frame(const spk_kargs *a, int64_t n, int64_t len, int64_t 
     if (attr->energy == SPK_ENERGY_RAW) energy = melspec_energy(frame, win, attr->energy_floor);
     for (int64_t i = win - 1; i >= 0 && attr->preemph != 0; i--)
         frame[i] -= attr->preemph * frame[i > 0 ? i - 1 : 0];
-    for (int64_t i = 0; i < win; i++)
+    for (int64_t i = 0; i < win && !attr->frames_only; i++)
         frame[i] *= (double)dense(&a->in[2])[i];
     if (attr->energy == SPK_ENERGY_WINDOWED) energy = melspec_energy(frame, win, attr->energy_floor);
     return energy;
@@ -179,6 +179,11 @@ static void melspec_fwd(const spk_kargs *a)
             continue;
         }
         const double energy = melspec_frame(a, r / n_t, spk__valid(&a->in[0], r / n_t), r % n_t, frame);
+        if (attr->frames_only) {
+            for (int64_t i = 0; i < attr->win_length; i++)
+                row(y, r)[i] = (SPK_REAL)frame[i];
+            continue;
+        }
         melspec_spectrum(a, frame, spectrum);
         melspec_bands(a, spectrum, bands);
         melspec_write(a, bands, energy, row(y, r));

@@ -65,7 +65,8 @@ static room room_of(const melspec_state *s, int thread)
 static bool supports(const spk_geom *g)
 {
     const spk_melspec_attr *attr = g->attr;
-    return attr->n_fft % 2 == 0 && attr->n_fft >= 2 && g->in[0].ld == 1 && attr->win_length <= attr->n_fft;
+    return attr->n_fft % 2 == 0 && attr->n_fft >= 2 && g->in[0].ld == 1 && attr->win_length <= attr->n_fft &&
+           !attr->frames_only;
 }
 
 static void destroy(void *state)
