@@ -67,7 +67,8 @@ static inline void run_case(const part_case *pc, bool train)
     b.g = spk_graph_new();
     spk_tensor *x = spk_g_input(b.g, SPK_F32, pc->n, pc->t, pc->c);
     spk_tensor *y = spk_g_keep(part->build(&b, conf, x));
-    const spk_plan_options options = {.real = SPK_F64, .train = train, .loss = train ? y : NULL, .n_threads = 1};
+    const spk_plan_options options = {
+        .real = SPK_F64, .train = train, .loss = train ? spk_tensor_root(y, NULL) : NULL, .n_threads = 1};
     spk_plan *plan;
     assert_int_equal(spk_plan_new(b.g, arena, &options, &plan), SPK_OK);
     double *input = fill_input("input", pc->n * pc->t * pc->c);
