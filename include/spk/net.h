@@ -23,6 +23,7 @@ typedef struct spk_net_options {
     int n_threads;   /* 0: all processors that the process may use */
     bool f64;        /* the reference kernels in double precision: for checks */
     bool embed_only; /* no loss, so no class weights: weights of another number of speakers fit */
+    bool has_weights; /* weights will be loaded: a file that only gives initial values may be missing (so embed_only) */
 } spk_net_options;
 
 /* Build the network of config's frontend, encoder, pooling, projector and loss, with initial values drawn from

@@ -34,6 +34,8 @@ typedef struct spk_part_in {
     int64_t input_size;  /* features, channels or width that come in; 1 for waves */
     int64_t sample_rate; /* Hz */
     int64_t n_classes;   /* 0: none (a model that only embeds) */
+    bool has_weights;    /* weights will be loaded: a file that only gives initial values may be missing */
+    int64_t per_speaker; /* consecutive utterances of one speaker in training batches; 0: anyhow */
     bool like_202611;    /* the configuration has `version`: defaults are that release's where they differ from ours */
 } spk_part_in;
 
@@ -52,12 +54,19 @@ typedef struct spk_part {
     /* Loss: (N,1,1,E) and labels -> (1,1,1,2). */
     spk_tensor *(*build_loss)(spk_build *b, const void *conf, spk_tensor *embedding, spk_tensor *labels,
                               int64_t n_classes);
+    /* Loss with a margin (loss_impl.h): the margin of the next steps; a check has set the option's. NULL: none. */
+    void (*set_margin)(void *conf, double margin);
+    /* Frontend: values of a frame, where it takes features from files instead of waves. NULL: waves. */
+    int64_t (*input_size)(const void *conf);
     /* Frontend: shortest wave in samples. NULL: 1. */
     int64_t (*min_samples)(const void *conf);
     /* Frontend: frames of a wave that is long enough. */
     int64_t (*frames)(const void *conf, int64_t samples);
     /* Encoder: fewest frames that it takes. NULL: 1. */
     int64_t (*min_frames)(const void *conf);
+    /* What a tensor of an older release is called now: a new text, empty where it is to be left out, NULL where the
+     * name stands. NULL: all names stand. */
+    char *(*renamed)(const char *name);
 } spk_part;
 
 /* In the order of the data. Frontend, specaug and normalize may be none. */

@@ -59,6 +59,7 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
     spk_part_in in = {.input_size = 1,
                       .sample_rate = c->preprocess.sample_rate,
                       .n_classes = net->options.embed_only ? 0 : net->n_classes,
+                      .has_weights = net->options.embed_only || net->options.has_weights,
                       .like_202611 = c->version != NULL};
     net->sample_rate = in.sample_rate;
     for (int i = 0; i < SPK_N_PARTS; i++) {
@@ -316,7 +317,9 @@ void spk_net_set_draws(spk_net *net, const spk_draws *draws)
 
 int64_t spk__net_input_size(const spk_net *net)
 {
-    return net->part[SPK_FRONTEND] ? 1 : net->size[SPK_FRONTEND];
+    const spk_part *frontend = net->part[SPK_FRONTEND];
+    if (!frontend) return net->size[SPK_FRONTEND];
+    return frontend->input_size ? frontend->input_size(net->conf[SPK_FRONTEND]) : 1;
 }
 
 /* Frames grow with the samples, so the fewest are found by doubling and halving. */
@@ -387,11 +390,34 @@ static void drop_loss(spk_tensors *t)
     t->n = kept;
 }
 
+/* Older releases' names become today's. */
+static void rename_old(const spk_net *net, spk_tensors *t)
+{
+    int64_t kept = 0;
+    for (int64_t i = 0; i < t->n; i++) {
+        char *name = NULL;
+        for (int kind = 0; kind < SPK_N_PARTS && !name; kind++)
+            if (net->part[kind] && net->part[kind]->renamed) name = net->part[kind]->renamed(t->item[i].name);
+        if (name) {
+            spk_free(t->item[i].name);
+            t->item[i].name = name;
+        }
+        if (t->item[i].name[0]) {
+            t->item[kept++] = t->item[i];
+        } else {
+            spk_free(t->item[i].name);
+            spk_ndarray_clear(&t->item[i].a);
+        }
+    }
+    t->n = kept;
+}
+
 spk_status spk_net_load(spk_net *net, const char *path)
 {
     spk_tensors t = {0};
     SPK_TRY(spk_ends_with(path, ".safetensors") ? spk_safetensors_read(path, &t, NULL) : spk_pth_read(path, &t));
     if (net->options.embed_only) drop_loss(&t);
+    rename_old(net, &t);
     spk_status status = spk_params_load(net->params, &t);
     if (status == SPK_OK)
         spk__net_weights_changed(net);
