@@ -24,6 +24,10 @@
     X(ROW_BIAS, row_bias)                                                                                              \
     X(TIME_STATS, time_stats)                                                                                          \
     X(ATTN_STATS, attn_stats)                                                                                          \
+    X(MAX_POOL, max_pool)                                                                                              \
+    X(AFMS, afms)                                                                                                      \
+    X(MASK, mask)                                                                                                      \
+    X(PAD_TIME, pad_time)                                                                                              \
     X(SK_MIX, sk_mix)                                                                                                  \
     X(FREQ_MEAN, freq_mean)                                                                                            \
     X(FOLD, fold)                                                                                                      \
