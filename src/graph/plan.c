@@ -202,12 +202,12 @@ static unsigned bwd_inputs(const spk_node *node)
     case SPK_OP_GLU:
     case SPK_OP_MVN:
     case SPK_OP_LAYER_SUM:
+    case SPK_OP_MARGIN_SOFTMAX:
+    case SPK_OP_SPHEREFACE2:
+    case SPK_OP_PROTO_LOSS:
         return 1;
     case SPK_OP_SCALE_ADD:
     case SPK_OP_ATTN_STATS:
-    case SPK_OP_AAM_SOFTMAX:
-    case SPK_OP_MARGIN_SOFTMAX:
-    case SPK_OP_PROTO_LOSS:
     case SPK_OP_SEGMENT_SCALE:
         return 3;
     case SPK_OP_AFMS:
@@ -541,7 +541,8 @@ void spk_plan_backward_from(spk_plan *p, const void *gradient)
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t)
 {
     spk_view v = view_of(t);
-    v.p = at(p, p->value_of, t);
+    const spk_tensor *root = spk_tensor_root(t, NULL);
+    v.p = root->is_input ? (void *)(uintptr_t)p->bound[root->id] : at(p, p->value_of, t); /* an input as it was bound */
     return v;
 }
 
