@@ -47,13 +47,13 @@ static const op_row rows_layer_norm[] = {{"two channels", .n = 1, .t = 1, .c = 2
                                          {"wide", .n = 2, .t = 3, .c = 1536, .q = 1e-12},
                                          {.name = NULL}};
 
-/* ---- attention: c channels, x heads, y kind, p dropout; flag: zero_triu; sparse: relative without biases ---- */
+/* ---- attention: c channels, x heads, y kind, z length of the table, p dropout; flag: zero_triu; sparse: relative without biases ---- */
 
 static void describe_attention(const op_row *r, op_case *c)
 {
     const spk_attention_kind kind = (spk_attention_kind)r->y;
-    c->attr.attention =
-        (spk_attention_attr){.heads = r->x, .kind = kind, .zero_triu = r->flag, .dropout = r->p, .stream = 5};
+    c->attr.attention = (spk_attention_attr){
+        .heads = r->x, .kind = kind, .zero_triu = r->flag, .table_len = r->z, .dropout = r->p, .stream = 5};
     for (int i = 0; i < 3; i++) {
         c->in[i] = activation(r, r->n, r->t, r->c);
         c->in[i].lo = -2;
@@ -93,6 +93,8 @@ static const op_row rows_attention[] = {
     {"legacy", .n = 2, .t = 7, .c = 12, .x = 3, .y = SPK_ATTN_LEGACY},
     {"legacy, zero_triu means nothing", .n = 1, .t = 5, .c = 6, .x = 1, .y = SPK_ATTN_LEGACY, .flag = true},
     {"legacy, ragged slices", .n = 4, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .ragged = true, .gap = 4},
+    {"legacy, longer table", .n = 4, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .z = 9, .ragged = true},
+    {"legacy, shorter table", .n = 4, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .z = 6, .ragged = true},
     {"legacy, dropout", .n = 2, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .p = 0.5},
     {"larger, relative", .n = 3, .t = 75, .c = 72, .x = 2, .y = SPK_ATTN_RELATIVE},
     {"larger, legacy", .n = 1, .t = 77, .c = 64, .x = 1, .y = SPK_ATTN_LEGACY},

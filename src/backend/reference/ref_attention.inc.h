@@ -5,8 +5,8 @@
  *
  * L is an item's valid length. Its scores are ((q_i + u).k_j + P_ij) / sqrt(d_k) over j < L; rows past L are zero.
  *   RELATIVE: P_ij = (q_i + v).p_m, m = T - 1 - i + j; zero_triu: none for j > i.
- *   LEGACY:   P_ij = (q_i + v).p_m, m = L - 1 - i + j, for j <= i; none for j = i + 1;
- *             (q_{i+1} + v).p_m, m = j - i - 2, behind it.
+ *   LEGACY:   P_ij = (q_i + v).p_m, m = s + L - 1 - i + j, for j <= i; none for j = i + 1;
+ *             (q_{i+1} + v).p_m, m = s + j - i - 2, behind it. s is zero unless the batch is longer than the table.
  */
 
 /* A head of an item. */
@@ -15,22 +15,32 @@ typedef struct attn_head {
     const spk_attention_attr *attr;
     int64_t n, h, t, len, d_k, c0; /* t frames, of which len are valid; the head's first channel */
     double scale;                  /* 1 / sqrt(d_k) */
+    int64_t skip;                  /* s */
     /* backward: sums for this head */
     double *dq, *dk, *dv, *dp, *du, *dbias; /* (T,d_k), (T,d_k), (T,d_k), (P,d_k), (d_k), (d_k) */
     double *w, *g;                          /* (T): probabilities of a row, gradients of its scores */
 } attn_head;
 
+/* Rows of the batch's table before those of an item's own. */
+static int64_t attention_skip(const spk_attention_attr *attr, int64_t t, int64_t len)
+{
+    if (attr->kind != SPK_ATTN_LEGACY || t <= attr->table_len) return 0;
+    return t - (len > attr->table_len ? len : attr->table_len);
+}
+
 static attn_head attention_head(const spk_kargs *a, int64_t n, int64_t h)
 {
     const spk_attention_attr *attr = a->attr;
     const int64_t t = a->in[0].w, d_k = a->in[0].c / attr->heads, n_p = a->in[3].p ? a->in[3].w : 0;
+    const int64_t len = spk__valid(&a->in[0], n);
     double *s = a->scratch;
     return (attn_head){.a = a,
                        .attr = attr,
                        .n = n,
                        .h = h,
                        .t = t,
-                       .len = spk__valid(&a->in[0], n),
+                       .len = len,
+                       .skip = attention_skip(attr, t, len),
                        .d_k = d_k,
                        .c0 = h * d_k,
                        .scale = 1 / sqrt((double)d_k),
@@ -66,9 +76,9 @@ static int64_t attention_position(const attn_head *at, int64_t i, int64_t j, int
     case SPK_ATTN_RELATIVE:
         return at->attr->zero_triu && j > i ? -1 : at->t - 1 - i + j;
     case SPK_ATTN_LEGACY:
-        if (j <= i) return at->len - 1 - i + j;
+        if (j <= i) return at->skip + at->len - 1 - i + j;
         *query = i + 1;
-        return j - i - 2;
+        return j == i + 1 ? -1 : at->skip + j - i - 2;
     case SPK_ATTN_PLAIN:
     default:
         return -1;
