@@ -276,27 +276,42 @@ spk_tensor *spk_g_layer_sum(spk_graph *g, spk_tensor *x, const spk_param *w, spk
 
 /* ---- losses ---- */
 
-spk_tensor *spk_g_margin_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
-                                 const spk_param *bias, const spk_param *margins, spk_margin_attr attr)
+/* A loss over class weights: embeddings, weights (rows, D), labels. */
+static spk_node *class_loss(spk_graph *g, spk_op op, spk_tensor *e, const spk_param *w, spk_tensor *labels)
 {
-    SPK_ASSERT(w->n_dims == 2 && w->dim[1] == e->c && w->dim[0] % attr.k == 0 && e->w == 1 && labels->n == e->n);
-    SPK_ASSERT(margins->count == 2);
-    spk_node *node = spk__g_node(g, SPK_OP_MARGIN_SOFTMAX);
-    node->attr.margin = attr;
+    SPK_ASSERT(w->n_dims == 2 && w->dim[1] == e->c && e->w == 1 && labels->n == e->n);
+    spk_node *node = spk__g_node(g, op);
     spk__g_in(node, e);
     spk_tensor *weight = spk_g_param(g, w);
     weight->n = w->dim[0];
     weight->c = w->dim[1];
     spk__g_in(node, weight);
     spk__g_in(node, labels);
-    spk__g_in(node, param_or_null(g, bias));
-    spk__g_in(node, spk_g_param(g, margins));
+    return node;
+}
+
+spk_tensor *spk_g_margin_softmax(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
+                                 spk_margin_attr attr)
+{
+    SPK_ASSERT(attr.margin && attr.k > 0 && w->dim[0] % attr.k == 0);
+    spk_node *node = class_loss(g, SPK_OP_MARGIN_SOFTMAX, e, w, labels);
+    node->attr.margin = attr;
+    return spk__g_out(g, node, 1, 1, 1, 2);
+}
+
+spk_tensor *spk_g_sphereface2(spk_graph *g, spk_tensor *e, const spk_param *w, spk_tensor *labels,
+                              const spk_param *bias, spk_sphere_attr attr)
+{
+    SPK_ASSERT(attr.margin && attr.t > 0 && bias->count == 1);
+    spk_node *node = class_loss(g, SPK_OP_SPHEREFACE2, e, w, labels);
+    node->attr.sphere = attr;
+    spk__g_in(node, spk_g_param(g, bias));
     return spk__g_out(g, node, 1, 1, 1, 2);
 }
 
 spk_tensor *spk_g_proto_loss(spk_graph *g, spk_tensor *e, const spk_param *w, const spk_param *b, spk_proto_attr attr)
 {
-    SPK_ASSERT(e->w == 1 && e->n % attr.per_speaker == 0);
+    SPK_ASSERT(e->w == 1 && attr.per_speaker > 1 && e->n % attr.per_speaker == 0);
     spk_node *node = spk__g_node(g, SPK_OP_PROTO_LOSS);
     node->attr.proto = attr;
     spk__g_in(node, e);

@@ -17,6 +17,7 @@ typedef struct op_row {
     bool ragged;        /* with lengths: t, then shorter ones down to 0 */
     int64_t x, y, z;
     double p, q;
+    double margin[2]; /* of losses */
     bool flag, flag2;
 } op_row;
 

@@ -238,13 +238,15 @@ static void test_margin_loss(void **state)
     enum { N = 5, D = 8, S = 7 };
     static const int64_t labels[N] = {4, 0, 6, 3, 1};
     const struct {
-        spk_aam_attr attr;
+        double margin[2];
+        double scale;
+        bool easy;
         double loss, de, dw;
     } rows[] = {
-        {{0.3, 15, false}, 8.76673479, 4.42368783, 4.74720151},
-        {{0.5, 30, false}, 2.22335627e1, 1.05239439e1, 1.07943919e1},
-        {{0.3, 15, true}, 6.21063025, 4.59656126, 4.92707669},
-        {{2.5, 15, false}, 2.69387468e1, 5.11679638, 5.40071796},
+        {{0.3, 0}, 15, false, 8.76673479, 4.42368783, 4.74720151},
+        {{0.5, 0}, 30, false, 2.22335627e1, 1.05239439e1, 1.07943919e1},
+        {{0.3, 0}, 15, true, 6.21063025, 4.59656126, 4.92707669},
+        {{2.5, 0}, 15, false, 2.69387468e1, 5.11679638, 5.40071796},
     };
     double e[N * D], w[S * D], de[N * D], dw[S * D], out[2];
     static const double dout[2] = {1, 0};
@@ -252,9 +254,14 @@ static void test_margin_loss(void **state)
     sequence("weight", w, S * D, sqrt(6.0 / D), 0);
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         for (spk_dtype dtype = SPK_F32; dtype <= SPK_F64; dtype++) {
+            const spk_margin_attr attr = {.kind = SPK_MARGIN_AAM,
+                                          .margin = rows[r].margin,
+                                          .scale = rows[r].scale,
+                                          .k = 1,
+                                          .easy_margin = rows[r].easy};
             const call c = {
-                SPK_OP_AAM_SOFTMAX,
-                &rows[r].attr,
+                SPK_OP_MARGIN_SOFTMAX,
+                &attr,
                 {{e, NULL, N, 1, D, NULL, de}, {w, NULL, S, 1, D, NULL, dw}, {NULL, labels, N, 1, 1, NULL, NULL}},
                 1,
                 1,
@@ -275,7 +282,8 @@ static void test_ties(void **state)
 {
     (void)state;
     enum { N = 2, D = 4, S = 300 };
-    const spk_aam_attr attr = {0.2, 30, false};
+    const spk_margin_attr attr = {
+        .kind = SPK_MARGIN_AAM, .margin = (double[]){0.2, 0}, .scale = 30, .k = 1};
     static double w[S * D], e[N * D], out[2];
     sequence("weight", w, S * D, 1, 0);
     for (int64_t d = 0; d < D; d++)
@@ -284,7 +292,7 @@ static void test_ties(void **state)
         for (int first = 0; first < 2; first++) {
             const int64_t labels[N] = {first ? 20 : 270, 1};
             const call c = {
-                SPK_OP_AAM_SOFTMAX,
+                SPK_OP_MARGIN_SOFTMAX,
                 &attr,
                 {{e, NULL, N, 1, D, NULL, NULL}, {w, NULL, S, 1, D, NULL, NULL}, {NULL, labels, N, 1, 1, NULL, NULL}},
                 1,
@@ -305,7 +313,8 @@ static void test_zero_rows(void **state)
     enum { N = 3, D = 5, S = 4 };
     static const int64_t labels[N] = {0, 3, 2};
     static const double dout[2] = {1, 0};
-    const spk_aam_attr attr = {0.3, 15, false};
+    const spk_margin_attr attr = {
+        .kind = SPK_MARGIN_AAM, .margin = (double[]){0.3, 0}, .scale = 15, .k = 1};
     double e[N * D], w[S * D], de[N * D], dw[S * D], out[2];
     sequence("input", e, N * D, 1, 0);
     sequence("weight", w, S * D, 1, 0);
@@ -313,7 +322,7 @@ static void test_zero_rows(void **state)
     memset(w + 2 * D, 0, D * sizeof *w);
     for (spk_dtype dtype = SPK_F32; dtype <= SPK_F64; dtype++) {
         const call c = {
-            SPK_OP_AAM_SOFTMAX,
+            SPK_OP_MARGIN_SOFTMAX,
             &attr,
             {{e, NULL, N, 1, D, NULL, de}, {w, NULL, S, 1, D, NULL, dw}, {NULL, labels, N, 1, 1, NULL, NULL}},
             1,

@@ -38,6 +38,8 @@ static const spk_param *buffer(tiny *n, const char *name, double v)
     return spk_params_declare(n->params, name, false, 1, (int64_t[]){C}, (spk_init){SPK_INIT_CONST, v, NULL});
 }
 
+static const double margins[2] = {0.2, 0};
+
 /* Slices, a concatenation of both kinds (retargeted and copied), sums, a normalisation behind a ReLU, pooling, loss. */
 static spk_graph *build(tiny *n)
 {
@@ -59,8 +61,8 @@ static spk_graph *build(tiny *n)
     spk_tensor *e = spk_g_row_bias(g, spk_g_conv1d(g, whole, w, 0, NULL, 1, 0, false), v, SPK_RELU);
     spk_tensor *pooled = spk_g_attn_stats(g, e, whole, (spk_attn_stats_attr){1e-4, 1e4});
     n->labels = spk_g_input(g, SPK_I64, N, 1, 1);
-    n->loss = spk_g_aam_softmax(g, pooled, weight(n, "loss.weight", 2, CLASSES, 2 * C, 1), n->labels,
-                                (spk_aam_attr){0.2, 5, false});
+    n->loss = spk_g_margin_softmax(g, pooled, weight(n, "loss.weight", 2, CLASSES, 2 * C, 1), n->labels,
+                                (spk_margin_attr){SPK_MARGIN_AAM, margins, 5, 1, 0, false, false});
     return g;
 }
 

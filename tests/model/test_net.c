@@ -108,54 +108,6 @@ static void frontends_compute_what_espnet_computes(void **state)
     spk_free(x);
 }
 
-/* ---- losses ---- */
-
-static const struct {
-    spk_aam_attr attr;
-    double loss, dw;
-} losses[] = {
-    {{0.3, 15, false}, 8.76673479e+0, 4.74720151e+0},
-    {{0.5, 30, false}, 2.22335627e+1, 1.07943919e+1},
-    {{0.3, 15, true}, 6.21063025e+0, 4.92707669e+0},
-    {{2.5, 15, false}, 2.69387468e+1, 5.40071796e+0},
-};
-
-static void losses_compute_what_espnet_computes(void **state)
-{
-    const int64_t labels[] = {4, 0, 6, 3, 1};
-    double *e = fill_input("input", 5 * 8);
-    (void)state;
-    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
-        spk_params *params = spk_params_new(SPK_F64);
-        spk_arena *arena = spk_arena_new();
-        spk_plan *plan;
-        const spk_param *w =
-            spk_params_declare(params, "weight", true, 2, (int64_t[]){7, 8}, (spk_init){SPK_INIT_CONST, 0, NULL});
-        assert_int_equal(spk_params_commit(params, 0), SPK_OK);
-        fill_params(params, "loss.");
-        spk_graph *g = spk_graph_new();
-        spk_tensor *x = spk_g_input(g, SPK_F32, 5, 1, 8), *y = spk_g_input(g, SPK_I64, 5, 1, 1);
-        spk_tensor *loss = spk_g_aam_softmax(g, x, w, y, losses[i].attr);
-        const spk_plan_options o = {.real = SPK_F64, .train = true, .loss = loss, .n_threads = 1};
-        assert_int_equal(spk_plan_new(g, arena, &o, &plan), SPK_OK);
-        spk_plan_bind(plan, x, e);
-        spk_plan_bind(plan, y, labels);
-        spk_plan_forward(plan, true);
-        spk_plan_backward(plan, 1);
-        const double *got = spk_plan_value(plan, loss).p;
-        double norm = 0;
-        for (int k = 0; k < 7 * 8; k++)
-            norm += ((double *)w->grad)[k] * ((double *)w->grad)[k];
-        assert_near(got[0], losses[i].loss, 1e-7);
-        assert_near(got[1], 0.4, 1e-9);
-        assert_near(sqrt(norm), losses[i].dw, 1e-7);
-        spk_plan_free(plan);
-        spk_arena_free(arena);
-        spk_params_free(params);
-    }
-    spk_free(e);
-}
-
 /* ---- a whole model ---- */
 
 static const char WHOLE[] =
@@ -356,7 +308,6 @@ static void wrong_parts_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(frontends_compute_what_espnet_computes),
-                                       cmocka_unit_test(losses_compute_what_espnet_computes),
                                        cmocka_unit_test(a_whole_model_computes_what_espnet_computes),
                                        cmocka_unit_test(an_embedding_does_not_depend_on_its_batch),
                                        cmocka_unit_test(embedding_changes_nothing_and_steps_allocate_nothing),

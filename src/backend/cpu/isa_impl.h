@@ -33,7 +33,8 @@
     X(FOLD, fold)                                                                                                      \
     X(SEGMENT_MEAN, segment_mean)                                                                                      \
     X(SEGMENT_SCALE, segment_scale)                                                                                    \
-    X(AAM_SOFTMAX, aam_softmax)
+    X(MARGIN_SOFTMAX, margin_softmax)                                                                                  \
+    X(SPHEREFACE2, sphereface2)
 
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
 SPK_OMP_OPS(SPK_OMP_DECLARE)

@@ -7,9 +7,9 @@
 #include <omp.h>
 #include <string.h>
 
+#include "backend/margin_impl.h"
 #include "backend/reference/ref_util.inc.h"
 
-#include "backend/reference/ref_aam.inc.h"
 #include "backend/reference/ref_batch_norm.inc.h"
 #include "backend/reference/ref_conv1d.inc.h"
 #include "backend/reference/ref_melspec.inc.h"
@@ -21,6 +21,7 @@
 #include "backend/reference/ref_select.inc.h"
 #include "backend/reference/ref_features.inc.h"
 #include "backend/reference/ref_losses.inc.h"
+#include "backend/reference/ref_proto.inc.h"
 
 #define PLAIN(op) .name = "reference", .fwd = op##_fwd, .bwd = op##_bwd
 
@@ -36,7 +37,6 @@ const spk_kernel SPK_REF_TABLE[SPK_N_OPS] = {
     [SPK_OP_ROW_BIAS] = {PLAIN(row_bias)},
     [SPK_OP_TIME_STATS] = {PLAIN(time_stats)},
     [SPK_OP_ATTN_STATS] = {PLAIN(attn_stats)},
-    [SPK_OP_AAM_SOFTMAX] = {PLAIN(aam_softmax), .scratch_bytes = aam_softmax_scratch},
     /* clang-format off */
     REF_CONV2D_TABLE
     REF_RAWNET_TABLE
