@@ -50,8 +50,10 @@ typedef struct spk_training_setup {
     const char *output_dir; /* made when it is not there */
     bool resume;            /* continue from the checkpoint; without one start fresh */
     bool overwrite;         /* start fresh although the folder holds a checkpoint, whose files are removed */
-    /* Files (.pth or .safetensors) whose weights are the start, each over the ones before; not read on resume. A file
-     * that does not fit is SPK_E_MISMATCH; with ignore_init_mismatch what fits is taken and the rest is said. */
+    /* FILE[:SOURCE[:TARGET[:EXCLUDE]]]: files (.pth, .safetensors, ESPnet's packed .zip) whose weights, or those below
+     * SOURCE, are the start, each over the ones before; not read on resume. Rows of classes move by the names of
+     * `speakers`. A file that does not fit is SPK_E_MISMATCH, unless only the loss's weights are missing; with
+     * ignore_init_mismatch what fits is taken and the rest is said. */
     const char *const *init_param;
     int64_t n_init_param;
     bool ignore_init_mismatch;

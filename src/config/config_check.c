@@ -189,14 +189,20 @@ void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
                          : "batch_type folded without fold_length: plain shuffled batches of batch_size utterances";
 }
 
-/* ESPnet's FILE:SOURCE:TARGET:EXCEPT. */
+/* ESPnet's FILE:SOURCE:TARGET:EXCLUDE. */
 static spk_status check_init_param(checker *k)
 {
-    for (int64_t i = 0; i < k->c->init_param.n; i++)
-        if (strchr(k->c->init_param.v[i], ':'))
-            return spk_fail(SPK_E_UNSUPPORTED,
-                            "%s: %s: parts of a file (behind ':') are not supported yet; give a whole file",
-                            at(k, "init_param"), k->c->init_param.v[i]);
+    for (int64_t i = 0; i < k->c->init_param.n; i++) {
+        const char *text = k->c->init_param.v[i];
+        int n = 0;
+        for (const char *p = text; *p; p++)
+            n += *p == ':';
+        if (n > 3 || text[0] == ':' || !text[0])
+            return spk_fail(SPK_E_CONFIG,
+                            "%s: '%s' is not FILE, FILE:SOURCE, FILE:SOURCE:TARGET or "
+                            "FILE:SOURCE:TARGET:EXCLUDE",
+                            at(k, "init_param"), text);
+    }
     return SPK_OK;
 }
 

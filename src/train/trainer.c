@@ -10,6 +10,7 @@
 #include "optim/optim_impl.h"
 #include "train/checkpoint_impl.h"
 #include "train/embed_impl.h"
+#include "train/init_param_impl.h"
 #include "train/plot_impl.h"
 #include "train/reporter_impl.h"
 
@@ -79,49 +80,6 @@ done:
     return status;
 }
 
-static bool same_shape(const spk_ndarray *a, const spk_ndarray *b)
-{
-    return a->dtype == b->dtype && a->n_dims == b->n_dims &&
-           memcmp(a->dim, b->dim, (size_t)a->n_dims * sizeof *a->dim) == 0;
-}
-
-/* Put what fits of `from` into `state`, and say what does not. */
-static void take_what_fits(const char *path, const spk_tensors *from, spk_tensors *state)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < from->n; i++) {
-        spk_ndarray *to = spk_tensors_find(state, from->item[i].name);
-        if (!to || !same_shape(to, &from->item[i].a)) {
-            spk_warn("trainer", "init_param %s: '%s' is passed over: the model has %s", path, from->item[i].name,
-                     to ? "another shape there" : "no such weights");
-            continue;
-        }
-        memcpy(to->data, from->item[i].a.data, (size_t)spk_ndarray_count(to) * spk_dtype_size(to->dtype));
-        n++;
-    }
-    spk_info("trainer", "init_param %s: %" PRId64 " of the model's %" PRId64 " tensors are taken", path, n, state->n);
-}
-
-static spk_status load_init_param(spk_model *model, const char *path, bool ignore_mismatch)
-{
-    spk_tensors from = {0}, state = {0};
-    spk_status status = SPK_OK;
-    SPK_GO(spk_ends_with(path, ".safetensors") ? spk_safetensors_read(path, &from, NULL) : spk_pth_read(path, &from));
-    if (ignore_mismatch) {
-        SPK_GO(model->save_state(model->self, &state));
-        take_what_fits(path, &from, &state);
-    }
-    status = model->load_state(model->self, ignore_mismatch ? &state : &from);
-    if (status != SPK_OK)
-        spk_fail_in(status, "init_param %s", path);
-    else
-        spk_info("trainer", "The weights of %s are the start", path);
-done:
-    spk_tensors_clear(&from);
-    spk_tensors_clear(&state);
-    return status;
-}
-
 static char *snapshot_path(const spk_training *t)
 {
     char *name = spk_strf("%" PRId64 "epoch.pth", t->epoch), *path = spk_path_join(t->setup->output_dir, name);
@@ -163,8 +121,9 @@ static spk_status prepare(spk_training *t)
     const bool going_on = s->resume && spk_checkpoint_exists(s->output_dir);
     SPK_TRY(open_optim(t));
     if (going_on) SPK_TRY(resume(t));
+    const spk_class_names speakers = {s->n_speakers, s->speakers};
     for (int64_t i = 0; !going_on && i < s->n_init_param; i++)
-        SPK_TRY(load_init_param(t->model, s->init_param[i], s->ignore_init_mismatch));
+        SPK_TRY(spk_init_param_apply(t->model, s->init_param[i], &speakers, s->ignore_init_mismatch));
     if (!going_on) SPK_TRY(spk_folder_clear(s->output_dir));
     if (s->config_text) SPK_TRY(spk_folder_write_config(s->output_dir, s->config_text));
     if (s->n_speakers) SPK_TRY(spk_folder_write_speakers(s->output_dir, s->n_speakers, s->speakers));

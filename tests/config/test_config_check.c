@@ -116,9 +116,9 @@ static void contradictions(void **state)
         if (check(cases[i].text, NULL) != SPK_E_CONFIG) fail_msg("%s: status", cases[i].text);
         if (!strstr(spk_errmsg(), cases[i].message)) fail_msg("%s: %s", cases[i].text, spk_errmsg());
     }
-    assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b']", NULL), SPK_E_UNSUPPORTED);
-    assert_non_null(strstr(spk_errmsg(), "b.pth:a:b: parts of a file (behind ':') are not supported yet"));
-    assert_int_equal(check("init_param: [a.pth]", NULL), SPK_OK);
+    assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c:d']", NULL), SPK_E_CONFIG);
+    assert_non_null(strstr(spk_errmsg(), "'b.pth:a:b:c:d' is not FILE"));
+    assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c', 'c.pth:::loss']", NULL), SPK_OK);
     assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,kaldi_ark']", NULL),
                      SPK_E_UNSUPPORTED);
 }

@@ -70,6 +70,7 @@ static const char *const models[] = {
     "frontend: asteroid_frontend\nencoder: rawnet3\nencoder_conf: {ndim: 16, output_size: 12}\nspk_num: 7\n",
     "frontend: default\nencoder: identity\npooling: mean\nspk_num: 7\n",
     "frontend: kaldi_fbank\nfrontend_conf: {preset: wespeaker}\nencoder: campplus\npooling: tstp\nprojector: linear\n"
+    "projector_conf: {output_size: 8}\n"
     "spk_num: 7\n",
     "frontend: mfcc\nencoder: identity\npooling: astp\nspk_num: 7\n",
     FRONT ECAPA "loss: aamsoftmax_sc_topk\nspk_num: 7\n",
