@@ -19,6 +19,9 @@ extern const spk_part spk__frontend_default, spk__frontend_kaldi_fbank, spk__fro
 
 extern const spk_part spk__frontend_layer_weights, spk__specaug_specaug, spk__normalize_global_mvn;
 
+extern const spk_part spk__loss_aamsoftmax_sc_topk, spk__loss_softmax, spk__loss_amsoftmax, spk__loss_sphereface2,
+    spk__loss_softmaxproto, spk__loss_angleproto, spk__loss_ge2e;
+
 static const struct {
     const char *kind;
     const spk_part *const part[16]; /* NULL-terminated */
@@ -39,7 +42,9 @@ static const struct {
     [SPK_PROJECTOR] = {"projector",
                        {&spk__projector_rawnet3, &spk__projector_ska_tdnn, &spk__projector_xvector,
                         &spk__projector_linear, &spk__projector_two_layer}},
-    [SPK_LOSS] = {"loss", {&spk__loss_aamsoftmax}},
+    [SPK_LOSS] = {"loss",
+                  {&spk__loss_aamsoftmax, &spk__loss_aamsoftmax_sc_topk, &spk__loss_softmax, &spk__loss_amsoftmax,
+                   &spk__loss_sphereface2, &spk__loss_softmaxproto, &spk__loss_angleproto, &spk__loss_ge2e}},
 };
 
 const spk_part *spk_part_find(spk_part_kind kind, const char *name)
