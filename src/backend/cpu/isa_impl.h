@@ -18,12 +18,14 @@
     X(BATCH_NORM, batch_norm)                                                                                          \
     X(ACT, act)                                                                                                        \
     X(ADD, add)                                                                                                        \
+    X(SIMAM, simam)                                                                                                    \
     X(COPY, copy)                                                                                                      \
     X(TIME_MEAN, time_mean)                                                                                            \
     X(SCALE_ADD, scale_add)                                                                                            \
     X(ROW_BIAS, row_bias)                                                                                              \
     X(TIME_STATS, time_stats)                                                                                          \
     X(ATTN_STATS, attn_stats)                                                                                          \
+    X(SINC, sinc)                                                                                                      \
     X(MAX_POOL, max_pool)                                                                                              \
     X(AFMS, afms)                                                                                                      \
     X(MASK, mask)                                                                                                      \

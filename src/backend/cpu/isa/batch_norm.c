@@ -7,13 +7,11 @@
  * Saves mean, 1 / sqrt(var + eps), the slope and beta (4C floats).
  * Scratch: for each thread 2 sums of each column in double; then 5 floats of each column.
  */
-#include "backend/cpu/isa_impl.h"
-
 #include <math.h>
-#include <omp.h>
-#include <string.h>
 
-enum { GROUP = 8, N_COEFS = 5 };
+#include "backend/cpu/isa/column_sums.h"
+
+enum { N_COEFS = 5 };
 
 typedef struct coefs {
     float *a, *b, *c, *d, *e; /* by column */
@@ -24,35 +22,16 @@ static size_t save_bytes(const spk_geom *g)
     return (size_t)g->in[0].c * 4 * sizeof(float);
 }
 
-/* Columns of the widest rows that a call may use. */
-static int64_t most_columns(int64_t n_c)
-{
-    return n_c > SPK_CHUNK ? n_c : SPK_CHUNK;
-}
-
 static size_t scratch_bytes(const spk_geom *g, const void *state)
 {
     (void)state;
-    return (size_t)most_columns(g->in[0].c) * ((size_t)g->n_threads * 2 * sizeof(double) + N_COEFS * sizeof(float));
-}
-
-static double *sums_of(const spk_kargs *a, int thread)
-{
-    return (double *)a->scratch + 2 * most_columns(a->in[0].c) * thread;
+    return spk__column_scratch(g, N_COEFS);
 }
 
 static coefs coefs_of(const spk_kargs *a)
 {
-    const int64_t n = most_columns(a->in[0].c);
-    float *p = (float *)(void *)sums_of(a, a->ctx->n_threads);
-    return (coefs){p, p + n, p + 2 * n, p + 3 * n, p + 4 * n};
-}
-
-/* Repeat the first n_c columns over the width. */
-static void repeat(float *p, int64_t n_c, int64_t width)
-{
-    for (int64_t i = n_c; i < width; i++)
-        p[i] = p[i - n_c];
+    return (coefs){spk__column_coef(a, 0), spk__column_coef(a, 1), spk__column_coef(a, 2), spk__column_coef(a, 3),
+                   spk__column_coef(a, 4)};
 }
 
 /* sum_c += dy, product_c += dy (x - mean); with `relu` where (x - mean) b + c > 0 */
@@ -76,39 +55,12 @@ SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int6
 
 /* ---- forward ---- */
 
-/* This thread's part of the moments around the shift in k.a. */
-static void reduce_forward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end)
-{
-    const spk_view *x = &a->in[0];
-    const int64_t ld = w->dense ? w->width : x->ld;
-    double *sum = sums_of(a, omp_get_thread_num()), *square = sum + w->width;
-    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
-    for (int64_t r = begin; r < end;) {
-        const bool whole = r + GROUP <= end && r + GROUP < w->rows;
-        if (whole)
-            spk__add_moments(spk__wide(x, w, r), ld, GROUP, w->width, k.a, sum, square);
-        else
-            spk__add_moments(spk__wide(x, w, r), ld, 1, spk__width(w, r), k.a, sum, square);
-        r += whole ? GROUP : 1;
-    }
-}
-
-/* Sum i (0 or 1) of channel c over its columns and the threads of this parallel region, in their order. */
-static double total(const spk_kargs *a, const spk_span *w, int i, int64_t c)
-{
-    double sum = 0;
-    for (int thread = 0; thread < omp_get_num_threads(); thread++)
-        for (int64_t column = c; column < w->width; column += a->in[0].c)
-            sum += sums_of(a, thread)[i * w->width + column];
-    return sum;
-}
-
 /* Mean and variance of channel c of the batch, and the running statistics. */
 static void finish_moments(const spk_kargs *a, const spk_span *w, double shift, int64_t c, double *mean, double *var)
 {
     const double m = ((const spk_batch_norm_attr *)a->attr)->momentum, rows = (double)spk_rows(&a->in[0]);
     float *rm = a->in[3].p, *rv = a->in[4].p;
-    const double off = total(a, w, 0, c) / rows, square = total(a, w, 1, c);
+    const double off = spk__column_total(a, w, 0, c) / rows, square = spk__column_total(a, w, 1, c);
     *mean = shift + off;
     *var = fmax(square / rows - off * off, 0);
     if (!isfinite(*mean) || !isfinite(square)) return; /* a batch that is not finite changes nothing */
@@ -142,9 +94,9 @@ static void finish_forward(const spk_kargs *a, const spk_span *w, coefs k)
             save[3 * n_c + c] = k.c[c];
         }
     }
-    repeat(k.a, n_c, w->width);
-    repeat(k.b, n_c, w->width);
-    repeat(k.c, n_c, w->width);
+    spk__repeat(k.a, n_c, w->width);
+    spk__repeat(k.b, n_c, w->width);
+    spk__repeat(k.c, n_c, w->width);
     if (attr->train && a->in[5].p) ++*(int64_t *)a->in[5].p;
 }
 
@@ -169,12 +121,12 @@ static void fwd(const spk_kargs *a)
     const int64_t n_c = a->in[0].c;
     const spk_span w = spk__span(spk_rows(&a->in[0]), n_c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
     memcpy(k.a, spk__row(&a->in[0], 0), (size_t)n_c * sizeof(float));
-    repeat(k.a, n_c, w.width);
+    spk__repeat(k.a, n_c, w.width);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
         const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
-        if (attr->train) reduce_forward(a, &w, k, begin, end);
+        if (attr->train) spk__sum_moments(a, &a->in[0], &w, k.a, begin, end);
 #pragma omp barrier
 #pragma omp single
         finish_forward(a, &w, k);
@@ -195,25 +147,25 @@ static void recall(const spk_kargs *a, const spk_span *w, coefs k)
     memcpy(k.a, save, (size_t)n_c * sizeof(float));
     memcpy(k.b, save + 2 * n_c, (size_t)n_c * sizeof(float));
     memcpy(k.c, save + 3 * n_c, (size_t)n_c * sizeof(float));
-    repeat(k.a, n_c, w->width);
-    repeat(k.b, n_c, w->width);
-    repeat(k.c, n_c, w->width);
+    spk__repeat(k.a, n_c, w->width);
+    spk__repeat(k.b, n_c, w->width);
+    spk__repeat(k.c, n_c, w->width);
 }
 
 SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
 {
     const spk_view *x = &a->in[0], *dy = &a->dout[0];
     const int64_t x_ld = w->dense ? w->width : x->ld, dy_ld = w->dense ? w->width : dy->ld;
-    double *sum = sums_of(a, omp_get_thread_num()), *product = sum + w->width;
+    double *sum = spk__sums_of(a, omp_get_thread_num()), *product = sum + w->width;
     memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
     for (int64_t r = begin; r < end;) {
-        const bool whole = r + GROUP <= end && r + GROUP < w->rows;
+        const bool whole = r + SPK_SUM_GROUP <= end && r + SPK_SUM_GROUP < w->rows;
         const float *xr = spk__wide(x, w, r), *dr = spk__wide(dy, w, r);
         if (whole)
-            add_products(xr, x_ld, dr, dy_ld, GROUP, w->width, &k, relu, sum, product);
+            add_products(xr, x_ld, dr, dy_ld, SPK_SUM_GROUP, w->width, &k, relu, sum, product);
         else
             add_products(xr, x_ld, dr, dy_ld, 1, spk__width(w, r), &k, relu, sum, product);
-        r += whole ? GROUP : 1;
+        r += whole ? SPK_SUM_GROUP : 1;
     }
 }
 
@@ -226,15 +178,16 @@ static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
     float *dgamma = a->din[1].p, *dbeta = a->din[2].p;
     const double rows = (double)spk_rows(&a->in[0]);
     for (int64_t c = 0; c < n_c; c++) {
-        const double inv = (double)save[n_c + c], sum = total(a, w, 0, c), product = total(a, w, 1, c) * inv;
+        const double inv = (double)save[n_c + c], sum = spk__column_total(a, w, 0, c),
+                     product = spk__column_total(a, w, 1, c) * inv;
         if (dbeta) dbeta[c] = (float)((double)dbeta[c] + sum);
         if (dgamma) dgamma[c] = (float)((double)dgamma[c] + product);
         const double scale = (gamma ? (double)gamma[c] : 1) * inv;
         k.d[c] = attr->train ? (float)(-scale * inv * product / rows) : 0;
         k.e[c] = attr->train ? (float)(-scale * sum / rows) : 0;
     }
-    repeat(k.d, n_c, w->width);
-    repeat(k.e, n_c, w->width);
+    spk__repeat(k.d, n_c, w->width);
+    spk__repeat(k.e, n_c, w->width);
 }
 
 SPK_INLINE void write_dx(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode,
