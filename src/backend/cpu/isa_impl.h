@@ -26,6 +26,7 @@
     X(TIME_STATS, time_stats)                                                                                          \
     X(ATTN_STATS, attn_stats)                                                                                          \
     X(SINC, sinc)                                                                                                      \
+    X(SINC, sinc)                                                                                                      \
     X(MAX_POOL, max_pool)                                                                                              \
     X(AFMS, afms)                                                                                                      \
     X(MASK, mask)                                                                                                      \
