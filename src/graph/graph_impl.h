@@ -31,6 +31,7 @@ struct spk_tensor {
     bool is_input;          /* bound to the caller's memory by spk_plan_bind */
     bool keep;              /* readable after the run */
     float *constant;        /* values that are no parameter: own copy, dense */
+    int64_t first, step;    /* a constant of positions: its rows are first, first + step, ...; step 0: it is none */
     int id;                 /* position in the graph */
     const int64_t *len;     /* valid frames, N of them; NULL: all. Must outlive the plan */
 };

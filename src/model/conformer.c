@@ -23,8 +23,8 @@ spk_tensor *spk__conformer_dropout(spk_build *b, spk_tensor *x, double p)
 
 /* ---- positions ---- */
 
-/* Sines and cosines of position r, rounded to float where ESPnet rounds: published weights were trained with those. */
-static void fill_position(float *row, int64_t d, int64_t r)
+/* Rounded to float where ESPnet rounds: published weights were trained with those. */
+void spk__conformer_position(float *row, int64_t d, int64_t r)
 {
     const float step = (float)(-log(10000.0) / (double)d);
     for (int64_t k = 0; k < d / 2; k++) {
@@ -39,8 +39,10 @@ static spk_tensor *table_of(spk_build *b, int64_t d, int64_t first, int64_t step
 {
     float *values = spk_new((size_t)(n * d) * sizeof *values);
     for (int64_t m = 0; m < n; m++)
-        fill_position(values + m * d, d, first + step * m);
+        spk__conformer_position(values + m * d, d, first + step * m);
     spk_tensor *table = spk_g_constant(b->g, values, 1, 1, n, d);
+    table->first = first;
+    table->step = step;
     spk_free(values);
     return table;
 }

@@ -27,6 +27,8 @@ typedef struct spk_conformer {
 /* LayerNorm as ESPnet's Conformer has it. */
 spk_tensor *spk__conformer_norm(spk_build *b, spk_tensor *x, const char *name);
 spk_tensor *spk__conformer_dropout(spk_build *b, spk_tensor *x, double p);
+/* Sines and cosines of position r, d of them. */
+void spk__conformer_position(float *row, int64_t d, int64_t r);
 /* Positions into x (N,1,T,d); *table: the projected attention's positions (1,1,P,d), NULL for absolute ones. */
 spk_tensor *spk__conformer_positions(spk_build *b, const spk_conformer *c, spk_tensor *x, const char *name,
                                      spk_tensor **table);

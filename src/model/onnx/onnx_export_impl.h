@@ -23,7 +23,8 @@ typedef struct xp {
     spk_value *value; /* by tensor id */
     xp_mask *mask;
     int n_masks;
-    spk_value frames; /* scalar int64: frames out of the frontend */
+    spk_value frames; /* vector (1) of int64: frames out of the frontend */
+    spk_value places; /* the same of what positions are added to; NULL before */
 } xp;
 
 /* ---- values ---- */
@@ -70,6 +71,9 @@ spk_value xp_time_mean(xp *x, const spk_tensor *t, spk_value v);
 /* Places first, first + 1, ... (count of them, a vector (1)) of v (N,C,T) along time, each item continued behind its own
  * ends as `edges` says; lengths NULL: all are full. */
 spk_value xp_extend(xp *x, spk_value v, spk_value lengths, int64_t first, spk_value count, spk_edges edges);
+
+/* A constant of positions, for as many frames as there are. */
+spk_value xp_positions(xp *x, const spk_tensor *t);
 
 /* ---- ops by group: false when the op is not theirs ---- */
 

@@ -2,7 +2,11 @@
 /* Conformer's own ops in ONNX: attention with its relative positions, gates, position tables. */
 #include <math.h>
 
+#include "model/conformer_impl.h"
 #include "model/onnx/onnx_export_impl.h"
+
+/* Tables of positions reach so far: 100 s of audio at 20 ms a frame, at 4 bytes a number. */
+enum { MOST_PLACES = 5000 };
 
 /* (N or 1, C, T) to (N or 1, heads, T, C/heads). */
 static spk_value split_heads(xp *x, spk_value v, int64_t heads, int64_t c)
@@ -104,9 +108,39 @@ static spk_value glu(xp *x, const spk_node *node)
     return xp_mul(x, xp_slice(x, v, 1, 0, c), xp_one(x, "Sigmoid", xp_slice(x, v, 1, c, 2 * c)));
 }
 
+/* Rows from, from + step, ... of a table (1,d,n). */
+static spk_value positions(xp *x, int64_t d, int64_t from, int64_t step, int64_t n)
+{
+    float *values = spk_new((size_t)(n * d) * sizeof *values);
+    for (int64_t m = 0; m < n; m++)
+        spk__conformer_position(values + m * d, d, from + step * m);
+    const spk_value v = spk_onnx_floats(x->o, values, 3, (int64_t[]){1, n, d});
+    spk_free(values);
+    return xp_transpose(x, v, 3, (int64_t[]){0, 2, 1});
+}
+
+spk_value xp_positions(xp *x, const spk_tensor *t)
+{
+    const int64_t axis = 2, zero = 0;
+    SPK_ASSERT(x->places);
+    spk_value begin = spk_onnx_ints(x->o, &zero, 1), end = x->places, table;
+    if (t->step < 0 && t->w == 2 * t->first + 1) { /* from T-1 down to -(T-1): the middle of a longer table */
+        table = positions(x, t->c, MOST_PLACES - 1, -1, 2 * MOST_PLACES - 1);
+        begin = xp_sub(x, spk_onnx_int(x->o, MOST_PLACES), x->places);
+        end = xp_add(x, x->places, spk_onnx_int(x->o, MOST_PLACES - 1));
+    } else if (t->step < 0) { /* from the end of a table of fixed length */
+        table = positions(x, t->c, t->first, -1, t->first + 1);
+    } else {
+        table = positions(x, t->c, 0, 1, MOST_PLACES);
+    }
+    const spk_value in[] = {table, begin, end, spk_onnx_ints(x->o, &axis, 1)};
+    return spk_onnx_op(x->o, "Slice", 4, in);
+}
+
 static spk_value pos_add(xp *x, const spk_node *node)
 {
     spk_value v = xp_value(x, node->in[0]);
+    x->places = xp_extent(x, v, 2);
     if (node->attr.pos_add.scale != 1) v = xp_mul(x, v, xp_num(x, node->attr.pos_add.scale));
     if (!node->in[1]) return v;
     spk_value table = xp_value(x, node->in[1]);

@@ -259,7 +259,7 @@ spk_value xp_value(xp *x, spk_tensor *t)
     if (x->value[t->id]) return x->value[t->id];
     spk_value v;
     if (t->constant)
-        v = constant(x, t);
+        v = t->step ? xp_positions(x, t) : constant(x, t);
     else if (t->reshaped)
         v = reshaped(x, t);
     else if (!t->parent)
