@@ -39,7 +39,7 @@ static void describe_layer_norm(const op_row *r, op_case *c)
     c->tol_f32 = 5e-6 * (1 + 2 * fabs(r->p));
 }
 
-static const op_row rows_layer_norm[] = {{"two channels", .n = 1, .t = 1, .c = 2, .q = 1e-5},
+static const op_row rows_layer_norm[] = {{"one row", .n = 1, .t = 1, .c = 5, .q = 1e-5},
                                          {"odd", .n = 2, .t = 5, .c = 37, .q = 1e-12},
                                          {"slices", .n = 2, .t = 5, .c = 37, .q = 1e-5, .gap = 5},
                                          {"off centre", .n = 2, .t = 9, .c = 40, .q = 1e-12, .p = 10},

@@ -26,7 +26,6 @@
     X(TIME_STATS, time_stats)                                                                                          \
     X(ATTN_STATS, attn_stats)                                                                                          \
     X(SINC, sinc)                                                                                                      \
-    X(SINC, sinc)                                                                                                      \
     X(MAX_POOL, max_pool)                                                                                              \
     X(AFMS, afms)                                                                                                      \
     X(MASK, mask)                                                                                                      \
@@ -37,7 +36,14 @@
     X(SEGMENT_MEAN, segment_mean)                                                                                      \
     X(SEGMENT_SCALE, segment_scale)                                                                                    \
     X(MARGIN_SOFTMAX, margin_softmax)                                                                                  \
-    X(SPHEREFACE2, sphereface2)
+    X(SPHEREFACE2, sphereface2)                                                                                        \
+    X(DEPTHWISE, depthwise)                                                                                            \
+    X(LAYER_NORM, layer_norm)                                                                                          \
+    X(ATTENTION, attention)                                                                                            \
+    X(GLU, glu)                                                                                                        \
+    X(POS_ADD, pos_add)                                                                                                \
+    X(DROPOUT, dropout)                                                                                                \
+    X(CHOOSE, choose)
 
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
 SPK_OMP_OPS(SPK_OMP_DECLARE)
@@ -45,6 +51,11 @@ SPK_OMP_OPS(SPK_OMP_DECLARE)
 
 /* The kernels of an op, best first, that this processor can run: at most 2; NULL behind the last. */
 void spk__omp_kernels(spk_op op, const spk_kernel *kernels[3]);
+
+/* c (m,n) = alpha op(a) op(b) + beta c, op(a) (m,k), rows lda, ldb, ldc elements apart; turn: op transposes. Runs on the
+ * calling thread. */
+void spk__sgemm(bool turn_a, bool turn_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+                const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
 
 #ifdef SPK_ISA_SUFFIX
 
