@@ -51,6 +51,7 @@ typedef struct spk_preprocess_options {
     double target_duration;      /* seconds of a crop and of a validation segment; 3.0 */
     int64_t sample_rate;         /* Hz that the model hears; 16000 */
     int64_t num_eval;            /* segments of a validation utterance; 10 */
+    int64_t frames_per_second;   /* of features from files: a crop has target_duration times as many frames; 100 */
     char *rir_scp;               /* NULL: none */
     double rir_apply_prob;       /* 0 here where it is not given */
     struct spk_yaml *noise_info; /* list of [weight, scp, [n_min, n_max], [snr_lo, snr_hi]]; NULL: none */
@@ -163,7 +164,10 @@ typedef struct spk_config {
     struct spk_yaml *preprocessor_conf;
     char *loss;
     struct spk_yaml *loss_conf;
+    char *margin_scheduler; /* NULL: the margin stays; "linear", "exp" */
+    struct spk_yaml *margin_scheduler_conf;
     /* spk's own */
+    int64_t per_speaker;         /* for batch_type pk */
     char *train_dir, *valid_dir; /* data folders, for the lists of paths; NULL: not given */
     bool overwrite, quiet;
     int64_t threads;           /* SPK_NONE: all processors */
@@ -218,6 +222,7 @@ SPK_API spk_status spk_config_check(const spk_config *config, spk_config_use use
 typedef enum spk_batch_kind {
     SPK_BATCH_SHUFFLED, /* all utterances in random order, cut into batches */
     SPK_BATCH_CATBEL,   /* category-balanced */
+    SPK_BATCH_PK,       /* per_speaker utterances of each of batch_size / per_speaker speakers, one after the other */
     SPK_BATCH_IN_ORDER  /* validation */
 } spk_batch_kind;
 typedef struct spk_batching {

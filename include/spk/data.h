@@ -38,9 +38,13 @@ enum {
 typedef struct spk_audio_options {
     int64_t sample_rate; /* Hz that the samples are wanted at; 0: each file's own */
     int channel;         /* SPK_CHANNEL_REFUSE, SPK_CHANNEL_MEAN or a channel from 0 */
+    /* 0: sound. F: the files hold features instead, frames of F values: .npy, or Kaldi matrices "FILE.ark:OFFSET"; of
+     * shape (T, F) or, as layers, (L, T, D) with L*D = F. Then sample_rate is frames a second, every count of samples
+     * below is one of frames, and arrays of speech have F as one more, last dimension. */
+    int64_t feature_size;
 } spk_audio_options;
 
-/* Read a whole file: *wave (n samples, released with spk_audio_free). SPK_E_IO: missing or unreadable; SPK_E_FORMAT:
+/* Read a whole file: *wave (n samples, or n frames of F values; released with spk_audio_free). SPK_E_IO: missing or unreadable; SPK_E_FORMAT:
  * not audio, empty, truncated, NaN or infinite samples; SPK_E_VALUE: several channels and none was chosen. On failure
  * *wave is NULL. */
 SPK_API spk_status spk_audio_read_all(const char *path, const spk_audio_options *options, float **wave,
@@ -70,6 +74,7 @@ typedef struct spk_train_set_options {
     spk_audio_options audio;
     double target_duration; /* seconds of a crop: int(target_duration * sample_rate) samples */
     int64_t batch_size;
+    int64_t per_speaker;         /* K > 1: batches of batch_size / K speakers with K utterances each; 0: without */
     bool category;               /* category-balanced batches (catbel), else plain shuffled ones */
     bool drop_last_iter;         /* leave out an incomplete batch at the end of a pass */
     int64_t num_iters_per_epoch; /* 0: an epoch is one pass; m: the next m batches of an endless sequence of passes */
@@ -91,6 +96,7 @@ SPK_API int64_t spk_train_set_n_speakers(const spk_train_set *s);
 SPK_API const char *spk_train_set_speaker(const spk_train_set *s, int64_t label); /* name of a class */
 SPK_API const char *const *spk_train_set_speakers(const spk_train_set *s);        /* all, in class order */
 SPK_API int64_t spk_train_set_samples(const spk_train_set *s);                    /* samples of a crop */
+SPK_API int64_t spk_train_set_rate(const spk_train_set *s);                       /* samples or frames of a second */
 SPK_API const char *spk_train_set_utterance(const spk_train_set *s, int64_t i);   /* id */
 SPK_API const char *spk_train_set_path(const spk_train_set *s, int64_t i);        /* its audio */
 

@@ -7,6 +7,8 @@
 #ifndef SPK_MODEL_H
 #define SPK_MODEL_H
 
+#include <stdbool.h>
+
 #include "spk/types.h"
 
 #ifdef __cplusplus
@@ -16,6 +18,8 @@ extern "C" {
 typedef struct spk_train_stats {
     double loss;     /* mean over the batch */
     double accuracy; /* share of the batch whose class has the largest cosine, margin left out */
+    bool has_margin; /* the loss's margin follows a schedule, */
+    double margin;   /* and was this */
 } spk_train_stats;
 
 /* Where a training stands: what random layers draw from and schedules of the loss follow. */
@@ -33,6 +37,8 @@ typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
     int64_t embedding_size; /* E */
+    /* F: the model takes features, frames of F values: speech is (n, frames, F) and `samples` are frames. 0: waves. */
+    int64_t feature_size;
     /*
      * Embed n waves of equal length in eval mode, without gradients: speech (n, samples) float32 ->
      * embedding (n, E) float32, not normalised. task_tokens: n values or NULL. Must leave parameters,

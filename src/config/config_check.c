@@ -25,10 +25,40 @@ static const char *at(checker *k, const char *key)
 
 /* ---- data ---- */
 
+/* Does the model take features from files? */
+static bool takes_features(const spk_config *c)
+{
+    return !c->frontend || is(c->frontend, "layer_weights");
+}
+
+/* Features are npy or kaldi_ark, sound is sound. */
+static spk_status check_type(checker *k, const char *key, const spk_triple *t, bool speech)
+{
+    const char *type = t->part[2];
+    const bool file = is(type, "npy") || is(type, "kaldi_ark"), features = takes_features(k->c);
+    if (!speech && is(type, "text")) return SPK_OK;
+    if (speech && (features ? file : is(type, "sound"))) return SPK_OK;
+    if (speech && features && is(type, "sound"))
+        return spk_fail(SPK_E_CONFIG,
+                        "%s: %s is given as sound, but the model has no frontend for it; name one, or give features as "
+                        "npy or kaldi_ark",
+                        at(k, key), t->part[0]);
+    if (speech && file)
+        return spk_fail(SPK_E_CONFIG,
+                        "%s: %s is given as %s, which are features, but the frontend takes sound; set frontend to none "
+                        "and input_size to train on features",
+                        at(k, key), t->part[0], type);
+    return spk_fail(SPK_E_UNSUPPORTED, "%s: type %s of %s (%s) is not supported yet; give it as %s", at(k, key), type,
+                    t->part[1], t->part[0],
+                    !speech    ? "text"
+                    : features ? "npy or kaldi_ark"
+                               : "sound");
+}
+
 static spk_status check_entry(checker *k, const char *key, const spk_triple *t)
 {
     static const char *const names[] = {"speech", "speech2", "trial", "spk_labels", "task_tokens"};
-    const char *name = t->part[1], *type = t->part[2];
+    const char *name = t->part[1];
     bool known = false;
     for (int i = 0; i < SPK_COUNT(names); i++)
         known |= is(name, names[i]);
@@ -38,11 +68,7 @@ static spk_status check_entry(checker *k, const char *key, const spk_triple *t)
                         near ? "did you mean " : "speaker training has speech, speech2, spk_labels and task_tokens",
                         near ? near : "");
     }
-    const bool audio = is(name, "speech") || is(name, "speech2");
-    if (!is(type, audio ? "sound" : "text"))
-        return spk_fail(SPK_E_UNSUPPORTED, "%s: type %s of %s (%s) is not supported yet; give it as %s", at(k, key),
-                        type, name, t->part[0], audio ? "sound" : "text");
-    return SPK_OK;
+    return check_type(k, key, t, is(name, "speech") || is(name, "speech2"));
 }
 
 static spk_status check_list(checker *k, const char *key, const spk_triple_list *list, const char *const *needed,
@@ -164,6 +190,14 @@ static spk_status check_batches(checker *k)
     const spk_config *c = k->c;
     if (is(c->iterator_type, "sequence") && is(c->batch_type, "catbel"))
         return spk_fail(SPK_E_CONFIG, "%s: catbel needs iterator_type category", at(k, "batch_type"));
+    if (is(c->batch_type, "pk") && !is(c->iterator_type, "category"))
+        return spk_fail(SPK_E_CONFIG, "%s: pk needs iterator_type category", at(k, "batch_type"));
+    if (is(c->batch_type, "pk") && (c->batch_size % c->per_speaker != 0 || c->batch_size == c->per_speaker))
+        return spk_fail(SPK_E_CONFIG,
+                        "%s: %lld is no multiple of per_speaker (%lld) with two speakers or more; set it to %lld",
+                        at(k, "batch_size"), (long long)c->batch_size, (long long)c->per_speaker,
+                        (long long)(c->batch_size / c->per_speaker < 2 ? 2 * c->per_speaker
+                                                                       : c->batch_size - c->batch_size % c->per_speaker));
     if (is(c->iterator_type, "sequence") && is(c->batch_type, "folded") && c->fold_length.n > 0)
         return spk_fail(
             SPK_E_UNSUPPORTED,
@@ -184,6 +218,7 @@ void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
     out->batch_size = c->batch_size;
     out->drop_last = c->drop_last_iter;
     out->kind = category && !is(c->batch_type, "unsorted") ? SPK_BATCH_CATBEL : SPK_BATCH_SHUFFLED;
+    if (is(c->batch_type, "pk")) out->kind = SPK_BATCH_PK;
     if (!is(c->batch_type, "folded")) return;
     out->note = category ? "batch_type folded with iterator_type category: batches are category-balanced (catbel)"
                          : "batch_type folded without fold_length: plain shuffled batches of batch_size utterances";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Batches from permutations of the utterances; sampler_impl.h states the rules. */
-#include "data/sampler_impl.h"
+#include "data/sampler_pk_impl.h"
 
 #include <string.h>
 
@@ -8,6 +8,7 @@ struct spk_sampler {
     spk_sampler_options o;
     int64_t n, n_categories, quota;
     const int64_t *category;
+    spk_pk *pk; /* what is dealt out are its groups; NULL: utterances */
 
     /* the running pass */
     int64_t pass, at; /* at: next position of order */
@@ -65,9 +66,39 @@ static int64_t find_quota(const spk_sampler *s, int64_t *room)
     return q;
 }
 
+/* A sampler of groups: the same rules, for batches of B / K of them. */
+static spk_status open_pk(const int64_t *category, int64_t n, int64_t n_categories, const spk_sampler_options *options,
+                          spk_sampler **out)
+{
+    const int64_t B = options->batch_size, K = options->per_speaker;
+    *out = NULL;
+    if (B % K != 0 || B < 2 * K)
+        return spk_fail(SPK_E_VALUE, "batch_size is %lld and must be a multiple of per_speaker (%lld), at least %lld",
+                        (long long)B, (long long)K, (long long)(2 * K));
+    spk_pk *pk = spk_pk_new(category, n, n_categories, K);
+    const int64_t used = spk_pk_used(pk);
+    spk_sampler_options inner = *options;
+    inner.batch_size = B / K;
+    inner.balanced = true;
+    inner.per_speaker = 0;
+    const spk_status status =
+        used < B / K
+            ? spk_fail(SPK_E_VALUE,
+                       "a batch of %lld with %lld utterances of each speaker takes %lld speakers, and there are "
+                       "%lld; lower batch_size",
+                       (long long)B, (long long)K, (long long)(B / K), (long long)used)
+            : spk_sampler_open(pk->speaker, pk->n_groups, n_categories, &inner, out);
+    if (status == SPK_OK)
+        (*out)->pk = pk;
+    else
+        spk_pk_free(pk);
+    return status;
+}
+
 spk_status spk_sampler_open(const int64_t *category, int64_t n, int64_t n_categories,
                             const spk_sampler_options *options, spk_sampler **out)
 {
+    if (options->per_speaker > 1) return open_pk(category, n, n_categories, options, out);
     const int64_t B = options->batch_size;
     *out = NULL;
     if (B < 1) return spk_fail(SPK_E_VALUE, "batch_size is %lld and must be at least 1", (long long)B);
@@ -114,6 +145,7 @@ void spk_sampler_close(spk_sampler *s)
     spk_free(s->batch);
     spk_free(s->waits);
     spk_free(s->drawn);
+    spk_pk_free(s->pk);
     spk_free(s);
 }
 
@@ -279,6 +311,7 @@ spk_status spk_sampler_plan(spk_sampler *s, int64_t epoch, spk_epoch_plan *out)
             whole_pass_plain(s, out);
     }
     finish(s, out);
+    if (s->pk && out->n_batches > 0) spk_pk_expand(s->pk, s->o.seed, epoch, out);
     if (out->n_batches > 0) return SPK_OK;
     spk_epoch_plan_clear(out);
     return spk_fail(SPK_E_VALUE, "epoch %lld would have no batch: %lld utterances, batch_size %lld; lower batch_size",

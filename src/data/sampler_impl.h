@@ -14,6 +14,8 @@
  *     into the next batch. ESPnet loses them. When the permutation is used up and no full batch can be made any more,
  *     the incomplete one is yielded unless drop_last, or it is of one utterance (batch normalisation needs two); further
  *     incomplete ones only while they hold at least B / 4.
+ *   per_speaker = K: batches of B / K groups of K utterances of one category each, one after the other, no category twice
+ *     in a batch (sampler_pk_impl.h); otherwise as balanced, with groups for utterances.
  * With iters_per_epoch = m, the passes follow each other as one endless sequence, and epoch e is batches
  *   (e - 1) m .. e m - 1 of it, all of exactly B. What is left over at a pass's end goes into the next batch. No
  *   utterance is twice in a batch; one that still waits when the next pass reaches it is not queued twice.
@@ -27,6 +29,7 @@ typedef struct spk_sampler_options {
     int64_t batch_size;
     int64_t iters_per_epoch; /* 0: a pass */
     bool balanced, drop_last;
+    int64_t per_speaker; /* 0: batches without groups */
     uint64_t seed;
 } spk_sampler_options;
 
@@ -43,7 +46,8 @@ typedef struct spk_epoch_plan {
 } spk_epoch_plan;
 
 /* category: n values in 0..n_categories-1, borrowed for the sampler's life. SPK_E_VALUE: n < batch_size; a batch can
- * never be filled within the quota. */
+ * never be filled within the quota; with groups, batch_size is no multiple of two or more of them, or asks for more
+ * categories than there are. */
 spk_status spk_sampler_open(const int64_t *category, int64_t n, int64_t n_categories,
                             const spk_sampler_options *options, spk_sampler **out) SPK_NODISCARD;
 void spk_sampler_close(spk_sampler *s);

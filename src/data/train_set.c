@@ -32,7 +32,7 @@ static void files_clear(struct files *f)
 static spk_status find_files(const spk_train_set_options *o, struct files *f)
 {
     static const char *const names[] = {"speech", "spk_labels"};
-    SPK_TRY(spk__triples_check(o->lists, o->n_lists, names, 2));
+    SPK_TRY(spk__triples_check(o->lists, o->n_lists, names, 2, o->audio.feature_size > 0));
     const spk_data_list *speech = spk__triple_find(o->lists, o->n_lists, "speech"),
                         *labels = spk__triple_find(o->lists, o->n_lists, "spk_labels");
     if (!speech && !o->dir)
@@ -45,7 +45,8 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
                         "%s: no list of its speakers: give --train_data_path_and_name_and_type with "
                         "PATH,spk_labels,text too",
                         speech->path);
-    f->wav = speech ? spk_strdup(speech->path) : spk_path_join(o->dir, "wav.scp");
+    f->wav =
+        speech ? spk_strdup(speech->path) : spk_path_join(o->dir, o->audio.feature_size > 0 ? "feats.scp" : "wav.scp");
     f->utt2spk = labels ? spk_strdup(labels->path) : spk_path_join(o->dir, "utt2spk");
     char *folder = o->dir ? spk_strdup(o->dir) : spk_path_folder(f->wav);
     f->spk2utt = o->spk2utt ? spk_strdup(o->spk2utt) : spk_path_join(folder, "spk2utt");
@@ -228,13 +229,17 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     s->o.dir = s->o.spk2utt = NULL;
     SPK_GO(check_options(options));
     s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);
-    if (s->T < 1) SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one sample", options->target_duration));
+    s->width = options->audio.feature_size > 0 ? options->audio.feature_size : 1;
+    if (s->T < 1)
+        SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one %s", options->target_duration,
+                        options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(find_files(options, &f));
     SPK_GO(read_lists(s, &f));
     const spk_sampler_options so = {.batch_size = options->batch_size,
                                     .iters_per_epoch = options->num_iters_per_epoch,
                                     .balanced = options->category,
                                     .drop_last = options->drop_last_iter,
+                                    .per_speaker = options->per_speaker,
                                     .seed = options->seed};
     SPK_GO(spk_sampler_open(s->category, s->n, s->n_categories, &so, &s->sampler));
     *out = s;
@@ -288,6 +293,11 @@ const char *const *spk_train_set_speakers(const spk_train_set *s)
 int64_t spk_train_set_samples(const spk_train_set *s)
 {
     return s->T;
+}
+
+int64_t spk_train_set_rate(const spk_train_set *s)
+{
+    return s->o.audio.sample_rate;
 }
 
 const char *spk_train_set_utterance(const spk_train_set *s, int64_t i)

@@ -80,6 +80,28 @@ const spk_param *spk_params_declare_count(spk_params *p, const char *name)
     return declare(p, name, SPK_I64, false, 0, NULL, (spk_init){SPK_INIT_CONST, 0, NULL});
 }
 
+void spk_params_set_init(spk_params *p, int64_t i, spk_init init)
+{
+    SPK_ASSERT(!p->committed && init.kind != SPK_INIT_TABLE);
+    p->item[i]->init = init;
+}
+
+int64_t spk_params_freeze(spk_params *p, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    int64_t n_frozen = 0;
+    SPK_ASSERT(!p->committed);
+    for (int64_t i = 0; i < p->n; i++) {
+        spk_param *q = p->item[i];
+        const bool named = spk_starts_with(q->name, prefix) && (q->name[n] == '\0' || q->name[n] == '.');
+        if (!named || !(q->trainable || q->frozen)) continue;
+        q->trainable = false;
+        q->frozen = true;
+        n_frozen++;
+    }
+    return n_frozen;
+}
+
 /* ---- layout and initial values ---- */
 
 static void set_real(spk_param *q, int64_t i, double value)

@@ -28,6 +28,7 @@ typedef struct spk_param {
     char *name;
     spk_dtype dtype; /* the store's real type, or SPK_I64 */
     bool trainable;
+    bool frozen; /* a parameter, but not trained */
     int n_dims;
     int64_t dim[4], count;
     spk_init init;
@@ -46,6 +47,10 @@ const spk_param *spk_params_declare(spk_params *p, const char *name, bool traina
                                     spk_init init);
 /* An int64 scalar buffer. */
 const spk_param *spk_params_declare_count(spk_params *p, const char *name);
+/* Before commit: another initial value of parameter i; and the parameters of that name, or whose names go on behind it
+ * with a dot, are not trained from now on (they lie with the buffers and have no gradient): how many. */
+void spk_params_set_init(spk_params *p, int64_t i, spk_init init);
+int64_t spk_params_freeze(spk_params *p, const char *prefix);
 /* Allocate the blocks and draw initial values, each parameter from its own stream of (seed, name). */
 spk_status spk_params_commit(spk_params *p, uint64_t seed);
 

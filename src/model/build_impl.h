@@ -56,6 +56,7 @@ typedef struct spk_part {
                               int64_t n_classes);
     /* Loss with a margin (loss_impl.h): the margin of the next steps; a check has set the option's. NULL: none. */
     void (*set_margin)(void *conf, double margin);
+    bool in_groups; /* Loss: training batches must be groups of per_speaker utterances of one speaker */
     /* Frontend: values of a frame, where it takes features from files instead of waves. NULL: waves. */
     int64_t (*input_size)(const void *conf);
     /* Frontend: shortest wave in samples. NULL: 1. */

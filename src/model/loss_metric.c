@@ -65,13 +65,20 @@ static spk_tensor *build_softmaxproto(spk_build *b, const void *conf, spk_tensor
     return spk_g_add(b->g, softmax, proto);
 }
 
-const spk_part spk__loss_angleproto = {
-    .name = "angleproto", .conf_bytes = sizeof(metric_conf), .check = check_angleproto, .build_loss = build_angleproto};
-const spk_part spk__loss_ge2e = {
-    .name = "ge2e", .conf_bytes = sizeof(metric_conf), .check = check_ge2e, .build_loss = build_ge2e};
+const spk_part spk__loss_angleproto = {.name = "angleproto",
+                                       .conf_bytes = sizeof(metric_conf),
+                                       .check = check_angleproto,
+                                       .build_loss = build_angleproto,
+                                       .in_groups = true};
+const spk_part spk__loss_ge2e = {.name = "ge2e",
+                                 .conf_bytes = sizeof(metric_conf),
+                                 .check = check_ge2e,
+                                 .build_loss = build_ge2e,
+                                 .in_groups = true};
 const spk_part spk__loss_softmaxproto = {.name = "softmaxproto",
                                          .options = softmaxproto_options,
                                          .n_options = SPK_COUNT(softmaxproto_options),
                                          .conf_bytes = sizeof(metric_conf),
                                          .check = check_softmaxproto,
-                                         .build_loss = build_softmaxproto};
+                                         .build_loss = build_softmaxproto,
+                                         .in_groups = true};

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Networks from configurations: parts, parameters, and the cache of plans. */
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "config/args_impl.h"
+#include "model/init_impl.h"
+#include "model/loss_impl.h"
+#include "model/margin_schedule_impl.h"
 #include "model/net_impl.h"
 #include "model/net_model_impl.h"
 #include "spk/state.h"
@@ -14,13 +18,14 @@ enum { MOST_PLANS = 8, DECLARED_BATCH = 2 };
 struct spk_net {
     const spk_part *part[SPK_N_PARTS];
     void *conf[SPK_N_PARTS];
-    int64_t size[SPK_N_PARTS]; /* output sizes */
+    int64_t size[SPK_N_PARTS];   /* output sizes */
     spk_part_in in[SPK_N_PARTS]; /* what each part's check was told */
     int part_end[SPK_N_PARTS];   /* nodes of the graph built last, up to the part's last one */
     spk_net_options options;
     spk_pool_lengths pool_lengths;
     int64_t n_classes, sample_rate;
     spk_draws draws;
+    spk_margin_schedule schedule;
     spk_params *params;
     spk_arena *arena;
     int n_plans;
@@ -60,6 +65,7 @@ static spk_status read_parts(spk_net *net, const spk_config *c)
                       .sample_rate = c->preprocess.sample_rate,
                       .n_classes = net->options.embed_only ? 0 : net->n_classes,
                       .has_weights = net->options.embed_only || net->options.has_weights,
+                      .per_speaker = strcmp(c->batch_type, "pk") == 0 ? c->per_speaker : 0,
                       .like_202611 = c->version != NULL};
     net->sample_rate = in.sample_rate;
     for (int i = 0; i < SPK_N_PARTS; i++) {
@@ -103,7 +109,7 @@ static spk_tensor *apply(spk_net *net, spk_build *b, spk_part_kind kind, spk_ten
 
 static void build_graph(spk_net *net, spk_net_plan *p)
 {
-    const bool train = p->mode != SPK_NET_EMBED;
+    const bool train = p->mode == SPK_NET_TRAIN || p->mode == SPK_NET_TRAIN_FROM_FEATURES;
     spk_build b = {.g = p->graph,
                    .params = net->params,
                    .train = train,
@@ -115,6 +121,10 @@ static void build_graph(spk_net *net, spk_net_plan *p)
         p->speech = spk_g_input(p->graph, SPK_F32, p->n, p->samples, spk__net_input_size(net));
         if (p->kind != SPK_NET_EVEN) p->speech->len = p->lengths;
         p->feats = apply(net, &b, SPK_FRONTEND, p->speech);
+        if (p->mode == SPK_NET_FEATURES) {
+            if (!p->feats->is_input) spk_g_keep(p->feats);
+            return;
+        }
         if (p->kind == SPK_NET_SAME_FRAMES) p->feats->len = NULL;
         if (train) p->feats = apply(net, &b, SPK_SPECAUG, p->feats);
         p->feats = apply(net, &b, SPK_NORMALIZE, p->feats);
@@ -135,10 +145,21 @@ static void build_graph(spk_net *net, spk_net_plan *p)
     p->loss = net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], p->embedding, p->labels, net->n_classes);
 }
 
+int64_t spk__net_group(const spk_net *net)
+{
+    return net->part[SPK_LOSS]->in_groups ? net->in[SPK_LOSS].per_speaker : 1;
+}
+
+/* Items of a graph that is only looked at. */
+static int64_t declared_batch(const spk_net *net)
+{
+    return DECLARED_BATCH * spk__net_group(net);
+}
+
 spk_graph *spk__net_graph(spk_net *net, int64_t samples, int part_end[SPK_N_PARTS])
 {
     spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
-                      .n = DECLARED_BATCH,
+                      .n = declared_batch(net),
                       .samples = samples,
                       .graph = spk_graph_new()};
     memset(net->part_end, 0, sizeof net->part_end);
@@ -152,7 +173,7 @@ spk_graph *spk__net_graph(spk_net *net, int64_t samples, int part_end[SPK_N_PART
 static void declare(spk_net *net)
 {
     spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
-                      .n = DECLARED_BATCH,
+                      .n = declared_batch(net),
                       .samples = spk_net_min_samples(net),
                       .graph = spk_graph_new()};
     build_graph(net, &p);
@@ -180,7 +201,7 @@ static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t s
         p->lengths[i] = samples;
     build_graph(net, p);
     const spk_plan_options options = {.real = net->options.f64 ? SPK_F64 : SPK_F32,
-                                      .train = mode != SPK_NET_EMBED,
+                                      .train = p->loss != NULL,
                                       .loss = p->loss,
                                       .n_threads = net->options.n_threads};
     const spk_status status = spk_plan_new(p->graph, net->arena, &options, &p->plan);
@@ -225,6 +246,25 @@ void spk_net_forward(spk_net *net, spk_net_plan *p)
 
 /* ---- the network ---- */
 
+static spk_status read_schedule(spk_net *net, const spk_config *config)
+{
+    const bool has = net->part[SPK_LOSS]->set_margin != NULL;
+    const double margin = has ? ((const spk_loss_margin *)net->conf[SPK_LOSS])->given : NAN;
+    return spk_margin_schedule_read(config, margin, &net->schedule);
+}
+
+void spk__net_step_margin(spk_net *net, const spk_step_info *info)
+{
+    if (net->schedule.on)
+        net->part[SPK_LOSS]->set_margin(net->conf[SPK_LOSS], spk_margin_schedule_at(&net->schedule, info));
+}
+
+bool spk__net_margin(const spk_net *net, double *margin)
+{
+    if (net->schedule.on) *margin = ((const spk_loss_margin *)net->conf[SPK_LOSS])->now[0];
+    return net->schedule.on;
+}
+
 spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out)
 {
     spk_status status;
@@ -241,6 +281,9 @@ spk_status spk_net_new(const spk_config *config, const spk_net_options *options,
     if (!net->options.embed_only && net->n_classes < 1)
         SPK_GO(spk_fail(SPK_E_CONFIG, "spk_num: the number of speakers is not given; set spk_num or give spk2utt"));
     declare(net);
+    spk_init_choose(net->params, config->init);
+    if (!net->options.embed_only) SPK_GO(spk_init_freeze(net->params, &config->freeze_param));
+    if (!net->options.embed_only) SPK_GO(read_schedule(net, config));
     SPK_GO(spk_params_commit(net->params, (uint64_t)config->seed));
     spk__net_model_init(net, &net->model, net->size[SPK_PROJECTOR], net->options.embed_only);
     *out = net;
@@ -317,9 +360,15 @@ void spk_net_set_draws(spk_net *net, const spk_draws *draws)
 
 int64_t spk__net_input_size(const spk_net *net)
 {
+    const int64_t size = spk_net_feature_size(net);
+    return size > 0 ? size : 1;
+}
+
+int64_t spk_net_feature_size(const spk_net *net)
+{
     const spk_part *frontend = net->part[SPK_FRONTEND];
     if (!frontend) return net->size[SPK_FRONTEND];
-    return frontend->input_size ? frontend->input_size(net->conf[SPK_FRONTEND]) : 1;
+    return frontend->input_size ? frontend->input_size(net->conf[SPK_FRONTEND]) : 0;
 }
 
 /* Frames grow with the samples, so the fewest are found by doubling and halving. */
@@ -342,6 +391,21 @@ int64_t spk_net_min_samples(const spk_net *net)
     return low;
 }
 
+spk_status spk_net_features(spk_net *net, const float *speech, int64_t samples, spk_view *feats)
+{
+    const spk_part *frontend = net->part[SPK_FRONTEND];
+    const int64_t least = frontend && frontend->min_samples ? frontend->min_samples(net->conf[SPK_FRONTEND]) : 1;
+    spk_net_plan *p;
+    if (samples < least)
+        return spk_fail(SPK_E_VALUE, "%lld samples are too few for the frontend, which needs %lld", (long long)samples,
+                        (long long)least);
+    SPK_TRY(spk_net_plan_for(net, SPK_NET_FEATURES, 1, samples, SPK_NET_EVEN, &p));
+    spk_plan_bind(p->plan, p->speech, speech);
+    spk_net_forward(net, p);
+    *feats = spk_plan_value(p->plan, p->feats);
+    return SPK_OK;
+}
+
 int64_t spk_net_frames(const spk_net *net, int64_t samples)
 {
     const spk_part *frontend = net->part[SPK_FRONTEND];
@@ -351,7 +415,7 @@ int64_t spk_net_frames(const spk_net *net, int64_t samples)
 spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
 {
     spk_net_plan p = {.mode = net->options.embed_only ? SPK_NET_EMBED : SPK_NET_TRAIN,
-                      .n = DECLARED_BATCH,
+                      .n = declared_batch(net),
                       .samples = samples,
                       .graph = spk_graph_new()};
     if (samples < spk_net_min_samples(net)) {
@@ -359,11 +423,11 @@ spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
         return spk_fail(SPK_E_VALUE, "%lld samples are too short for the model", (long long)samples);
     }
     build_graph(net, &p);
-    const double forward = spk_graph_flops_forward(p.graph) / DECLARED_BATCH;
+    const double forward = spk_graph_flops_forward(p.graph) / (double)p.n;
     *out = (spk_net_info){.n_parameters = spk_params_trainable_count(net->params),
                           .embedding_size = net->size[SPK_PROJECTOR],
                           .gflop_forward = forward / 1e9,
-                          .gflop_training = (forward + spk_graph_flops_backward(p.graph) / DECLARED_BATCH) / 1e9,
+                          .gflop_training = (forward + spk_graph_flops_backward(p.graph) / (double)p.n) / 1e9,
                           .frontend = net->part[SPK_FRONTEND] ? net->part[SPK_FRONTEND]->name : "none",
                           .encoder = net->part[SPK_ENCODER]->name,
                           .pooling = net->part[SPK_POOLING]->name,
@@ -412,17 +476,22 @@ static void rename_old(const spk_net *net, spk_tensors *t)
     t->n = kept;
 }
 
+spk_status spk_net_take(spk_net *net, spk_tensors *t)
+{
+    if (net->options.embed_only) drop_loss(t);
+    rename_old(net, t);
+    SPK_TRY(spk__net_check_tables(net->params, t));
+    SPK_TRY(spk_params_load(net->params, t));
+    spk__net_weights_changed(net);
+    return SPK_OK;
+}
+
 spk_status spk_net_load(spk_net *net, const char *path)
 {
     spk_tensors t = {0};
-    SPK_TRY(spk_ends_with(path, ".safetensors") ? spk_safetensors_read(path, &t, NULL) : spk_pth_read(path, &t));
-    if (net->options.embed_only) drop_loss(&t);
-    rename_old(net, &t);
-    spk_status status = spk_params_load(net->params, &t);
-    if (status == SPK_OK)
-        spk__net_weights_changed(net);
-    else
-        status = spk_fail_in(status, "%s", path);
+    SPK_TRY(spk_weights_read(path, &t));
+    spk_status status = spk_net_take(net, &t);
+    if (status != SPK_OK) status = spk_fail_in(status, "%s", path);
     spk_tensors_clear(&t);
     return status;
 }

@@ -12,8 +12,8 @@ static spk_status check_length(const spk_net *net, int64_t samples)
 {
     const int64_t least = spk_net_min_samples(net);
     if (samples >= least) return SPK_OK;
-    return spk_fail(SPK_E_VALUE, "%lld samples of audio are too short for the model, which needs %lld",
-                    (long long)samples, (long long)least);
+    return spk_fail(SPK_E_VALUE, "%lld %s are too short for the model, which needs %lld", (long long)samples,
+                    spk_net_feature_size(net) > 0 ? "frames" : "samples of audio", (long long)least);
 }
 
 /* ---- embedding ---- */
@@ -69,6 +69,23 @@ static spk_status check_labels(const spk_net *net, const int64_t *labels, int64_
     return SPK_OK;
 }
 
+/* A loss that compares utterances takes them by their place. */
+static spk_status check_groups(const spk_net *net, const int64_t *labels, int64_t n)
+{
+    const int64_t group = spk__net_group(net);
+    if (n % group != 0 || (group > 1 && n == group))
+        return spk_fail(SPK_E_VALUE, "the loss takes batches of two or more groups of %lld utterances, not %lld utterances",
+                        (long long)group, (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        if (labels[i] != labels[i - i % group])
+            return spk_fail(SPK_E_VALUE,
+                            "items %lld and %lld of the batch have labels %lld and %lld: the loss takes groups of %lld "
+                            "utterances of one speaker",
+                            (long long)(i - i % group), (long long)i, (long long)labels[i - i % group],
+                            (long long)labels[i], (long long)group);
+    return SPK_OK;
+}
+
 static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats)
 {
@@ -76,13 +93,15 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     spk_net_plan *p;
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
+    SPK_TRY(check_groups(net, labels, n));
     if (n < 2) return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
     SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     spk_net_forward(net, p);
     const float *loss = spk_plan_value(p->plan, p->loss).p;
-    *stats = (spk_train_stats){loss[0], loss[1]};
+    *stats = (spk_train_stats){.loss = loss[0], .accuracy = loss[1]};
+    stats->has_margin = spk__net_margin(net, &stats->margin);
     spk_plan_backward(p->plan, scale);
     return SPK_OK;
 }
@@ -92,6 +111,7 @@ static void begin_step(void *self, const spk_step_info *info)
 {
     const uint64_t step = (uint64_t)info->epoch << 40 ^ (uint64_t)info->step_in_epoch;
     spk_net_set_draws(self, &(spk_draws){.seed = info->seed, .step = step, .item = info->item_keys});
+    spk__net_step_margin(self, info);
 }
 
 static void zero_grad(void *self)
@@ -119,6 +139,7 @@ static spk_status save_state(void *self, spk_tensors *out)
 
 static spk_status load_state(void *self, const spk_tensors *in)
 {
+    SPK_TRY(spk__net_check_tables(spk_net_params(self), in));
     SPK_TRY(spk_params_load(spk_net_params(self), in));
     spk__net_weights_changed(self);
     return SPK_OK;
@@ -127,6 +148,7 @@ static spk_status load_state(void *self, const spk_tensors *in)
 void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size, bool embed_only)
 {
     *model = (spk_model){.self = net, .embedding_size = embedding_size, .embed = embed};
+    model->feature_size = spk_net_feature_size(net);
     if (embed_only) return;
     model->forward_backward = forward_backward;
     model->begin_step = begin_step;

@@ -12,6 +12,12 @@ void spk__net_weights_changed(spk_net *net);
 /* Features of a network without a frontend, 1 for waves. */
 int64_t spk__net_input_size(const spk_net *net);
 int64_t spk__net_n_classes(const spk_net *net);
+/* Utterances of one speaker that stand together in training batches because the loss asks for it; else 1. */
+int64_t spk__net_group(const spk_net *net);
+/* Set the margin that the step's place in the training asks for. */
+void spk__net_step_margin(spk_net *net, const spk_step_info *info);
+/* The margin in force; false: it follows no schedule. */
+bool spk__net_margin(const spk_net *net, double *margin);
 /* A part (NULL: none), its options as its check left them, and what that check was told. */
 const spk_part *spk__net_part(const spk_net *net, spk_part_kind kind);
 const void *spk__net_conf(const spk_net *net, spk_part_kind kind, spk_part_in *in);
@@ -19,5 +25,8 @@ const void *spk__net_conf(const spk_net *net, spk_part_kind kind, spk_part_in *i
  * many of its nodes lie before the end of each part. */
 spk_graph *spk__net_graph(spk_net *net, int64_t samples, int part_end[SPK_N_PARTS]);
 spk_pool_lengths spk__net_pool_lengths(const spk_net *net);
+/* SPK_E_MISMATCH where a table of the frontend among `in` is not the one that its options give (to 1e-4 of its largest
+ * value). Called before weights are loaded. */
+spk_status spk__net_check_tables(const spk_params *params, const spk_tensors *in);
 
 #endif

@@ -11,16 +11,17 @@
 
 /* ---- one step ---- */
 
-static spk_status find_arrays(const spk_batch *batch, const spk_array **speech, const spk_array **labels)
+static spk_status find_arrays(const spk_batch *batch, int64_t size, const spk_array **speech, const spk_array **labels)
 {
     *speech = spk_batch_find(batch, "speech");
     *labels = spk_batch_find(batch, "spk_labels");
     if (!*speech || !*labels)
         return spk_fail(SPK_E_VALUE, "utterance %s: a training batch needs the arrays 'speech' and 'spk_labels'",
                         batch->n ? batch->ids[0] : "?");
-    if ((*speech)->dtype != SPK_F32 || (*speech)->n_dims != 2 || (*speech)->dim[0] != batch->n)
-        return spk_fail(SPK_E_SHAPE, "utterance %s: 'speech' must be float32 (%" PRId64 " items, samples)",
-                        batch->ids[0], batch->n);
+    if ((*speech)->dtype != SPK_F32 || (*speech)->n_dims != (size > 0 ? 3 : 2) || (*speech)->dim[0] != batch->n ||
+        (size > 0 && (*speech)->dim[2] != size))
+        return spk_fail(SPK_E_SHAPE, "utterance %s: 'speech' must be float32 (%" PRId64 " items, %s)", batch->ids[0],
+                        batch->n, size > 0 ? "frames, the model's features" : "samples");
     if ((*labels)->dtype != SPK_I64 || (*labels)->n_dims < 1 || (*labels)->dim[0] != batch->n)
         return spk_fail(SPK_E_SHAPE, "utterance %s: 'spk_labels' must be int64 (%" PRId64 " items, 1)", batch->ids[0],
                         batch->n);
@@ -68,7 +69,7 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
     float *parameters = NULL, *gradients = NULL;
     int64_t n = 0;
     memset(out, 0, sizeof *out);
-    SPK_TRY(find_arrays(batch, &speech, &labels));
+    SPK_TRY(find_arrays(batch, t->model->feature_size, &speech, &labels));
     const double start = spk_now();
     t->model->zero_grad(t->model->self);
     SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
@@ -93,7 +94,9 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
 static spk_status register_step(spk_training *t, const spk_batch *batch, const spk_step *s, double train_time)
 {
     const spk_stat wait = {"iter_time", batch->wait_s, false};
-    const spk_stat of_batch[] = {{"loss", s->stats.loss, false}, {"accuracy", s->stats.accuracy, false}};
+    const spk_stat of_batch[] = {{"loss", s->stats.loss, false},
+                                 {"accuracy", s->stats.accuracy, false},
+                                 {"margin", s->stats.margin, false}};
     const spk_stat plain[] = {
         {"forward_backward_time", s->forward_backward_s, false},
         {"grad_norm", s->grad_norm, false},
@@ -103,7 +106,7 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
         {"train_time", train_time, false},
     };
     SPK_TRY(spk_reporter_register(t->reporter, &wait, 1, 0.0));
-    SPK_TRY(spk_reporter_register(t->reporter, of_batch, 2, (double)batch->n));
+    SPK_TRY(spk_reporter_register(t->reporter, of_batch, s->stats.has_margin ? 3 : 2, (double)batch->n));
     if (!s->skipped) SPK_TRY(spk_reporter_register(t->reporter, plain, 6, 0.0));
     spk_reporter_next(t->reporter);
     return SPK_OK;

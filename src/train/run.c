@@ -23,9 +23,10 @@ static int64_t fill_lists(const spk_triple_list *from, spk_data_list *lists)
     return from->n;
 }
 
-static void fill_audio(const spk_config *c, spk_audio_options *audio)
+void spk_run_audio(const spk_config *c, spk_audio_options *audio)
 {
-    audio->sample_rate = c->preprocess.sample_rate;
+    if (spk_config_feature_size(c, &audio->feature_size) != SPK_OK) audio->feature_size = 0; /* told by spk_run_open */
+    audio->sample_rate = audio->feature_size > 0 ? c->preprocess.frames_per_second : c->preprocess.sample_rate;
     audio->channel = c->i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)c->i_channel;
 }
 
@@ -39,10 +40,11 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->dir = c->train_dir;
     out->spk2utt = c->spk2utt && c->spk2utt[0] ? c->spk2utt : NULL;
     out->spk_num = or_else(c->spk_num, 0);
-    fill_audio(c, &out->audio);
+    spk_run_audio(c, &out->audio);
     out->target_duration = c->preprocess.target_duration;
     out->batch_size = batching.batch_size;
     out->category = batching.kind == SPK_BATCH_CATBEL;
+    out->per_speaker = batching.kind == SPK_BATCH_PK ? c->per_speaker : 0;
     out->drop_last_iter = batching.drop_last;
     out->num_iters_per_epoch = or_else(c->num_iters_per_epoch, 0);
     out->seed = (uint64_t)c->seed;
@@ -58,7 +60,7 @@ void spk_run_trial_options(const spk_config *c, spk_data_list *lists, spk_trial_
     out->n_lists = fill_lists(&c->valid_data_path_and_name_and_type, lists);
     out->lists = out->n_lists ? lists : NULL;
     out->dir = c->valid_dir;
-    fill_audio(c, &out->audio);
+    spk_run_audio(c, &out->audio);
     out->target_duration = c->preprocess.target_duration;
     out->num_eval = c->preprocess.num_eval;
     out->batch_size = batching.batch_size;
@@ -107,20 +109,34 @@ static spk_status check_optim(const spk_config *c)
     return SPK_OK;
 }
 
+/* The network whose features statistics are made of: not normalised yet, and never augmented. */
+static spk_status net_to_frontend(spk_config *config, const spk_net_options *options, spk_net **out)
+{
+    char *normalize = config->normalize, *specaug = config->specaug;
+    config->normalize = config->specaug = NULL;
+    const spk_status status = spk_net_new(config, options, out);
+    config->normalize = normalize;
+    config->specaug = specaug;
+    return status;
+}
+
 spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
 {
     spk_run r = {.config = config};
+    int64_t feature_size;
     spk_status status = SPK_OK;
     SPK_TRY(spk_config_check(config, SPK_CONFIG_TRAIN, usage));
     if (!config->output_dir)
         return spk_fail(SPK_E_CONFIG, "output_dir: is not given: say where the training is to be written");
     SPK_TRY(check_optim(config));
-    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume, config->overwrite));
+    SPK_TRY(spk_config_feature_size(config, &feature_size));
+    const bool collect = config->collect_stats; /* writes beside what a training writes */
+    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume || collect, config->overwrite));
     r.n_threads = (int)or_else(config->threads, spk_cpu_count());
     SPK_GO(open_data(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads};
-    SPK_GO(spk_net_new(config, &options, &r.net));
+    SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
     spk_net_log_choices(r.net, config);
     spk_net_resolve(r.net, config);
 done:
@@ -212,7 +228,7 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->isa = spk_backend_isa();
     s->threads = r->n_threads;
     s->options.seed = c->seed;
-    s->options.sample_rate = c->preprocess.sample_rate;
+    s->options.sample_rate = spk_train_set_rate(r->train);
     if (callbacks) {
         s->options.progress = callbacks->progress;
         s->options.user = callbacks->user;

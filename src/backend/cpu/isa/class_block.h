@@ -12,56 +12,9 @@
 #include <omp.h>
 #include <string.h>
 
-#include "backend/cpu/isa_impl.h"
+#include "backend/cpu/isa/product_impl.h"
 
-enum { BLOCK = 64, ROWS = 4, LANES = SPK_VEC_BYTES / 4, WIDTH = 2 * LANES };
-
-typedef float vec __attribute__((vector_size(SPK_VEC_BYTES)));
-
-/* ---- a small matrix product ---- */
-
-/* c[i][j] += sum_k a[i*am + k*ak] b[k*ldb + j] for `rows` rows (a constant after inlining) and WIDTH columns. */
-SPK_INLINE void product_tile(int rows, int64_t n_k, const float *a, int64_t am, int64_t ak, const float *b, int64_t ldb,
-                             float *c, int64_t ldc)
-{
-    vec sum[ROWS][2];
-    for (int i = 0; i < rows; i++)
-        memcpy(sum[i], c + i * ldc, sizeof sum[i]);
-    for (int64_t k = 0; k < n_k; k++) {
-        vec b0, b1;
-        memcpy(&b0, b + k * ldb, sizeof b0);
-        memcpy(&b1, b + k * ldb + LANES, sizeof b1);
-        for (int i = 0; i < rows; i++) {
-            const float v = a[i * am + k * ak];
-            sum[i][0] += v * b0;
-            sum[i][1] += v * b1;
-        }
-    }
-    for (int i = 0; i < rows; i++)
-        memcpy(c + i * ldc, sum[i], sizeof sum[i]);
-}
-
-/* As above for any extents. */
-static inline void product(int64_t n_i, int64_t n_j, int64_t n_k, const float *a, int64_t am, int64_t ak,
-                           const float *b, int64_t ldb, float *c, int64_t ldc)
-{
-    const int64_t whole_j = n_j / WIDTH * WIDTH;
-    for (int64_t j = 0; j < whole_j; j += WIDTH) {
-        int64_t i = 0;
-        for (; i + ROWS <= n_i; i += ROWS)
-            product_tile(ROWS, n_k, a + i * am, am, ak, b + j, ldb, c + i * ldc + j, ldc);
-        for (; i < n_i; i++)
-            product_tile(1, n_k, a + i * am, am, ak, b + j, ldb, c + i * ldc + j, ldc);
-    }
-    for (int64_t i = 0; i < n_i && whole_j < n_j; i++) {
-        for (int64_t k = 0; k < n_k; k++) {
-            const float v = a[i * am + k * ak];
-#pragma omp simd
-            for (int64_t j = whole_j; j < n_j; j++)
-                c[i * ldc + j] += v * b[k * ldb + j];
-        }
-    }
-}
+enum { BLOCK = 64 };
 
 /* ---- memory: one piece of scratch ---- */
 
@@ -175,7 +128,7 @@ static inline void load_block(const spk_kargs *a, const classes *p, block *b, in
             b->wt[d * BLOCK + j] = b->w[j * p->d + d];
     }
     memset(b->cosine, 0, (size_t)(p->n * BLOCK) * sizeof(float));
-    product(p->n, BLOCK, p->d, p->unit, p->d, 1, b->wt, BLOCK, b->cosine, BLOCK);
+    spk__product(p->n, BLOCK, p->d, p->unit, p->d, 1, b->wt, BLOCK, b->cosine, BLOCK);
 }
 
 /* ---- gradients ---- */
@@ -197,10 +150,10 @@ static inline void through_norm(float *d, bool add, const float *u, const float 
 static inline void block_backward(const spk_kargs *a, const classes *p, const block *b)
 {
     const int64_t rows = b->n_c * p->k, r0 = b->c0 * p->k;
-    if (a->din[0].p) product(p->n, p->d, rows, b->cosine, BLOCK, 1, b->w, p->d, b->de, p->d);
+    if (a->din[0].p) spk__product(p->n, p->d, rows, b->cosine, BLOCK, 1, b->w, p->d, b->de, p->d);
     if (!a->din[1].p) return;
     memset(b->dw, 0, (size_t)(rows * p->d) * sizeof(float));
-    product(rows, p->d, p->n, b->cosine, 1, BLOCK, p->unit, p->d, b->dw, p->d);
+    spk__product(rows, p->d, p->n, b->cosine, 1, BLOCK, p->unit, p->d, b->dw, p->d);
     for (int64_t j = 0; j < rows; j++)
         through_norm((float *)a->din[1].p + (r0 + j) * p->d, true, b->w + j * p->d, b->dw + j * p->d, p->d, b->inv[j]);
 }
