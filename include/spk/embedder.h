@@ -49,15 +49,23 @@ SPK_API spk_status spk_embedder_open(const char *model, const spk_embedder_optio
                                      spk_embedder **out) SPK_NODISCARD;
 SPK_API void spk_embedder_close(spk_embedder *e); /* NULL is allowed */
 
-SPK_API int64_t spk_embedder_size(const spk_embedder *e);        /* E: floats of an embedding */
-SPK_API int64_t spk_embedder_sample_rate(const spk_embedder *e); /* Hz that the model hears */
+SPK_API int64_t spk_embedder_size(const spk_embedder *e); /* E: floats of an embedding */
+SPK_API int64_t
+spk_embedder_sample_rate(const spk_embedder *e); /* Hz that the model hears; of features: frames a second */
+/* Values of a frame where the model takes features; 0: it hears sound. */
+SPK_API int64_t spk_embedder_feature_size(const spk_embedder *e);
 SPK_API const char *spk_embedder_model_file(const spk_embedder *e);
 
 /* Embed n samples (mono, nominally in [-1, 1]) at sample_rate Hz, converted where the model hears another rate:
  * embedding (E). SPK_E_VALUE: no samples, a sample that is not finite, a rate below 1. */
 SPK_API spk_status spk_embed_wave(spk_embedder *e, const float *samples, int64_t n, int64_t sample_rate,
                                   float *embedding) SPK_NODISCARD;
-/* Embed a whole file (WAV, FLAC, Ogg, MP3; any rate): embedding (E). Fails as spk_audio_read_all does. */
+/* The same for a model without a frontend of its own: n frames of `size` values. A model of features refuses
+ * spk_embed_wave, and one of sound refuses this. */
+SPK_API spk_status spk_embed_features(spk_embedder *e, const float *frames, int64_t n, int64_t size,
+                                      float *embedding) SPK_NODISCARD;
+/* Embed a whole file (WAV, FLAC, Ogg, MP3; any rate; or the features that the model takes,
+ * .npy or FILE.ark:OFFSET): embedding (E). Fails as spk_audio_read_all does. */
 SPK_API spk_status spk_embed_file(spk_embedder *e, const char *path, float *embedding) SPK_NODISCARD;
 
 /* ---- many files ---- */

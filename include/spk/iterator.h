@@ -8,6 +8,8 @@
  * trials:   id = "uttA*uttB"; `speech`, `speech2` (n, K, T) float32: K segments of A and of B;
  *           `spk_labels` (n, 1) int64: 1 target (same speaker), 0 nontarget; `task_tokens` (n, 1) optional.
  *
+ * A model of features gets (n, T, F) and (n, K, T, F) for `speech` and `speech2`: T frames of F values.
+ *
  * An iterator of trials may also give its distinct utterances and its trials apart (`split`): then
  * each utterance is read once instead of once for each trial it takes part in.
  */

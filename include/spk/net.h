@@ -20,9 +20,9 @@ extern "C" {
 typedef struct spk_net spk_net;
 
 typedef struct spk_net_options {
-    int n_threads;   /* 0: all processors that the process may use */
-    bool f64;        /* the reference kernels in double precision: for checks */
-    bool embed_only; /* no loss, so no class weights: weights of another number of speakers fit */
+    int n_threads;    /* 0: all processors that the process may use */
+    bool f64;         /* the reference kernels in double precision: for checks */
+    bool embed_only;  /* no loss, so no class weights: weights of another number of speakers fit */
     bool has_weights; /* weights will be loaded: a file that only gives initial values may be missing (so embed_only) */
 } spk_net_options;
 
@@ -49,6 +49,11 @@ SPK_API spk_status spk_net_load(spk_net *net, const char *path) SPK_NODISCARD;
 /* Shortest wave, in samples, that the network takes, and the frames that a wave of so many samples has. */
 SPK_API int64_t spk_net_min_samples(const spk_net *net);
 SPK_API int64_t spk_net_frames(const spk_net *net, int64_t samples);
+
+/* Values of a frame where the network takes features instead of waves; 0: waves. */
+SPK_API int64_t spk_net_feature_size(const spk_net *net);
+/* The same of a configuration, before there is a network. */
+SPK_API spk_status spk_config_feature_size(const spk_config *config, int64_t *size) SPK_NODISCARD;
 
 /* Embed n waves of lengths[i] <= samples: speech (n, samples) float32, padded behind with anything -> embedding (n, E).
  * Each comes out as it would alone. Waves with the same number of frames (spk_net_frames) cost least. A network without

@@ -30,7 +30,8 @@ int cli_threads(int64_t threads)
 
 spk_audio_options cli_audio(int64_t sample_rate, int64_t i_channel)
 {
-    return (spk_audio_options){sample_rate, i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)i_channel};
+    return (spk_audio_options){.sample_rate = sample_rate,
+                               .channel = i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)i_channel};
 }
 
 spk_data_list *cli_lists(const spk_triple_list *t)

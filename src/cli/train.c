@@ -32,9 +32,20 @@ static spk_status say_what(const spk_run *r)
         snprintf(steps, sizeof steps, ", %" PRId64 " steps an epoch", c->num_iters_per_epoch);
     spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, crops of %g s%s",
              spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train),
-             (double)samples / (double)c->preprocess.sample_rate, steps);
+             (double)samples / (double)spk_train_set_rate(r->train), steps);
     spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %" PRId64 " segments each",
              spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), c->preprocess.num_eval);
+    return SPK_OK;
+}
+
+static spk_status collect_stats(spk_run *r)
+{
+    const spk_run_callbacks callbacks = {.progress = cli_progress};
+    spk_run_stats done;
+    SPK_TRY(spk_run_collect_stats(r, &callbacks, &done));
+    cli_note("%s: statistics of %" PRId64 " utterances, %" PRId64 " frames; train with normalize: global_mvn and "
+             "normalize_conf: {stats_file: %s}",
+             done.path, done.n_utterances, done.n_frames, done.path);
     return SPK_OK;
 }
 
@@ -56,6 +67,10 @@ spk_status train_with_view(spk_config *config, const train_view *view, bool *usa
     SPK_GO(say_what(&run));
     if (view->opened) view->opened(&run);
     if (config->dry_run) goto done;
+    if (config->collect_stats) {
+        SPK_GO(collect_stats(&run));
+        goto done;
+    }
 
     base = spk_trainer_speaker_hooks();
     spk_trainer_hooks hooks = base;

@@ -68,6 +68,8 @@ const spk_opt spk__preprocess_table[] = {
     {"target_duration", SPK_OPT_FLOAT, AT(target_duration), "3.0", 0.01, 3600, NULL, "seconds of a crop", 0},
     {"sample_rate", SPK_OPT_INT, AT(sample_rate), "16000", 1000, 1000000, NULL, "Hz that the model hears", 0},
     {"num_eval", SPK_OPT_INT, AT(num_eval), "10", 1, 100000, NULL, "segments of a validation utterance", 0},
+    {"frames_per_second", SPK_OPT_INT, AT(frames_per_second), "100", 1, 100000, NULL,
+     "frames of a second, where features come from files", 0},
     {"rir_scp", SPK_OPT_STR, AT(rir_scp), "none", 0, 0, NULL, "list of room responses", SPK_OPT_NULLABLE},
     {"rir_apply_prob", SPK_OPT_FLOAT, AT(rir_apply_prob), "0", 0, 1, NULL, "how often one is applied", 0},
     {"noise_info", SPK_OPT_TREE, AT(noise_info), "none", 0, 0, NULL, "kinds of noise", SPK_OPT_NULLABLE},

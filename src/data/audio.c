@@ -5,6 +5,7 @@
  * its end, an MP3 file whose length is an estimate.
  */
 #include "data/audio_impl.h"
+#include "data/features_impl.h"
 #include "data/resample_impl.h"
 #include "data/wav_check_impl.h"
 
@@ -30,6 +31,7 @@ struct spk_audio_reader {
     float *mix;      /* MIX_FRAMES frames of all channels */
     int mix_channels;
     spk_resampler *resampler;
+    spk_feature_reader *features; /* where the files hold features: it does all the reading */
 };
 
 static atomic_bool said_narrow, said_zeros, said_length;
@@ -46,11 +48,13 @@ spk_audio_reader *spk_audio_reader_new(const spk_audio_options *options)
     spk_audio_reader *r = spk_new(sizeof *r);
     r->options = *options;
     r->resampler = spk_resampler_new();
+    if (options->feature_size > 0) r->features = spk_feature_reader_new(options->feature_size);
     return r;
 }
 
 void spk_audio_shut(spk_audio_reader *r)
 {
+    if (r->features) spk_feature_shut(r->features);
     if (r->file) sf_close(r->file);
     r->file = NULL;
     r->path = NULL;
@@ -60,9 +64,15 @@ void spk_audio_reader_free(spk_audio_reader *r)
 {
     if (!r) return;
     spk_audio_shut(r);
+    spk_feature_reader_free(r->features);
     spk_resampler_free(r->resampler);
     spk_free(r->mix);
     spk_free(r);
+}
+
+int64_t spk_audio_width(const spk_audio_reader *r)
+{
+    return r->features ? r->options.feature_size : 1;
 }
 
 int64_t spk_audio_file_rate(const spk_audio_reader *r)
@@ -223,6 +233,7 @@ spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *sample
 {
     spk_audio_shut(r);
     *samples = 0;
+    if (r->features) return spk_feature_open(r->features, path, samples);
     r->path = path;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd);
@@ -256,6 +267,7 @@ static spk_status check_samples(const spk_audio_reader *r, const float *x, int64
 
 spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, float *dst)
 {
+    if (r->features) return spk_feature_part(r->features, start, count, dst);
     SPK_ASSERT(r->file && start >= 0 && count > 0 && start + count <= r->samples);
     if (r->info.samplerate == r->rate)
         SPK_TRY(read_span(r, start, count, dst));
@@ -277,7 +289,7 @@ spk_status spk_audio_read_all(const char *path, const spk_audio_options *options
     *wave = NULL;
     *n = 0;
     SPK_GO(spk_audio_open(r, path, &samples));
-    x = spk_alloc(sizeof *x * (size_t)samples);
+    x = spk_alloc(sizeof *x * (size_t)(samples * spk_audio_width(r)));
     if (!x) SPK_GO(spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", path, (long long)samples));
     SPK_GO(spk_audio_part(r, 0, samples, x));
     *wave = x;

@@ -26,6 +26,8 @@ spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *sample
 /* The open file's part [start, start + count), which must lie inside: count floats to dst. */
 spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, float *dst) SPK_NODISCARD;
 void spk_audio_shut(spk_audio_reader *r);
+/* Floats of a sample: 1, or the values of a frame of features. */
+int64_t spk_audio_width(const spk_audio_reader *r);
 /* Rate of the open file. */
 int64_t spk_audio_file_rate(const spk_audio_reader *r);
 

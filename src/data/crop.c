@@ -11,9 +11,10 @@
 /* The open file's n < T samples, repeated to T. */
 static spk_status wrap(spk_audio_reader *r, int64_t n, int64_t T, float *dst)
 {
+    const int64_t width = spk_audio_width(r);
     SPK_TRY(spk_audio_part(r, 0, n, dst));
-    for (int64_t i = n; i < T; i++)
-        dst[i] = dst[i - n];
+    for (int64_t i = n * width; i < T * width; i++)
+        dst[i] = dst[i - n * width];
     return SPK_OK;
 }
 
@@ -42,22 +43,23 @@ int64_t spk_segment_start(int64_t L, int64_t T, int64_t K, int64_t k)
 
 spk_status spk_crop_segments(spk_audio_reader *r, const char *path, int64_t T, int64_t K, float *dst)
 {
+    const int64_t width = spk_audio_width(r), size = T * width;
     int64_t L = 0;
     spk_status status;
     SPK_GO(spk_audio_open(r, path, &L));
     if (L <= T) {
         SPK_GO(L == T ? spk_audio_part(r, 0, T, dst) : wrap(r, L, T, dst));
         for (int64_t k = 1; k < K; k++)
-            memcpy(dst + k * T, dst, sizeof *dst * (size_t)T);
+            memcpy(dst + k * size, dst, sizeof *dst * (size_t)size);
     } else if (L <= K * T) {
         /* Decode once: to the end of dst, then move each segment forward to its place (it never lies before it). */
-        float *all = dst + (K * T - L);
+        float *all = dst + (K * T - L) * width;
         SPK_GO(spk_audio_part(r, 0, L, all));
         for (int64_t k = 0; k < K; k++)
-            memmove(dst + k * T, all + spk_segment_start(L, T, K, k), sizeof *dst * (size_t)T);
+            memmove(dst + k * size, all + spk_segment_start(L, T, K, k) * width, sizeof *dst * (size_t)size);
     } else {
         for (int64_t k = 0; k < K; k++)
-            SPK_GO(spk_audio_part(r, spk_segment_start(L, T, K, k), T, dst + k * T));
+            SPK_GO(spk_audio_part(r, spk_segment_start(L, T, K, k), T, dst + k * size));
     }
 done:
     spk_audio_shut(r);

@@ -2,6 +2,8 @@
 /* Triples path,name,type and the audio files that lists name. */
 #include "data/lists_impl.h"
 
+#include "data/features_impl.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,13 +18,30 @@ const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, con
 
 /* Types that ESPnet reads and this program does not, yet. */
 static const char *const other_types[] = {
-    "kaldi_ark", "npy",       "hdf5",    "csv_int",     "csv_float",  "text_float", "multi_columns_sound",
-    "score",     "duration",  "rttm",    "random_text", "rand_float", "json",       "variable_columns_sound",
-    "metric",    "text_int1", "rand_int"};
+    "hdf5",    "csv_int",     "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",
+    "rttm",    "random_text", "rand_float", "json",       "variable_columns_sound", "metric", "text_int1",
+    "rand_int"};
 
-static spk_status check_type(const spk_data_list *t)
+/* Features are read whatever of the two types is given: the file says which it is. */
+static spk_status check_speech(const spk_data_list *t, bool features)
+{
+    const bool file = strcmp(t->type, "npy") == 0 || strcmp(t->type, "kaldi_ark") == 0;
+    if (features && strcmp(t->type, "sound") == 0)
+        return spk_fail(SPK_E_CONFIG, "%s,%s,%s: the model takes features; give npy or kaldi_ark", t->path, t->name,
+                        t->type);
+    if (!features && file)
+        return spk_fail(SPK_E_CONFIG,
+                        "%s,%s,%s: the model has a frontend and takes sound; leave the frontend out and set input_size "
+                        "to train on features",
+                        t->path, t->name, t->type);
+    return SPK_OK;
+}
+
+static spk_status check_type(const spk_data_list *t, bool features)
 {
     const bool sound = spk_starts_with(t->name, "speech");
+    if (sound) SPK_TRY(check_speech(t, features));
+    if (sound && features && (strcmp(t->type, "npy") == 0 || strcmp(t->type, "kaldi_ark") == 0)) return SPK_OK;
     if (sound ? strcmp(t->type, "sound") == 0 : strcmp(t->type, "text") == 0 || strcmp(t->type, "text_int") == 0)
         return SPK_OK;
     for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++)
@@ -33,7 +52,8 @@ static spk_status check_type(const spk_data_list *t)
                     t->type, t->name, sound ? "sound" : "text");
 }
 
-spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names)
+spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names,
+                              bool features)
 {
     for (int64_t i = 0; i < n; i++) {
         bool known = false;
@@ -49,7 +69,7 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
         if (spk__triple_find(lists, i, lists[i].name))
             return spk_fail(SPK_E_CONFIG, "%s,%s,%s: a list for '%s' was given already", lists[i].path, lists[i].name,
                             lists[i].type, lists[i].name);
-        SPK_TRY(check_type(&lists[i]));
+        SPK_TRY(check_type(&lists[i], features));
     }
     return SPK_OK;
 }
@@ -57,8 +77,7 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
 static spk_status check_value(const spk_list *list, const spk_list_entry *e)
 {
     const size_t n = strlen(e->value);
-    if (n == 0)
-        return spk_fail(SPK_E_FORMAT, "%s:%lld: no path of audio after '%s'", list->path, (long long)e->line, e->key);
+    if (n == 0) return spk_fail(SPK_E_FORMAT, "%s:%lld: no path after '%s'", list->path, (long long)e->line, e->key);
     if (e->value[n - 1] == '|' || e->value[0] == '|')
         return spk_fail(SPK_E_UNSUPPORTED,
                         "%s:%lld: '%s' is read from a command (a pipe), which is not done here; write the audio to a "
@@ -79,7 +98,7 @@ static spk_status check_file(const spk_list *list, const spk_list_entry *e, cons
     else if (access(path, R_OK) != 0)
         why = strerror(errno);
     if (!why) return SPK_OK;
-    return spk_fail(SPK_E_IO, "%s:%lld: audio of '%s': %s: %s", list->path, (long long)e->line, e->key, e->value, why);
+    return spk_fail(SPK_E_IO, "%s:%lld: file of '%s': %s: %s", list->path, (long long)e->line, e->key, e->value, why);
 }
 
 spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path)
@@ -88,8 +107,11 @@ spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const 
     int64_t at = 0;
     if (!spk_map_get(&p->seen, e->value, &at)) {
         SPK_TRY(check_value(list, e));
+        int64_t offset;
         char *found = spk_list_resolve_path(list->path, e->value);
-        const spk_status status = check_file(list, e, found);
+        char *file = spk_exists(found) ? spk_strdup(found) : spk_strndup(found, spk_feature_path(found, &offset));
+        const spk_status status = check_file(list, e, file);
+        spk_free(file);
         if (status != SPK_OK) {
             spk_free(found);
             return status;

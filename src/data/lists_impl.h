@@ -9,8 +9,10 @@
 
 /* The list of that name among n triples, or NULL. */
 const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, const char *name);
-/* Each triple has one of the n_names names, once, and a type that this name can have; others are refused by name. */
-spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names);
+/* Each triple has one of the n_names names, once, and a type that this name can have; others are refused by name.
+ * `features`: speech comes as npy or kaldi_ark, not as sound. */
+spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names,
+                              bool features);
 
 /* The audio files of a list, each distinct value looked for once. */
 typedef struct spk__paths {
@@ -18,8 +20,8 @@ typedef struct spk__paths {
     char **path;
     int64_t n;
 } spk__paths;
-/* The file that entry i of a list of sounds names; the result belongs to p. Refused: no path, a pipe, a file that is
- * not there or not readable. */
+/* The file that entry i of a list of sounds or features names, with the offset of "FILE.ark:OFFSET"; the result belongs
+ * to p. Refused: no path, a pipe, a file that is not there or not readable. */
 spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path);
 void spk__paths_clear(spk__paths *p);
 

@@ -41,7 +41,7 @@ static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t 
     char *data = slot;
     const int64_t at = t->plan.first[b] + item, u = t->plan.item[at];
     const uint32_t nth = t->plan.nth[at];
-    float *speech = (float *)slot + item * s->T;
+    float *speech = (float *)slot + item * s->T * s->width;
     int64_t used = u;
     spk_status status = read_utterance(t, reader, u, nth, speech);
     while (status != SPK_OK && s->o.max_bad_files > 0 && s->next_alike[used] != u) {
@@ -69,7 +69,7 @@ static spk_status note_bad(train_iterator *t, int64_t u, int64_t stand_in)
     s->bad[u] = true;
     s->n_bad++;
     spk_audio_reader *reader = spk_audio_reader_new(&s->o.audio);
-    float *scratch = spk_alloc(sizeof *scratch * (size_t)s->T);
+    float *scratch = spk_alloc(sizeof *scratch * (size_t)(s->T * s->width));
     spk_status status = scratch ? read_utterance(t, reader, u, 0, scratch)
                                 : spk_fail(SPK_E_NOMEM, "no memory for a crop of %lld samples", (long long)s->T);
     spk_free(scratch);
@@ -146,7 +146,7 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     t->epoch = epoch;
     SPK_GO(spk_sampler_plan(s->sampler, epoch, &t->plan));
     const size_t B = (size_t)t->plan.largest;
-    t->ids_at = (sizeof(float) * B * (size_t)s->T + 63) / 64 * 64;
+    t->ids_at = (sizeof(float) * B * (size_t)(s->T * s->width) + 63) / 64 * 64;
     t->labels_at = t->ids_at + sizeof(char *) * B;
     t->nth_at = t->labels_at + sizeof(int64_t) * B;
     t->used_at = t->nth_at + sizeof(int64_t) * B;
@@ -155,7 +155,8 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
                                 .slot_bytes = t->used_at + sizeof(int64_t) * B,
                                 .n_items = n_items,
                                 .fill = fill};
-    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {0, s->T}};
+    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {0, s->T, s->width}};
+    if (s->o.audio.feature_size > 0) t->array[0].n_dims = 3;
     t->array[1] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->array[2] = (spk_array){.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->batch = (spk_batch){.n_arrays = 3, .arrays = t->array};

@@ -10,7 +10,8 @@
 
 struct spk_train_set {
     spk_train_set_options o; /* without lists, dir, spk2utt */
-    int64_t n, T;            /* utterances; samples of a crop */
+    int64_t n, T;            /* utterances; samples (or frames) of a crop */
+    int64_t width;           /* floats of a sample: 1, or those of a frame */
     const char **id;         /* n, borrowed from wav */
     const char **path;       /* n, borrowed from paths */
     int64_t *label;          /* n: class */

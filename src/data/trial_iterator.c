@@ -139,7 +139,8 @@ spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
     *out = NULL;
     t->set = s;
     t->B = s->o.batch_size < n ? s->o.batch_size : n;
-    const size_t side = spk_mul(spk_mul((size_t)t->B, (size_t)K, &overflow), (size_t)s->T, &overflow);
+    const size_t row = spk_mul((size_t)s->T, (size_t)s->width, &overflow);
+    const size_t side = spk_mul(spk_mul((size_t)t->B, (size_t)K, &overflow), row, &overflow);
     if (overflow || side > SIZE_MAX / 64) {
         spk_free(t);
         return spk_fail(SPK_E_VALUE, "valid_batch_size %lld with %lld segments of %lld samples is too much",
@@ -148,8 +149,10 @@ spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
     t->side = (int64_t)side;
     t->ids = spk_new(sizeof *t->ids * (size_t)t->B);
     t->labels = spk_new(sizeof *t->labels * (size_t)t->B);
-    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 3, .dim = {0, K, s->T}};
-    t->array[1] = (spk_array){.name = "speech2", .dtype = SPK_F32, .n_dims = 3, .dim = {0, K, s->T}};
+    t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 3, .dim = {0, K, s->T, s->width}};
+    if (s->o.audio.feature_size > 0) t->array[0].n_dims = 4;
+    t->array[1] = t->array[0];
+    t->array[1].name = "speech2";
     t->array[2] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->batch = (spk_batch){.ids = t->ids, .arrays = t->array};
     t->split = (spk_trial_source){.self = t,

@@ -210,7 +210,7 @@ static spk_status read_dir(spk_trial_set *s, const char *dir)
     spk_status status;
     char *scp = spk_path_join(dir, "trial.scp"), *scp2 = spk_path_join(dir, "trial2.scp"),
          *label = spk_path_join(dir, "trial_label"), *trials = spk_path_join(dir, "trials"),
-         *wav = spk_path_join(dir, "wav.scp");
+         *wav = spk_path_join(dir, s->o.audio.feature_size > 0 ? "feats.scp" : "wav.scp");
     if (!spk_is_folder(dir)) SPK_GO(spk_fail(SPK_E_IO, "%s: there is no such folder of trials", dir));
     if (spk_exists(scp))
         SPK_GO(read_espnet(s, scp, scp2, s->o.utterances_only && !spk_exists(label) ? NULL : label));
@@ -235,7 +235,7 @@ done:
 static spk_status read_lists(spk_trial_set *s, const spk_trial_set_options *o)
 {
     static const char *const names[] = {"speech", "speech2", "spk_labels"};
-    SPK_TRY(spk__triples_check(o->lists, o->n_lists, names, 3));
+    SPK_TRY(spk__triples_check(o->lists, o->n_lists, names, 3, o->audio.feature_size > 0));
     const spk_data_list *speech = spk__triple_find(o->lists, o->n_lists, "speech"),
                         *speech2 = spk__triple_find(o->lists, o->n_lists, "speech2"),
                         *labels = spk__triple_find(o->lists, o->n_lists, "spk_labels");
@@ -268,7 +268,10 @@ spk_status spk_trial_set_open(const spk_trial_set_options *options, spk_trial_se
         SPK_GO(spk_fail(SPK_E_VALUE, "sample_rate, target_duration, num_eval and valid_batch_size must be above 0, "
                                      "num_workers not below"));
     s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);
-    if (s->T < 1) SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one sample", options->target_duration));
+    s->width = options->audio.feature_size > 0 ? options->audio.feature_size : 1;
+    if (s->T < 1)
+        SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one %s", options->target_duration,
+                        options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(read_lists(s, options));
     *out = s;
     s = NULL;

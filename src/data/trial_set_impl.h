@@ -7,7 +7,7 @@
 
 struct spk_trial_set {
     spk_trial_set_options o; /* without lists and dir */
-    int64_t T;               /* samples of a segment */
+    int64_t T, width;        /* samples (or frames) of a segment; floats of each */
     int64_t n_utterances, n_trials;
     char **id;         /* n_utterances, in order of first appearance */
     const char **path; /* n_utterances, borrowed from paths */

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "formats/ark_impl.h"
 #include "formats/list_impl.h"
 #include "spk/arrays.h"
 
@@ -138,29 +139,37 @@ static spk_status take(ark *f, const char *key, void *data, size_t n)
     return ferror(f->stream) ? spk_fail_errno(f->path, "read") : bad_entry(f, key);
 }
 
-/* The array that begins here, at its "\0B", to be known as `key`. */
-static spk_status read_array(ark *f, const char *key, spk_tensors *out)
+/* What begins here, at its "\0B": type and extents, checked against the file; the values follow. */
+static spk_status read_head(ark *f, const char *key, spk_ark_head *h)
 {
     unsigned char head[5], extent[5];
-    int64_t dim[2];
     bool overflow = false;
     SPK_TRY(take(f, key, head, sizeof head));
     if (head[0] != 0 || head[1] != 'B' || (head[2] != 'F' && head[2] != 'D') || (head[3] != 'V' && head[3] != 'M') ||
         head[4] != ' ')
         return bad_entry(f, key);
-    const int n_dims = head[3] == 'V' ? 1 : 2;
-    const spk_dtype dtype = head[2] == 'F' ? SPK_F32 : SPK_F64;
-    size_t bytes = spk_dtype_size(dtype);
-    for (int d = 0; d < n_dims; d++) {
+    h->n_dims = head[3] == 'V' ? 1 : 2;
+    h->dtype = head[2] == 'F' ? SPK_F32 : SPK_F64;
+    h->bytes = spk_dtype_size(h->dtype);
+    for (int d = 0; d < h->n_dims; d++) {
         SPK_TRY(take(f, key, extent, sizeof extent));
-        dim[d] = (int64_t)extent[1] | (int64_t)extent[2] << 8 | (int64_t)extent[3] << 16 | (int64_t)extent[4] << 24;
-        if (extent[0] != 4 || dim[d] > INT32_MAX) return bad_entry(f, key);
-        bytes = spk_mul(bytes, (size_t)dim[d], &overflow);
+        h->dim[d] = (int64_t)extent[1] | (int64_t)extent[2] << 8 | (int64_t)extent[3] << 16 | (int64_t)extent[4] << 24;
+        if (extent[0] != 4 || h->dim[d] > INT32_MAX) return bad_entry(f, key);
+        h->bytes = spk_mul(h->bytes, (size_t)h->dim[d], &overflow);
     }
+    h->at = (int64_t)ftello(f->stream);
+    return overflow || (int64_t)h->bytes > f->bytes - h->at ? bad_entry(f, key) : SPK_OK;
+}
+
+/* The array that begins here, to be known as `key`. */
+static spk_status read_array(ark *f, const char *key, spk_tensors *out)
+{
+    spk_ark_head h;
     spk_ndarray *a;
-    if (overflow || (int64_t)bytes > f->bytes - (int64_t)ftello(f->stream)) return bad_entry(f, key);
-    if (spk_tensors_add(out, key, dtype, n_dims, dim, &a) != SPK_OK) return spk_fail_in(SPK_E_NOMEM, "%s", f->path);
-    return take(f, key, a->data, bytes);
+    SPK_TRY(read_head(f, key, &h));
+    if (spk_tensors_add(out, key, h.dtype, h.n_dims, h.dim, &a) != SPK_OK)
+        return spk_fail_in(SPK_E_NOMEM, "%s", f->path);
+    return take(f, key, a->data, h.bytes);
 }
 
 /* Up to a space; false at the end of the file. */
@@ -240,5 +249,27 @@ spk_status spk_scp_read(const char *scp_path, spk_tensors *out)
     spk_free(path);
     spk_list_clear(&list);
     if (status != SPK_OK) spk_tensors_clear(out);
+    return status;
+}
+
+/* ---- one entry ---- */
+
+spk_status spk_ark_open(const char *path, int64_t offset, spk_ark_head *h, FILE **stream)
+{
+    ark f;
+    spk_text key = {0};
+    spk_status status = SPK_OK;
+    bool more = true;
+    *stream = NULL;
+    SPK_TRY(open_ark(path, &f));
+    if (offset < 0)
+        SPK_GO(read_key(&f, &key, &more));
+    else if (fseeko(f.stream, (off_t)offset, SEEK_SET) != 0)
+        SPK_GO(spk_fail_errno(path, "read"));
+    SPK_GO(read_head(&f, spk_text_str(&key), h));
+    *stream = f.stream;
+done:
+    spk_text_clear(&key);
+    if (status != SPK_OK) fclose(f.stream);
     return status;
 }

@@ -134,5 +134,12 @@ char *spk_list_resolve_path(const char *list_path, const char *value)
     spk_free(folder);
     if (spk_exists(beside)) return beside;
     spk_free(beside);
-    return spk_strdup(value);
+    const char *colon = strrchr(value, ':');
+    int64_t offset;
+    if (!colon || !spk_parse_int(colon + 1, &offset)) return spk_strdup(value);
+    char *file = spk_strndup(value, (size_t)(colon - value)), *found = spk_list_resolve_path(list_path, file);
+    char *with_offset = spk_strf("%s%s", found, colon);
+    spk_free(file);
+    spk_free(found);
+    return with_offset;
 }

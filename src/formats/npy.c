@@ -201,22 +201,31 @@ static spk_status read_header(spk_npy_source next, void *user, int64_t bytes, co
     return status;
 }
 
+/* The header, and that the data behind it are all there: *need bytes from *used on. */
+static spk_status read_checked(spk_npy_source next, void *user, int64_t bytes, const char *what, spk_npy_header *h,
+                               int64_t *used, size_t *need)
+{
+    bool overflow = false;
+    SPK_TRY(read_header(next, user, bytes, what, h, used));
+    *need = spk_dtype_size(h->dtype);
+    for (int d = 0; d < h->n_dims; d++)
+        if (h->dim[d] > 0) *need = spk_mul(*need, (size_t)h->dim[d], &overflow); /* zeros must not hide an overflow */
+    if (overflow) return spk_fail(SPK_E_FORMAT, "%s: the array's shape is impossible; the file is damaged", what);
+    for (int d = 0; d < h->n_dims; d++)
+        if (h->dim[d] == 0) *need = 0;
+    if (*need != (size_t)(bytes - *used))
+        return spk_fail(SPK_E_FORMAT, "%s: the array needs %zu bytes and has %lld; the file is truncated or damaged",
+                        what, *need, (long long)(bytes - *used));
+    return SPK_OK;
+}
+
 spk_status spk_npy_from(spk_npy_source next, void *user, int64_t bytes, const char *what, spk_ndarray *out)
 {
     spk_npy_header h;
     int64_t used = 0;
-    bool overflow = false;
+    size_t need = 0;
     memset(out, 0, sizeof *out);
-    SPK_TRY(read_header(next, user, bytes, what, &h, &used));
-    size_t need = spk_dtype_size(h.dtype);
-    for (int d = 0; d < h.n_dims; d++)
-        if (h.dim[d] > 0) need = spk_mul(need, (size_t)h.dim[d], &overflow); /* zeros must not hide an overflow */
-    if (overflow) return spk_fail(SPK_E_FORMAT, "%s: the array's shape is impossible; the file is damaged", what);
-    for (int d = 0; d < h.n_dims; d++)
-        if (h.dim[d] == 0) need = 0;
-    if (need != (size_t)(bytes - used))
-        return spk_fail(SPK_E_FORMAT, "%s: the array needs %zu bytes and has %lld; the file is truncated or damaged",
-                        what, need, (long long)(bytes - used));
+    SPK_TRY(read_checked(next, user, bytes, what, &h, &used, &need));
     if (spk_ndarray_init(out, h.dtype, h.n_dims, h.dim) != SPK_OK) return spk_fail_in(SPK_E_NOMEM, "%s", what);
     spk_status status = next(user, out->data, (int64_t)need);
     if (status == SPK_OK && h.swapped) swap_bytes(out->data, spk_ndarray_count(out), spk_dtype_size(h.dtype));
@@ -242,20 +251,49 @@ static spk_status next_of_file(void *user, void *data, int64_t n)
                              : spk_fail(SPK_E_FORMAT, "%s: the file is truncated", f->path);
 }
 
-spk_status spk_npy_read(const char *path, spk_ndarray *out)
+/* A file that may be an array, and its size. */
+static spk_status open_file(const char *path, FILE **stream, int64_t *bytes)
 {
     struct stat s;
-    memset(out, 0, sizeof *out);
-    file_source f = {fopen(path, "rb"), path};
-    if (!f.stream) return spk_fail_errno(path, "open");
-    spk_status status;
-    if (fstat(fileno(f.stream), &s) != 0)
+    *stream = fopen(path, "rb");
+    if (!*stream) return spk_fail_errno(path, "open");
+    spk_status status = SPK_OK;
+    if (fstat(fileno(*stream), &s) != 0)
         status = spk_fail_errno(path, "open");
     else if (S_ISDIR(s.st_mode))
         status = spk_fail(SPK_E_IO, "%s: cannot open: is a folder", path);
-    else
-        status = spk_npy_from(next_of_file, &f, s.st_size, path, out);
+    if (status != SPK_OK) {
+        fclose(*stream);
+        *stream = NULL;
+        return status;
+    }
+    *bytes = s.st_size;
+    return SPK_OK;
+}
+
+spk_status spk_npy_read(const char *path, spk_ndarray *out)
+{
+    file_source f = {NULL, path};
+    int64_t bytes;
+    memset(out, 0, sizeof *out);
+    SPK_TRY(open_file(path, &f.stream, &bytes));
+    const spk_status status = spk_npy_from(next_of_file, &f, bytes, path, out);
     fclose(f.stream);
+    return status;
+}
+
+spk_status spk_npy_open(const char *path, spk_npy_header *h, FILE **stream, int64_t *at)
+{
+    file_source f = {NULL, path};
+    int64_t bytes;
+    size_t need;
+    *stream = NULL;
+    SPK_TRY(open_file(path, &f.stream, &bytes));
+    const spk_status status = read_checked(next_of_file, &f, bytes, path, h, at, &need);
+    if (status == SPK_OK)
+        *stream = f.stream;
+    else
+        fclose(f.stream);
     return status;
 }
 

@@ -93,7 +93,10 @@ spk_status spk_embedder_open(const char *model, const spk_embedder_options *opti
     else
         SPK_GO(find_weights(&e->config, folder, &e->model_file));
     SPK_GO(open_net(e, options));
-    e->audio = (spk_audio_options){e->config.preprocess.sample_rate, options->channel};
+    e->audio = (spk_audio_options){.sample_rate = e->config.preprocess.sample_rate, .channel = options->channel};
+    e->audio.feature_size = spk_net_feature_size(e->net);
+    if (e->audio.feature_size > 0) e->audio.sample_rate = e->config.preprocess.frames_per_second;
+    e->width = e->audio.feature_size > 0 ? e->audio.feature_size : 1;
     e->n_loaders = options->n_loaders > 0 ? options->n_loaders : 2;
 done:
     spk_free(folder);
@@ -128,6 +131,11 @@ int64_t spk_embedder_sample_rate(const spk_embedder *e)
     return e->audio.sample_rate;
 }
 
+int64_t spk_embedder_feature_size(const spk_embedder *e)
+{
+    return e->audio.feature_size;
+}
+
 const char *spk_embedder_model_file(const spk_embedder *e)
 {
     return e->model_file;
@@ -138,7 +146,8 @@ const char *spk_embedder_model_file(const spk_embedder *e)
 static spk_status have_room(spk_embedder *e, int64_t n, int64_t samples)
 {
     bool overflow = false;
-    const size_t bytes = spk_mul(spk_mul((size_t)n, (size_t)samples, &overflow), sizeof(float), &overflow);
+    const size_t row = spk_mul((size_t)samples, sizeof(float) * (size_t)e->width, &overflow);
+    const size_t bytes = spk_mul((size_t)n, row, &overflow);
     if (overflow || bytes > e->speech_room) {
         spk_free(e->speech);
         e->speech = overflow ? NULL : spk_alloc(bytes);
@@ -161,9 +170,9 @@ spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int
         samples = length[i] > samples ? length[i] : samples;
     SPK_TRY(have_room(e, n, samples));
     for (int64_t i = 0; i < n; i++) {
-        float *row = e->speech + i * samples;
-        memcpy(row, wave[i], sizeof *row * (size_t)length[i]);
-        memset(row + length[i], 0, sizeof *row * (size_t)(samples - length[i]));
+        float *row = e->speech + i * samples * e->width;
+        memcpy(row, wave[i], sizeof *row * (size_t)(length[i] * e->width));
+        memset(row + length[i] * e->width, 0, sizeof *row * (size_t)((samples - length[i]) * e->width));
         e->lengths[i] = length[i];
     }
     SPK_TRY(spk_net_embed(e->net, e->speech, e->lengths, n, samples, embedding));
@@ -176,12 +185,13 @@ spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int
 spk_status spk__embed_lengthen(const spk_embedder *e, const char *name, float **wave, int64_t *n)
 {
     if (*n >= e->min_samples) return SPK_OK;
-    spk_warn("embedder", "%s: %lld samples are fewer than the %lld that the model takes; repeating them", name,
-             (long long)*n, (long long)e->min_samples);
-    float *longer = spk_alloc(sizeof *longer * (size_t)e->min_samples);
+    spk_warn("embedder", "%s: %lld %s are fewer than the %lld that the model takes; repeating them", name,
+             (long long)*n, e->audio.feature_size > 0 ? "frames" : "samples", (long long)e->min_samples);
+    const int64_t have = *n * e->width, need = e->min_samples * e->width;
+    float *longer = spk_alloc(sizeof *longer * (size_t)need);
     if (!longer) return spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", name, (long long)e->min_samples);
-    for (int64_t i = 0; i < e->min_samples; i++)
-        longer[i] = (*wave)[i % *n];
+    for (int64_t i = 0; i < need; i++)
+        longer[i] = (*wave)[i % have];
     spk_free(*wave);
     *wave = longer;
     *n = e->min_samples;
@@ -230,6 +240,9 @@ spk_status spk_embed_wave(spk_embedder *e, const float *samples, int64_t n, int6
     int64_t n_wave = 0;
     spk_status status;
     SPK_ASSERT(e && (samples || n < 1) && embedding);
+    if (e->audio.feature_size > 0)
+        return spk_fail(SPK_E_VALUE, "the model takes features, not sound: give frames of %lld values",
+                        (long long)e->audio.feature_size);
     if (n < 1) return spk_fail(SPK_E_VALUE, "the wave has no samples");
     if (sample_rate < 1 || sample_rate > 10000000)
         return spk_fail(SPK_E_VALUE, "the wave's sample rate %lld makes no sense", (long long)sample_rate);
@@ -239,6 +252,23 @@ spk_status spk_embed_wave(spk_embedder *e, const float *samples, int64_t n, int6
     SPK_GO(embed_one(e, "the wave", &wave, n_wave, embedding));
 done:
     spk_free(wave);
+    return status;
+}
+
+spk_status spk_embed_features(spk_embedder *e, const float *frames, int64_t n, int64_t size, float *embedding)
+{
+    SPK_ASSERT(e && (frames || n < 1) && embedding);
+    if (n < 1) return spk_fail(SPK_E_VALUE, "there are no frames");
+    if (size != e->audio.feature_size)
+        return spk_fail(SPK_E_SHAPE, "frames of %lld values were given; the model takes %s%lld", (long long)size,
+                        e->audio.feature_size > 0 ? "" : "sound, not features: ", (long long)e->audio.feature_size);
+    for (int64_t i = 0; i < n * size; i++)
+        if (!isfinite(frames[i])) return spk_fail(SPK_E_VALUE, "frame %lld is not finite", (long long)(i / size));
+    float *copy = spk_alloc(sizeof *copy * (size_t)(n * size));
+    if (!copy) return spk_fail(SPK_E_NOMEM, "no memory for %lld frames", (long long)n);
+    memcpy(copy, frames, sizeof *copy * (size_t)(n * size));
+    const spk_status status = embed_one(e, "the features", &copy, n, embedding);
+    spk_free(copy);
     return status;
 }
 

@@ -15,7 +15,8 @@ struct spk_embedder {
     char *config_file, *model_file;
     int64_t size;            /* E */
     int64_t min_samples;     /* shortest wave that the model takes */
-    spk_audio_options audio; /* of files: the model's rate */
+    spk_audio_options audio; /* of files: the model's rate, or its features */
+    int64_t width;           /* floats of a sample: 1, or those of a frame of features */
     int n_loaders;
     float *speech; /* a padded batch; grows */
     size_t speech_room;

@@ -53,7 +53,8 @@ static spk_status load(const listing *l, spk_audio_reader *r, const char *path, 
     p->n_waves = l->K > 0 ? l->K : 1;
     p->samples = l->K > 0 ? l->T : p->recording;
     bool overflow = false;
-    const size_t bytes = spk_mul(spk_mul((size_t)p->n_waves, (size_t)p->samples, &overflow), sizeof(float), &overflow);
+    const size_t row = spk_mul((size_t)p->samples, sizeof(float) * (size_t)l->e->width, &overflow);
+    const size_t bytes = spk_mul((size_t)p->n_waves, row, &overflow);
     p->wave = overflow ? NULL : spk_alloc(bytes);
     if (!p->wave) return spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", path, (long long)p->samples);
     if (l->K > 0) return spk_crop_segments(r, path, l->T, l->K, p->wave);
@@ -80,7 +81,7 @@ static void *load_items(void *user)
         if (p->status != SPK_OK) p->message = spk_strdup(spk_errmsg());
         pthread_mutex_lock(&l->lock);
         p->ready = true;
-        p->held = p->status == SPK_OK ? p->samples * p->n_waves : 0;
+        p->held = p->status == SPK_OK ? p->samples * l->e->width * p->n_waves : 0;
         l->held += p->held;
         pthread_cond_broadcast(&l->ready);
     }
@@ -164,7 +165,7 @@ static job *list_jobs(listing *l, int64_t count, int64_t *n_jobs)
         p->frames = spk_net_frames(l->e->net, p->samples);
         for (int64_t k = 0; k < p->n_waves; k++) {
             const job wave = {.p = p,
-                              .wave = p->wave + k * p->samples,
+                              .wave = p->wave + k * p->samples * l->e->width,
                               .embedding = p->embedding + k * l->e->size,
                               .frames = p->frames,
                               .samples = p->samples,
@@ -206,7 +207,7 @@ static spk_status compute(listing *l, int64_t count, const spk_embed_list_option
     for (int64_t i = 0; i < n_jobs;) {
         int64_t n = 1;
         while (i + n < n_jobs && n < MOST_BATCH && jobs[i + n].frames == jobs[i].frames &&
-               (n + 1) * jobs[i].samples <= BATCH_SAMPLES)
+               (n + 1) * jobs[i].samples * l->e->width <= BATCH_SAMPLES)
             n++;
         if (spk_interrupted()) {
             status = spk_fail(SPK_E_INTERRUPTED, "interrupted");

@@ -7,8 +7,13 @@
 #include "model/build_impl.h"
 #include "spk/net.h"
 
-/* What a plan computes. FROM_FEATURES begins behind the frontend. */
-typedef enum spk_net_mode { SPK_NET_EMBED, SPK_NET_TRAIN, SPK_NET_TRAIN_FROM_FEATURES } spk_net_mode;
+/* What a plan computes. FROM_FEATURES begins behind the frontend; FEATURES ends there. */
+typedef enum spk_net_mode {
+    SPK_NET_EMBED,
+    SPK_NET_TRAIN,
+    SPK_NET_TRAIN_FROM_FEATURES,
+    SPK_NET_FEATURES
+} spk_net_mode;
 
 /* The lengths of a batch's waves: all as long as the batch; unequal but with as many frames; unequal. */
 typedef enum spk_net_lengths { SPK_NET_EVEN, SPK_NET_SAME_FRAMES, SPK_NET_RAGGED } spk_net_lengths;
@@ -34,9 +39,14 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
 void spk_net_set_draws(spk_net *net, const spk_draws *draws);
 /* Keep features and frames readable in plans that are made from now on. */
 void spk_net_keep_all(spk_net *net);
+/* What the frontend makes of one wave (or the frames of one utterance): (1,1,T,F), float32; valid until the next call.
+ * SPK_E_VALUE where it is too short for the frontend. */
+spk_status spk_net_features(spk_net *net, const float *speech, int64_t samples, spk_view *feats);
 /* Forward with the current weights. */
 void spk_net_forward(spk_net *net, spk_net_plan *p);
 spk_params *spk_net_params(spk_net *net);
+/* As spk_net_load, of tensors in memory; the loss's are removed from `t` where the network only embeds. */
+spk_status spk_net_take(spk_net *net, spk_tensors *t);
 /* One op of a network, as `spk model` lists them. */
 typedef struct spk_net_layer {
     spk_part_kind part;

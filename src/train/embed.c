@@ -29,7 +29,9 @@ struct spk_embed_queue {
     spk_embed_sink sink;
     void *user;
     int64_t n_rows, n_done, samples;
-    float *speech; /* (n_rows - n_done, T) */
+    int64_t width;  /* floats of a sample: 1, or those of a frame of features */
+    int64_t floats; /* of a row: samples * width */
+    float *speech;  /* (n_rows - n_done, T) */
     size_t speech_bytes;
     bool has_token;
     int64_t *token; /* (n_rows - n_done), when the utterances bring one */
@@ -50,6 +52,7 @@ spk_embed_queue *spk_embed_queue_new(const spk_model *model, int64_t max_utteran
 {
     spk_embed_queue *q = spk_new(sizeof *q);
     q->model = model;
+    q->width = model->feature_size > 0 ? model->feature_size : 1;
     q->max_utterances = max_utterances;
     q->max_segments = max_segments;
     q->sink = sink;
@@ -139,7 +142,7 @@ static spk_status call_model(spk_embed_queue *q, int64_t n)
                                                      : spk_fail_in(status, "utterance %s or one after it", u->id);
     q->n_done += n;
     q->n_embedded += n;
-    memmove(q->speech, q->speech + n * q->samples, (size_t)(left * q->samples) * sizeof(float));
+    memmove(q->speech, q->speech + n * q->floats, (size_t)(left * q->floats) * sizeof(float));
     memmove(q->token, q->token + n, (size_t)left * sizeof *q->token);
     for (; q->n_delivered < q->n_utterances; q->n_delivered++) {
         if (!is_embedded(q, &q->utterance[q->n_delivered])) break;
@@ -184,16 +187,16 @@ spk_status spk_embed_queue_flush(spk_embed_queue *q)
 /* The row of a segment of the utterance whose rows begin at `first`: an equal one, or a new one. */
 static spk_status add_row(spk_embed_queue *q, const float *segment, int64_t first, const int64_t *token, int64_t *row)
 {
-    const size_t bytes = (size_t)q->samples * sizeof(float);
+    const size_t bytes = (size_t)q->floats * sizeof(float);
     int64_t n = q->n_rows - q->n_done;
     for (int64_t r = first; r < q->n_rows; r++) {
-        if (memcmp(q->speech + (r - q->n_done) * q->samples, segment, bytes) == 0) {
+        if (memcmp(q->speech + (r - q->n_done) * q->floats, segment, bytes) == 0) {
             *row = r;
             return SPK_OK;
         }
     }
-    SPK_TRY(reserve(&q->speech, &q->speech_bytes, n + 1, q->samples, (size_t)n * bytes, "audio"));
-    memcpy(q->speech + n * q->samples, segment, bytes);
+    SPK_TRY(reserve(&q->speech, &q->speech_bytes, n + 1, q->floats, (size_t)n * bytes, "audio"));
+    memcpy(q->speech + n * q->floats, segment, bytes);
     if (n == q->token_room) q->token = spk_renew(q->token, (size_t)(q->token_room = 2 * n + 16) * sizeof *q->token);
     q->token[n] = token ? *token : 0;
     *row = q->n_rows++;
@@ -214,7 +217,7 @@ static void add_waiting(spk_embed_queue *q, const waiting *u)
 
 static int64_t rows_of_a_call(const spk_embed_queue *q)
 {
-    const int64_t by_samples = CALL_SAMPLES / q->samples > 0 ? CALL_SAMPLES / q->samples : 1;
+    const int64_t by_samples = CALL_SAMPLES / q->floats > 0 ? CALL_SAMPLES / q->floats : 1;
     return q->max_segments < by_samples ? q->max_segments : by_samples;
 }
 
@@ -224,12 +227,13 @@ spk_status spk_embed_queue_push(spk_embed_queue *q, int64_t index, const char *i
     const bool has_token = task_token != NULL;
     if (samples != q->samples || has_token != q->has_token) SPK_TRY(spk_embed_queue_flush(q));
     q->samples = samples;
+    q->floats = samples * q->width;
     q->has_token = has_token;
     const waiting u = {.index = index, .n_segments = n_segments, .first = q->n_row_of, .id = id};
     const int64_t first_row = q->n_rows;
     add_waiting(q, &u);
     for (int64_t k = 0; k < n_segments; k++)
-        SPK_TRY(add_row(q, speech + k * samples, first_row, task_token, &q->row_of[u.first + k]));
+        SPK_TRY(add_row(q, speech + k * q->floats, first_row, task_token, &q->row_of[u.first + k]));
     q->n_segments += n_segments;
     if (q->max_utterances && q->n_utterances >= q->max_utterances) SPK_TRY(spk_embed_queue_flush(q));
     while (q->max_segments && q->n_rows - q->n_done >= rows_of_a_call(q))

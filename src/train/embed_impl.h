@@ -22,7 +22,7 @@ typedef struct spk_embed_queue spk_embed_queue;
 spk_embed_queue *spk_embed_queue_new(const spk_model *model, int64_t max_utterances, int64_t max_segments,
                                      spk_embed_sink sink, void *user);
 void spk_embed_queue_free(spk_embed_queue *q);
-/* Copies what it needs. May call the model, and then the sink in the order of the pushes. `id` must live until then. */
+/* An utterance (n_segments, samples), of a model of features (n_segments, samples, F). Copies what it needs. May call the model, and then the sink in the order of the pushes. `id` must live until then. */
 spk_status spk_embed_queue_push(spk_embed_queue *q, int64_t index, const char *id, const float *speech,
                                 int64_t n_segments, int64_t samples, const int64_t *task_token);
 /* Embed what still waits. */
@@ -47,8 +47,9 @@ void spk_pass_set_clear(spk_pass_set *s);
 typedef struct spk_pass {
     spk_embed_queue *queue;
     const spk_trainer_options *options;
-    const char *what; /* for progress: "valid", "extract" */
-    bool labels;      /* trials and labels are kept and checked; else only utterances matter */
+    const char *what;     /* for progress: "valid", "extract" */
+    int64_t feature_size; /* of the model */
+    bool labels;          /* trials and labels are kept and checked; else only utterances matter */
 } spk_pass;
 /* One pass over the iterator: push each distinct utterance once, keep the trials. Takes iterator->split where it is.
  * Does not flush. SPK_E_VALUE for labels, ids and audio that are wrong, SPK_E_INTERRUPTED on a signal. */

@@ -64,7 +64,8 @@ static spk_status run(spk_model *model, spk_iterator *iterator, const spk_traine
     spk_status status = SPK_OK;
     extraction x = {.E = model->embedding_size, .average = average};
     spk_embed_queue *queue = spk_embed_queue_new(model, custom_bs, 0, write_one, &x);
-    const spk_pass pass = {.queue = queue, .options = options, .what = "extract", .labels = false};
+    const spk_pass pass = {
+        .queue = queue, .options = options, .what = "extract", .labels = false, .feature_size = model->feature_size};
     SPK_GO(spk_npz_create(path, &x.npz));
     x.mean = spk_new((size_t)x.E * sizeof *x.mean);
     SPK_GO(spk_pass_run(&pass, iterator, set));

@@ -31,6 +31,8 @@ typedef struct spk_run_callbacks {
     void *user;
 } spk_run_callbacks;
 
+/* What files hold: sound at the model's rate, or features. */
+void spk_run_audio(const spk_config *config, spk_audio_options *audio);
 /* The options of data sets that a configuration asks for. `lists` is the caller's room for the list's three words
  * (config's strings are borrowed); n_lists entries are filled: room for as many as the configuration has triples. */
 void spk_run_train_options(const spk_config *config, spk_data_list *lists, spk_train_set_options *out);
@@ -44,6 +46,18 @@ void spk_run_trial_options(const spk_config *config, spk_data_list *lists, spk_t
 spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out);
 /* Train with the speaker trainer, or with `hooks` when they are given (NULL: the speaker trainer's). */
 spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_run_callbacks *callbacks);
+/* What became of it. */
+typedef struct spk_run_stats {
+    int64_t n_utterances, n_frames;
+    char path[1024]; /* OUTPUT_DIR/train/feats_stats.npz */
+} spk_run_stats;
+/*
+ * Instead of training, where the configuration has collect_stats: statistics of the training data's features, whole
+ * utterances, as ESPnet names them: OUTPUT_DIR/train/feats_stats.npz (count, sum (F), sum_square (F)), and for `train`
+ * and `valid` the files speech_shape, speech2_shape ("UTT 48000", of features "UTT 300,80"), batch_keys, stats_keys. The
+ * sums do not depend on the number of threads. Source: espnet2.main_funcs.collect_stats (specification D12).
+ */
+spk_status spk_run_collect_stats(spk_run *r, const spk_run_callbacks *callbacks, spk_run_stats *out);
 void spk_run_close(spk_run *r);
 
 #endif

@@ -126,7 +126,8 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
     SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
     embeddings m = {.E = model->embedding_size};
     spk_embed_queue *queue = spk_embed_queue_new(model, 0, CALL_SEGMENTS, keep, &m);
-    const spk_pass pass = {.queue = queue, .options = options, .what = "valid", .labels = true};
+    const spk_pass pass = {
+        .queue = queue, .options = options, .what = "valid", .labels = true, .feature_size = model->feature_size};
     SPK_GO(spk_pass_run(&pass, iterator, &set));
     SPK_GO(check_classes(&set));
     SPK_GO(spk_embed_queue_flush(queue));

@@ -43,23 +43,29 @@ uint64_t spk_hash_words(const void *data, int64_t n)
     return spk_hash(lane, sizeof lane) ^ (rest * 31) ^ (uint64_t)n;
 }
 
-/* The segments of item i of an array: (n, K, T), or (n, T) for one segment. */
+/* The segments of item i of an array: (n, K, T), or (n, T) for one segment; of features with one more axis. */
 typedef struct segments {
     const float *speech;
-    int64_t K, T;
+    int64_t K, T, floats; /* floats: of all segments */
 } segments;
 
-static spk_status find_segments(const spk_batch *batch, const char *name, int64_t i, segments *out)
+static spk_status find_segments(const spk_pass *pass, const spk_batch *batch, const char *name, int64_t i,
+                                segments *out)
 {
+    const int64_t size = pass->feature_size;
+    const int features = size > 0;
     const spk_array *a = spk_batch_find(batch, name);
     if (!a) return spk_fail(SPK_E_VALUE, "item %s: the batch has no array '%s'", batch->ids[i], name);
-    if (a->dtype != SPK_F32 || (a->n_dims != 2 && a->n_dims != 3) || a->dim[0] != batch->n)
-        return spk_fail(SPK_E_SHAPE, "item %s: '%s' must be float32 (%lld items, segments, samples)", batch->ids[i],
-                        name, (long long)batch->n);
-    out->K = a->n_dims == 3 ? a->dim[1] : 1;
-    out->T = a->dim[a->n_dims - 1];
+    const int n_dims = a->n_dims - features;
+    if (a->dtype != SPK_F32 || (n_dims != 2 && n_dims != 3) || a->dim[0] != batch->n ||
+        (features && a->dim[n_dims] != size))
+        return spk_fail(SPK_E_SHAPE, "item %s: '%s' must be float32 (%lld items, segments, %s)", batch->ids[i], name,
+                        (long long)batch->n, features ? "frames, the model's features" : "samples");
+    out->K = n_dims == 3 ? a->dim[1] : 1;
+    out->T = a->dim[n_dims - 1];
+    out->floats = out->K * out->T * (features ? size : 1);
     if (out->K < 1 || out->T < 1) return spk_fail(SPK_E_SHAPE, "item %s: '%s' holds no samples", batch->ids[i], name);
-    out->speech = (const float *)a->data + i * out->K * out->T;
+    out->speech = (const float *)a->data + i * out->floats;
     return SPK_OK;
 }
 
@@ -79,7 +85,7 @@ static spk_status find_token(const spk_batch *batch, int64_t i, const int64_t **
 static spk_status add_utterance(const spk_pass *pass, spk_pass_set *s, const char *id, const segments *seg,
                                 const int64_t *token, int64_t *index)
 {
-    const uint64_t hash = spk_hash_words(seg->speech, seg->K * seg->T);
+    const uint64_t hash = spk_hash_words(seg->speech, seg->floats);
     if (spk_map_get(&s->index, id, index)) {
         const int64_t i = *index;
         if (s->hash[i] != hash || s->n_segments[i] != seg->K || s->samples[i] != seg->T)
@@ -135,8 +141,8 @@ static spk_status add_item(const spk_pass *pass, spk_pass_set *s, const spk_batc
     segments a, b;
     if (!star || strchr(star + 1, '*') || star == id || !star[1])
         return spk_fail(SPK_E_VALUE, "trial %s: its id must be two utterance ids with one '*' between them", id);
-    SPK_TRY(find_segments(batch, "speech", i, &a));
-    SPK_TRY(find_segments(batch, "speech2", i, &b));
+    SPK_TRY(find_segments(pass, batch, "speech", i, &a));
+    SPK_TRY(find_segments(pass, batch, "speech2", i, &b));
     SPK_TRY(find_token(batch, i, &token));
     if (pass->labels) SPK_TRY(find_label(batch, i, &label));
     char *first = spk_strndup(id, (size_t)(star - id));
@@ -154,7 +160,7 @@ static spk_status add_plain(const spk_pass *pass, spk_pass_set *s, const spk_bat
     int64_t index = 0;
     segments a;
     const int64_t before = s->n_utterances;
-    SPK_TRY(find_segments(batch, "speech", i, &a));
+    SPK_TRY(find_segments(pass, batch, "speech", i, &a));
     SPK_TRY(find_token(batch, i, &token));
     SPK_TRY(add_utterance(pass, s, batch->ids[i], &a, token, &index));
     if (apart && index != before)

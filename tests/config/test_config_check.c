@@ -117,8 +117,18 @@ static void contradictions(void **state)
     assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c:d']", NULL), SPK_E_CONFIG);
     assert_non_null(strstr(spk_errmsg(), "'b.pth:a:b:c:d' is not FILE"));
     assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c', 'c.pth:::loss']", NULL), SPK_OK);
-    assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,kaldi_ark']", NULL),
+    assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,hdf5']", NULL),
                      SPK_E_UNSUPPORTED);
+    assert_int_equal(check("frontend: melspec_torch\ntrain_dir: none\n"
+                           "train_data_path_and_name_and_type: ['a,speech,kaldi_ark']",
+                           NULL),
+                     SPK_E_CONFIG);
+    assert_non_null(strstr(spk_errmsg(), "a is given as kaldi_ark, which are features, but the frontend takes sound"));
+    assert_int_equal(check("frontend: none\ntrain_dir: none\n"
+                           "train_data_path_and_name_and_type: ['a,speech,sound']",
+                           NULL),
+                     SPK_E_CONFIG);
+    assert_non_null(strstr(spk_errmsg(), "a is given as sound, but the model has no frontend for it"));
 }
 
 /* The same mistakes on the command line are usage errors. */
