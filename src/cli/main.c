@@ -18,6 +18,7 @@ static const struct command {
     {"train", cmd_train, "train a model and measure it on unseen speakers after every epoch"},
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
+    {"convert", cmd_convert, "a model to or from ESPnet, WeSpeaker, SpeechBrain, 3D-Speaker, safetensors"},
     {"model", cmd_model, "the layers of a configuration's network: shapes, parameters, FLOPs"},
     {"export", cmd_export, "a trained model as an ONNX file, for other programs"},
     {"bench", cmd_bench, "training steps and embeddings a second on this machine"},

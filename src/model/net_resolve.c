@@ -3,6 +3,7 @@
  * The options of a network's parts as they count. Some defaults depend on whether the configuration has ESPnet's
  * `version`; a saved configuration holds what came of them, and the log says which choices were made.
  */
+#include <math.h>
 #include <string.h>
 
 #include "model/espnet_names_impl.h"
@@ -69,6 +70,21 @@ static bool is_default(const spk_part *part, const spk_yaml *given, const char *
     return equal;
 }
 
+/* What ESPnet may read of an option: whole numbers without a point, since its type checks take 20 and not 20.0 where they
+ * want a whole number, and either where they want any. */
+static spk_yaml *value_for_espnet(const spk_opt *option, const spk_yaml *written)
+{
+    double x;
+    const bool whole = option->kind == SPK_OPT_FLOAT && spk_yaml_double(written, &x) && x == floor(x) &&
+                       fabs(x) < 1e15 &&
+                       strcmp(option->key, "stochastic_depth_rate") != 0; /* the one that must have a point */
+    if (!whole) return spk_yaml_copy(written);
+    char *text = spk_strf("%.0f", x);
+    spk_yaml *node = spk_yaml_new_scalar(NULL, text, false);
+    spk_free(text);
+    return node;
+}
+
 /*
  * For a file that carries ESPnet's version, and that ESPnet therefore may read: what was given, as it was written (its
  * type checks take 20 and not 20.0), but nothing that only this program knows and that says nothing; and those options
@@ -86,10 +102,12 @@ static spk_yaml *conf_for_espnet(const spk_net *net, spk_part_kind kind, const s
         const spk_yaml *written = spk_yaml_get(given, key), *value = spk_yaml_get(resolved, key);
         if (!value) continue;
         if (written) {
-            const bool known = spk_espnet_has_option(kind, part->name, key);
-            if (known || !is_default(part, given, key, in, resolved)) spk_yaml_set(out, key, spk_yaml_copy(written));
+            const bool empty = spk_yaml_is_null(written) || (written->kind != SPK_YAML_SCALAR && written->n == 0);
+            const bool plain = spk_espnet_has_option(kind, part->name, key) && !empty;
+            if (plain || !is_default(part, given, key, in, resolved))
+                spk_yaml_set(out, key, value_for_espnet(&part->options[i], written));
         } else if (!same(value, spk_yaml_get(release, key))) {
-            spk_yaml_set(out, key, spk_yaml_copy(value));
+            spk_yaml_set(out, key, value_for_espnet(&part->options[i], value));
         }
     }
     spk_yaml_free(resolved);

@@ -21,6 +21,7 @@ extern const spk_part spk__frontend_layer_weights, spk__specaug_specaug, spk__no
 
 extern const spk_part spk__loss_aamsoftmax_sc_topk, spk__loss_softmax, spk__loss_amsoftmax, spk__loss_sphereface2,
     spk__loss_softmaxproto, spk__loss_angleproto, spk__loss_ge2e;
+extern const spk_part spk__encoder_speechbrain_ecapa, spk__pooling_speechbrain_asp;
 
 static const struct {
     const char *kind;
@@ -35,10 +36,10 @@ static const struct {
     [SPK_ENCODER] = {"encoder",
                      {&spk__encoder_mfaconformer, &spk__encoder_ska_tdnn, &spk__encoder_campplus,
                       &spk__encoder_ecapa_tdnn, &spk__encoder_identity, &spk__encoder_xvector, &spk__encoder_rawnet3,
-                      &spk__encoder_resnet, &spk__encoder_simam_resnet}},
+                      &spk__encoder_resnet, &spk__encoder_simam_resnet, &spk__encoder_speechbrain_ecapa}},
     [SPK_POOLING] = {"pooling",
                      {&spk__pooling_chn_attn_stat, &spk__pooling_mean, &spk__pooling_stats, &spk__pooling_astp,
-                      &spk__pooling_tstp, &spk__pooling_asp}},
+                      &spk__pooling_tstp, &spk__pooling_asp, &spk__pooling_speechbrain_asp}},
     [SPK_PROJECTOR] = {"projector",
                        {&spk__projector_rawnet3, &spk__projector_ska_tdnn, &spk__projector_xvector,
                         &spk__projector_linear, &spk__projector_two_layer}},
