@@ -41,6 +41,7 @@ static inline double fill_value(const spk_param *p, double v)
     if (spk_ends_with(p->name, "running_mean")) return 0.2 * v;
     if (spk_ends_with(p->name, "running_var")) return 1 + 0.5 * v;
     if (p->n_dims == 1 && spk_ends_with(p->name, ".weight")) return 1 + 0.2 * v;
+    if (spk_ends_with(p->name, ".alpha")) return 1 + 0.2 * v;
     if (p->n_dims >= 2) return v * sqrt(6.0 / ((double)p->count / (double)p->dim[0]));
     return 0.1 * v;
 }

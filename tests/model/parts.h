@@ -44,7 +44,13 @@ static inline double element(spk_view y, int64_t k)
     return ((const double *)y.p)[(n * y.w + t) * y.ld + c];
 }
 
-static inline void run_case(const part_case *pc, bool train)
+/* Which lengths a pooling is given, and those of the frontend, which its input has too; NULL: all full. */
+typedef struct part_lengths {
+    spk_pool_lengths mode;
+    const int64_t *frontend;
+} part_lengths;
+
+static inline void run_case_with(const part_case *pc, bool train, const part_lengths *lengths)
 {
     spk_yaml *yaml = NULL;
     const spk_part *part = spk_part_find(pc->kind, pc->name);
@@ -57,7 +63,11 @@ static inline void run_case(const part_case *pc, bool train)
     if (part->check) assert_int_equal(part->check(conf, &in, &size), SPK_OK);
     spk_params *params = spk_params_new(SPK_F64);
     spk_graph *declared = spk_graph_new();
-    spk_build b = {.g = declared, .params = params, .train = train};
+    spk_build b = {.g = declared, .params = params, .train = train, .frontend_frames = pc->t};
+    if (lengths) {
+        b.pool_lengths = lengths->mode;
+        b.frontend_len = lengths->frontend;
+    }
     part->build(&b, conf, spk_g_input(b.g, SPK_F32, pc->n, pc->t, pc->c));
     assert_int_equal(spk_params_commit(params, 1), SPK_OK);
     spk_graph_free(declared);
@@ -66,6 +76,7 @@ static inline void run_case(const part_case *pc, bool train)
     spk_arena *arena = spk_arena_new();
     b.g = spk_graph_new();
     spk_tensor *x = spk_g_input(b.g, SPK_F32, pc->n, pc->t, pc->c);
+    if (lengths) x->len = lengths->frontend;
     spk_tensor *y = spk_g_keep(part->build(&b, conf, x));
     const spk_plan_options options = {
         .real = SPK_F64, .train = train, .loss = train ? spk_tensor_root(y, NULL) : NULL, .n_threads = 1};
@@ -125,6 +136,11 @@ static inline void run_case(const part_case *pc, bool train)
     if (part->n_options) spk_opts_clear(part->options, part->n_options, conf);
     spk_free(conf);
     spk_yaml_free(yaml);
+}
+
+static inline void run_case(const part_case *pc, bool train)
+{
+    run_case_with(pc, train, NULL);
 }
 
 /* All rows, in eval and in train mode. */
