@@ -24,6 +24,8 @@ typedef struct golden {
 const spk_ndarray *golden_find(const golden *g, const char *name);
 /* Compare n values with the array of that name and print the row. */
 void golden_row(golden *g, const char *name, const double *ours, int64_t n);
+/* The same with a tolerance that the file does not give. */
+void golden_row_within(golden *g, const char *name, const double *ours, int64_t n, double scale, double tol);
 /* Rows that must agree exactly. */
 void golden_exact(golden *g, const char *name, const double *ours, int64_t n);
 /* A dense copy of a view in double; with `channel_major` as (N, C, W). Free with spk_free. */
@@ -34,5 +36,8 @@ double *golden_block(const void *p, spk_dtype dtype, int64_t n);
 /* The two runs: float with the fast kernels, and double with the reference kernels. */
 spk_status golden_run_f32(golden *g);
 spk_status golden_run_f64(golden *g);
+/* WeSpeaker's model folders, and a folder with kaldi_fbank.npz. They read the arrays themselves. */
+spk_status golden_run_wespeaker(golden *g, bool f64, int n_threads);
+spk_status golden_run_kaldi(golden *g);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spk_golden [--f64] [--threads N] DIR...: a row for each array; exit status 1 when any fails, 2 for wrong usage. */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,9 @@
 
 static const char USAGE[] =
     "usage: spk_golden [--f64] [--threads N] DIR...\n"
-    "Compute what each golden folder (config.yaml, model.pth, golden.npz) holds and compare.\n"
+    "Compute what each golden folder (config.yaml, model.pth, golden.npz) holds and compare. A folder of WeSpeaker's "
+    "has\n"
+    "model.pt instead of model.pth; one with kaldi_fbank.npz holds features; of any other, the folders in it are run.\n"
     "  --f64        the reference kernels in double precision, against the f64/ arrays\n"
     "  --threads N  threads (default: all processors)\n"
     "Prints a row for each array: name, shape, error relative to its scale, tolerance, cosine, pass or FAIL.\n";
@@ -19,7 +22,7 @@ static spk_status load(golden *g, bool f64, int n_threads)
     spk_status status;
     char *path = spk_path_join(g->folder, "config.yaml");
     char *weights = spk_path_join(g->folder, "model.pth"), *arrays = spk_path_join(g->folder, "golden.npz");
-    const spk_net_options options = {.n_threads = n_threads, .f64 = f64};
+    const spk_net_options options = {.n_threads = n_threads, .f64 = f64, .has_weights = true};
     SPK_GO(spk_config_read(path, &g->config));
     SPK_GO(spk_config_check(&g->config, SPK_CONFIG_MODEL, NULL));
     SPK_GO(spk_net_new(&g->config, &options, &g->net));
@@ -47,12 +50,25 @@ static void count_forgotten(golden *g)
     spk_free(start);
 }
 
-static bool run_folder(const char *folder, bool f64, int n_threads)
+static spk_status run_one(golden *g, bool f64, int n_threads, bool kaldi)
 {
-    golden g = {.folder = folder, .prefix = f64 ? "f64/" : ""};
+    if (kaldi) return golden_run_kaldi(g);
+    char *foreign = spk_path_join(g->folder, "model.pt");
+    const bool wespeaker = spk_is_file(foreign);
+    spk_free(foreign);
+    if (wespeaker) {
+        g->prefix = "";
+        return golden_run_wespeaker(g, f64, n_threads);
+    }
+    SPK_TRY(load(g, f64, n_threads));
+    return f64 ? golden_run_f64(g) : golden_run_f32(g);
+}
+
+static bool run_arrays(const char *folder, bool f64, int n_threads, bool kaldi)
+{
+    golden g = {.folder = folder, .prefix = f64 && !kaldi ? "f64/" : ""};
     printf("%s%s\n", folder, f64 ? " (double precision)" : "");
-    spk_status status = load(&g, f64, n_threads);
-    if (status == SPK_OK) status = f64 ? golden_run_f64(&g) : golden_run_f32(&g);
+    const spk_status status = run_one(&g, f64, n_threads, kaldi);
     if (status == SPK_OK)
         count_forgotten(&g);
     else
@@ -63,6 +79,53 @@ static bool run_folder(const char *folder, bool f64, int n_threads)
     spk_config_clear(&g.config);
     spk_tensors_clear(&g.arrays);
     spk_map_clear(&g.compared);
+    return good;
+}
+
+static bool holds(const char *folder, const char *name)
+{
+    char *path = spk_path_join(folder, name);
+    const bool there = spk_exists(path);
+    spk_free(path);
+    return there;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The folders in it that hold golden.npz or kaldi_fbank.npz, in the order of their names: new strings. */
+static char **list_folders(const char *folder, int64_t *n)
+{
+    char **list = NULL;
+    *n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char *path = spk_path_join(folder, e->d_name);
+        if (e->d_name[0] != '.' && (holds(path, "golden.npz") || holds(path, "kaldi_fbank.npz")))
+            SPK_PUSH(list, *n) = path;
+        else
+            spk_free(path);
+    }
+    if (d) closedir(d);
+    qsort(list, (size_t)*n, sizeof *list, by_name);
+    return list;
+}
+
+static bool run_folder(const char *folder, bool f64, int n_threads)
+{
+    bool good = true;
+    int64_t n = 0;
+    const bool kaldi = holds(folder, "kaldi_fbank.npz");
+    char **list = holds(folder, "golden.npz") ? NULL : list_folders(folder, &n);
+    if (kaldi && !f64) good = run_arrays(folder, f64, n_threads, true); /* float alone: nothing is trained there */
+    if (n == 0 && !kaldi) good = run_arrays(folder, f64, n_threads, false);
+    for (int64_t i = 0; i < n; i++) {
+        good = run_folder(list[i], f64, n_threads) && good;
+        spk_free(list[i]);
+    }
+    spk_free(list);
     return good;
 }
 

@@ -85,6 +85,11 @@ void golden_row(golden *g, const char *name, const double *ours, int64_t n)
     compare(g, name, ours, n, scalar(g, "scale", name), scalar(g, "tol", name));
 }
 
+void golden_row_within(golden *g, const char *name, const double *ours, int64_t n, double scale, double tol)
+{
+    compare(g, name, ours, n, scale, tol);
+}
+
 void golden_exact(golden *g, const char *name, const double *ours, int64_t n)
 {
     compare(g, name, ours, n, 1, 0);

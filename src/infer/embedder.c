@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/resample_impl.h"
+#include "spk/state.h"
 
 void spk_embedder_options_init(spk_embedder_options *o)
 {
@@ -37,10 +38,18 @@ static spk_status find_weights(const spk_config *c, const char *folder, char **o
         return SPK_OK;
     }
     spk_free(latest);
-    return spk_fail(SPK_E_IO,
-                    "%s: neither valid.eer.best.pth nor latest.pth is there; name the weights (.pth) of this "
-                    "model",
-                    folder);
+    static const char *const converted[] = {"model.pth", "model.safetensors"}; /* what spk convert writes */
+    for (int i = 0; i < 2; i++) {
+        *out = spk_path_join(folder, converted[i]);
+        if (spk_is_file(*out)) return SPK_OK;
+        spk_free(*out);
+        *out = NULL;
+    }
+    return spk_fail(
+        SPK_E_IO,
+        "%s: neither valid.eer.best.pth nor latest.pth nor model.pth is there; name the weights (.pth) of this "
+        "model",
+        folder);
 }
 
 /* Which files `model` stands for. */
@@ -59,6 +68,17 @@ static spk_status find_config(const char *model, char **config_file, char **fold
                     "%s: no such file or folder; a model is the output folder of a training, or its "
                     "config.yaml",
                     model);
+}
+
+/* The configuration that lies in a packed model; the file is its own weights. */
+static spk_status read_packed_config(const char *zip, spk_embedder *e)
+{
+    char *text = NULL;
+    size_t n = 0;
+    SPK_TRY(spk_read_packed(zip, &text, &n, &e->config_file, NULL));
+    const spk_status status = spk_config_parse(text, n, e->config_file, &e->config);
+    spk_packed_free(text);
+    return status;
 }
 
 static spk_status open_net(spk_embedder *e, const spk_embedder_options *o)
@@ -85,11 +105,16 @@ spk_status spk_embedder_open(const char *model, const spk_embedder_options *opti
     if (!options) options = &usual;
     *out = NULL;
     spk_embedder *e = spk_new(sizeof *e);
-    SPK_GO(find_config(model, &e->config_file, &folder));
-    SPK_GO(spk_config_read(e->config_file, &e->config));
+    const bool packed = spk_is_packed(model);
+    if (packed) {
+        SPK_GO(read_packed_config(model, e));
+    } else {
+        SPK_GO(find_config(model, &e->config_file, &folder));
+        SPK_GO(spk_config_read(e->config_file, &e->config));
+    }
     have_config = true;
-    if (options->model_file)
-        e->model_file = spk_strdup(options->model_file);
+    if (options->model_file || packed)
+        e->model_file = spk_strdup(options->model_file ? options->model_file : model);
     else
         SPK_GO(find_weights(&e->config, folder, &e->model_file));
     SPK_GO(open_net(e, options));
@@ -259,9 +284,10 @@ spk_status spk_embed_features(spk_embedder *e, const float *frames, int64_t n, i
 {
     SPK_ASSERT(e && (frames || n < 1) && embedding);
     if (n < 1) return spk_fail(SPK_E_VALUE, "there are no frames");
+    if (e->audio.feature_size == 0) return spk_fail(SPK_E_VALUE, "the model hears sound and takes no features");
     if (size != e->audio.feature_size)
-        return spk_fail(SPK_E_SHAPE, "frames of %lld values were given; the model takes %s%lld", (long long)size,
-                        e->audio.feature_size > 0 ? "" : "sound, not features: ", (long long)e->audio.feature_size);
+        return spk_fail(SPK_E_SHAPE, "frames of %lld values were given; the model takes %lld", (long long)size,
+                        (long long)e->audio.feature_size);
     for (int64_t i = 0; i < n * size; i++)
         if (!isfinite(frames[i])) return spk_fail(SPK_E_VALUE, "frame %lld is not finite", (long long)(i / size));
     float *copy = spk_alloc(sizeof *copy * (size_t)(n * size));
