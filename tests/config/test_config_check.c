@@ -108,6 +108,9 @@ static void contradictions(void **state)
         {"best_model_criterion: [[valid, err, min]]", "there is no valid.err"},
         {"best_model_criterion: [[valid, eer, least]]", "'least' in valid,eer,least must be min or max"},
         {"batch_type: catbel", "catbel needs iterator_type category"},
+        {"batch_type: pk", "pk needs iterator_type category"},
+        {"iterator_type: category\nbatch_type: pk\nper_speaker: 3", "20 is no multiple of per_speaker (3)"},
+        {"iterator_type: category\nbatch_type: pk\nper_speaker: 20", "set it to 40"},
         {"resume: true\noverwrite: true", "conf.yaml:2:1: overwrite: a training is either resumed or overwritten"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -164,6 +167,7 @@ static void batching(void **state)
         {"iterator_type: category", SPK_BATCH_CATBEL, true},
         {"iterator_type: category\nbatch_type: catbel", SPK_BATCH_CATBEL, false},
         {"iterator_type: category\nbatch_type: unsorted", SPK_BATCH_SHUFFLED, false},
+        {"iterator_type: category\nbatch_type: pk", SPK_BATCH_PK, false},
         {"seed: 1", SPK_BATCH_SHUFFLED, true},
         {"batch_type: unsorted", SPK_BATCH_SHUFFLED, false},
     };

@@ -257,6 +257,95 @@ static void refuses(void **state)
     spk_free(c);
 }
 
+/* ---- groups ---- */
+
+static spk_sampler *open_pk(const int64_t *c, int64_t n, int64_t C, int64_t B, int64_t K, int64_t m)
+{
+    const spk_sampler_options o = {.batch_size = B, .iters_per_epoch = m, .per_speaker = K, .seed = 11};
+    spk_sampler *s;
+    help_ok(spk_sampler_open(c, n, C, &o, &s));
+    return s;
+}
+
+/* Batches are groups of K of one category, each of another; a category of fewer than K repeats its own. */
+static void check_groups(const spk_epoch_plan *p, const int64_t *c, int64_t n, int64_t C, int64_t B, int64_t K)
+{
+    int64_t *in = spk_new(sizeof *in * (size_t)C);
+    uint32_t *drawn = spk_new(sizeof *drawn * (size_t)n);
+    for (int64_t b = 0; b < p->n_batches; b++) {
+        const int64_t size = p->first[b + 1] - p->first[b];
+        assert_true(size % K == 0 && size <= B && size >= 2 * K && p->largest >= size);
+        for (int64_t i = p->first[b]; i < p->first[b + 1]; i++) {
+            const int64_t leader = p->item[i - (i - p->first[b]) % K], speaker = c[p->item[i]];
+            assert_int_equal(speaker, c[leader]);
+            if (i % K == 0) assert_true(in[speaker] != b + 1);
+            in[speaker] = b + 1;
+            assert_int_equal(p->nth[i], drawn[p->item[i]]++); /* a repeated one is another crop */
+        }
+    }
+    assert_int_equal(p->first[p->n_batches], p->n_items);
+    spk_free(in);
+    spk_free(drawn);
+}
+
+static void groups_are_of_one_speaker(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t n, C, B, K, m;
+        double least; /* share of the utterances that an epoch uses */
+    } cases[] = {{1000, 50, 20, 2, 0, 0.95},
+                 {1000, 50, 30, 3, 0, 0.95},
+                 {600, 20, 40, 2, 7, 0.3},
+                 {30, 15, 20, 4, 0, 0.6}, /* two utterances each: every group has both twice */
+                 {21, 7, 14, 2, 40, 1}};  /* several passes in an epoch */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t n = cases[i].n, C = cases[i].C, B = cases[i].B, K = cases[i].K;
+        int64_t *c = make_categories(n, C, false);
+        spk_sampler *s = open_pk(c, n, C, B, K, cases[i].m), *other = open_pk(c, n, C, B, K, cases[i].m);
+        spk_epoch_plan p, q, first;
+        help_ok(spk_sampler_plan(s, 1, &first));
+        for (int epoch = 2; epoch < 4; epoch++) {
+            help_ok(spk_sampler_plan(s, epoch, &p));
+            check_groups(&p, c, n, C, B, K);
+            assert_true((double)p.distinct >= cases[i].least * (double)n);
+            if (cases[i].m) assert_int_equal(p.n_batches, cases[i].m);
+            if (epoch == 3) { /* the same when it is asked for at once, and not the first one's */
+                help_ok(spk_sampler_plan(other, 3, &q));
+                assert_int_equal(p.n_items, q.n_items);
+                assert_memory_equal(p.item, q.item, (size_t)p.n_items * sizeof *p.item);
+                assert_memory_equal(p.nth, q.nth, (size_t)p.n_items * sizeof *p.nth);
+                assert_memory_not_equal(p.item, first.item, (size_t)(B * sizeof *p.item));
+                spk_epoch_plan_clear(&q);
+            }
+            spk_epoch_plan_clear(&p);
+        }
+        spk_epoch_plan_clear(&first);
+        spk_sampler_close(s);
+        spk_sampler_close(other);
+        spk_free(c);
+    }
+}
+
+static void groups_that_cannot_be_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t B, K;
+        const char *message;
+    } cases[] = {{9, 2, "must be a multiple of per_speaker (2)"},
+                 {4, 4, "at least 8"},
+                 {22, 2, "takes 11 speakers, and there are 10; lower batch_size"}};
+    int64_t *c = make_categories(100, 10, false);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const spk_sampler_options o = {.batch_size = cases[i].B, .per_speaker = cases[i].K};
+        spk_sampler *s;
+        assert_int_equal(spk_sampler_open(c, 100, 10, &o, &s), SPK_E_VALUE);
+        if (!strstr(spk_errmsg(), cases[i].message)) fail_msg("%s", spk_errmsg());
+    }
+    spk_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +357,8 @@ int main(void)
         cmocka_unit_test(plain_sizes),
         cmocka_unit_test(dominant_speaker),
         cmocka_unit_test(refuses),
+        cmocka_unit_test(groups_are_of_one_speaker),
+        cmocka_unit_test(groups_that_cannot_be_are_refused),
     };
     return cmocka_run_group_tests_name("sampler", tests, help_setup, help_teardown);
 }
