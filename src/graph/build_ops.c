@@ -232,7 +232,8 @@ spk_tensor *spk_g_segment_scale(spk_graph *g, spk_tensor *x, spk_tensor *s, int6
 spk_tensor *spk_g_mask(spk_graph *g, spk_tensor *x)
 {
     spk_node *node;
-    return x->len ? like_first(g, SPK_OP_MASK, x, NULL, NULL, &node) : x;
+    const bool done = !x->len || (x->producer && x->producer->op == SPK_OP_MASK);
+    return done ? x : like_first(g, SPK_OP_MASK, x, NULL, NULL, &node);
 }
 
 spk_tensor *spk_g_mvn(spk_graph *g, spk_tensor *x, spk_mvn_attr attr)

@@ -139,7 +139,7 @@ spk_tensor *spk_g_freq_mean(spk_graph *g, spk_tensor *x);
 spk_tensor *spk_g_fold(spk_graph *g, spk_tensor *x);
 spk_tensor *spk_g_segment_mean(spk_graph *g, spk_tensor *x, int64_t length);
 spk_tensor *spk_g_segment_scale(spk_graph *g, spk_tensor *x, spk_tensor *s, int64_t length);
-/* x itself where it has no lengths. */
+/* x itself where it has no lengths, or is masked already. */
 spk_tensor *spk_g_mask(spk_graph *g, spk_tensor *x);
 spk_tensor *spk_g_mvn(spk_graph *g, spk_tensor *x, spk_mvn_attr attr);
 spk_tensor *spk_g_feature_norm(spk_graph *g, spk_tensor *x, const spk_param *mean, const spk_param *std,
