@@ -173,7 +173,7 @@ static spk_status run(const bench_options *o)
     bench b = {.o = o};
     double train_s, embed_s;
     const int threads = cli_threads(o->threads);
-    const spk_net_options options = {.n_threads = threads};
+    const spk_net_options options = {.n_threads = threads, .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
     SPK_GO(spk_net_new(&config, &options, &b.net));

@@ -58,7 +58,8 @@ static const op_row rows_feature_norm[] = {
     {"larger", .n = 3, .t = 101, .c = 80, .flag = true, .flag2 = true},
     {.name = NULL}};
 
-/* ---- specaug: x window of the warp, y its mode, z widest time mask; p share of frames instead; flag: zeros ---- */
+/* ---- specaug: x window of the warp, y its mode, z widest time mask; p share of frames instead; flag: zeros; sparse: no
+ * gradient is wanted ---- */
 
 static void describe_specaug(const op_row *r, op_case *c)
 {
@@ -77,6 +78,7 @@ static void describe_specaug(const op_row *r, op_case *c)
                                          .stream = 3};
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[0].has_len = r->ragged;
+    c->in[0].has_grad = !r->sparse;
     c->out[0] = activation(r, r->n, r->t, r->c);
     c->tol_f32 = 1e-5;
     ragged(c, r);
@@ -94,16 +96,21 @@ static const op_row rows_specaug[] = {
     {"shares of the frames", .n = 4, .t = 19, .c = 7, .p = 0.4, .flag = true, .flag2 = true},
     {"all, means", .n = 3, .t = 31, .c = 12, .gap = 1, .x = 4, .z = 9},
     {"all, ragged", .n = 6, .t = 31, .c = 12, .gap = 1, .x = 3, .z = 9, .ragged = true},
+    {"linear warp, no gradient", .n = 3, .t = 23, .c = 5, .x = 5, .y = 1, .flag2 = true, .sparse = true},
+    {"nearest warp, no gradient", .n = 3, .t = 23, .c = 5, .x = 5, .y = 2, .flag2 = true, .sparse = true},
+    {"all, no gradient", .n = 6, .t = 31, .c = 12, .gap = 1, .x = 3, .z = 9, .ragged = true, .sparse = true},
     {"larger", .n = 3, .t = 101, .c = 80, .x = 5, .z = 20, .flag = true},
+    {"larger, no gradient", .n = 3, .t = 101, .c = 80, .x = 5, .z = 20, .flag = true, .sparse = true},
     {.name = NULL}};
 
-/* ---- layer_sum: x layers of c channels; flag: each is normalised ---- */
+/* ---- layer_sum: x layers of c channels; flag: each is normalised; sparse: they have no gradient ---- */
 
 static void describe_layer_sum(const op_row *r, op_case *c)
 {
     c->attr.layer_sum = (spk_layer_sum_attr){.normalize = r->flag, .eps = 1e-5};
     c->in[0] = activation(r, r->n, r->t, r->x * r->c);
     c->in[0].has_len = r->ragged;
+    c->in[0].has_grad = !r->sparse;
     c->in[1] = parameter(1, r->x, -2, 2);
     c->in[0].read_bwd = c->in[1].read_bwd = true;
     c->out[0] = activation(r, r->n, r->t, r->c);
@@ -118,6 +125,8 @@ static const op_row rows_layer_sum[] = {
     {"normalised", .n = 2, .t = 6, .c = 17, .gap = 3, .x = 4, .flag = true},
     {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .x = 3, .ragged = true},
     {"ragged, normalised", .n = 6, .t = 9, .c = 11, .x = 3, .flag = true, .ragged = true},
+    {"ragged, from files", .n = 6, .t = 9, .c = 11, .x = 3, .flag = true, .ragged = true, .sparse = true},
     {"larger", .n = 2, .t = 51, .c = 96, .x = 13},
+    {"larger, from files", .n = 2, .t = 51, .c = 96, .x = 13, .flag = true, .sparse = true},
     {"larger, normalised", .n = 2, .t = 51, .c = 96, .x = 13, .flag = true},
     {.name = NULL}};

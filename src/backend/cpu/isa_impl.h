@@ -38,6 +38,10 @@
     X(MARGIN_SOFTMAX, margin_softmax)                                                                                  \
     X(SPHEREFACE2, sphereface2)                                                                                        \
     X(DEPTHWISE, depthwise)                                                                                            \
+    X(MVN, mvn)                                                                                                        \
+    X(FEATURE_NORM, feature_norm)                                                                                      \
+    X(SPECAUG, specaug)                                                                                                \
+    X(LAYER_SUM, layer_sum)                                                                                            \
     X(LAYER_NORM, layer_norm)                                                                                          \
     X(ATTENTION, attention)                                                                                            \
     X(GLU, glu)                                                                                                        \
