@@ -111,6 +111,13 @@ spk_status spk_feature_check_rate(const char *key, int64_t *rate, const spk_part
                     key, (long long)*rate, (long long)in->sample_rate);
 }
 
+void spk_feature_say_rate(const spk_build *b, const char *table, int64_t rate)
+{
+    if (b->sample_rate <= 0 || rate == b->sample_rate || spk_params_find(b->params, table)) return;
+    spk_warn("model", "%s: the mel filters are for %lld Hz although the audio has %lld Hz, as in ESPnet", table,
+             (long long)rate, (long long)b->sample_rate);
+}
+
 int64_t spk_feature_min_samples(const spk_melspec_attr *attr)
 {
     switch (attr->edges) {

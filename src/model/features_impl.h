@@ -35,6 +35,8 @@ float *spk_feature_cepstra(int64_t n_mels, int64_t n_ceps, double lifter);
 spk_status spk_feature_check_band(const char *low_key, double low, const char *high_key, double high, int64_t rate);
 /* A rate of the configuration (SPK_NONE: not given) that must be that of the audio; it becomes it. */
 spk_status spk_feature_check_rate(const char *key, int64_t *rate, const spk_part_in *in);
+/* Warns, before the table is declared, that it is for another rate than that of the audio, as ESPnet's are. */
+void spk_feature_say_rate(const spk_build *b, const char *table, int64_t rate);
 /* The shortest wave that gives a frame. */
 int64_t spk_feature_min_samples(const spk_melspec_attr *attr);
 

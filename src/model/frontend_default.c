@@ -73,12 +73,7 @@ static spk_status check_rate(default_conf *c, const spk_part_in *in)
     c->rate = parse_rate(c->fs);
     if (c->rate == 0)
         return spk_fail(SPK_E_CONFIG, "frontend_conf: fs: '%s' is no sample rate; write 16000 or 16k", c->fs);
-    if (c->rate != in->sample_rate && in->like_202611) {
-        spk_warn("model",
-                 "frontend_conf: fs: the mel filters are for %lld Hz although the audio has %lld Hz, as in ESPnet",
-                 (long long)c->rate, (long long)in->sample_rate);
-        return SPK_OK;
-    }
+    if (in->like_202611) return SPK_OK;
     return spk_feature_check_rate("fs", &c->rate, in);
 }
 
@@ -170,6 +165,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
 {
     const default_conf *c = conf;
     const spk_window kind = c->window < 0 ? SPK_WINDOW_RECTANGULAR : (spk_window)window_kinds[c->window];
+    spk_feature_say_rate(b, "frontend.logmel.melmat", c->rate);
     spk_tensor *window = spk_feature_constant(b, 1, c->win_length, spk_feature_window(kind, c->win_length, true));
     spk_tensor *fb =
         spk_feature_table(b, "frontend.logmel.melmat", 2, (int64_t[]){c->n_fft / 2 + 1, c->n_mels}, make_filters(c));

@@ -46,11 +46,6 @@ static spk_status check_rate(melspec_conf *c, const spk_part_in *in)
 {
     if (!in->like_202611) return spk_feature_check_rate("sample_rate", &c->sample_rate, in);
     if (c->sample_rate == SPK_NONE) c->sample_rate = ESPNETS_RATE;
-    if (c->sample_rate != in->sample_rate)
-        spk_warn("model",
-                 "frontend_conf: the mel filters are for %lld Hz although the audio has %lld Hz, as in ESPnet; "
-                 "set sample_rate to change that",
-                 (long long)c->sample_rate, (long long)in->sample_rate);
     return SPK_OK;
 }
 
@@ -126,6 +121,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
     const int64_t bins = c->n_fft / 2 + 1;
     const spk_window kind = c->window_fn == HAMMING ? SPK_WINDOW_HAMMING : SPK_WINDOW_HANN;
     spk_tensor *filter = NULL;
+    spk_feature_say_rate(b, "frontend.transform.mel_scale.fb", c->sample_rate);
     if (c->preemp)
         filter = spk_feature_table(b, "frontend.flipped_filter", 3, (int64_t[]){1, 1, 2}, make_preemphasis());
     spk_tensor *window = spk_feature_table(b, "frontend.transform.spectrogram.window", 1, &c->win_length,

@@ -177,7 +177,8 @@ bool xp_op_frontend(xp *x, const spk_node *node)
 {
     if (node->op == SPK_OP_SINC)
         xp_set(x, node->out[0], sinc(x, node));
-    else if (node->op == SPK_OP_MELSPEC && node->attr.melspec.energy == SPK_ENERGY_NONE)
+    else if (node->op == SPK_OP_MELSPEC && node->attr.melspec.energy == SPK_ENERGY_NONE &&
+             !node->attr.melspec.frames_only)
         xp_set(x, node->out[0], melspec(x, node));
     else
         return false;
