@@ -185,12 +185,14 @@ static inline int64_t spk_melspec_sample(spk_edges edges, int64_t i, int64_t n)
 
 /* conv1d: in 0 x (N,1,T,C), 1 w (O,C,K), 2 b (O) or absent; out 0 (N,1,U,O),
  * U = (T + 2 pad - dilation (K-1) - 1) / stride + 1. y = [relu](b + sum w x). Frames past a length are read as they
- * are (mask before). */
+ * are (mask before). Where no gradients follow, plans may add a normalisation before the ReLU, of conv2d too: 3 gamma and
+ * 4 beta (or both absent), 5 mean, 6 variance, as batch_norm has them in eval mode. */
 typedef struct spk_conv1d_attr {
     int64_t k, stride, dilation, pad;
     int64_t w_ld; /* elements from one output channel's weights to the next; C*K, or more for a column slice (K = 1) */
     bool relu;    /* ReLU on the result */
     bool dy_masked; /* backward: dout already is zero where the ReLU was (its consumer did that) */
+    double bn_eps;  /* with a normalisation */
 } spk_conv1d_attr;
 
 /* batch_norm: in 0 x, 1 gamma (C), 2 beta (C) (both absent: 1 and 0), 3 running mean (C), 4 running var (C), 5 batches seen (int64 scalar);
@@ -253,6 +255,7 @@ typedef struct spk_attn_stats_attr {
 typedef struct spk_conv2d_attr {
     int64_t kt, kf, st, sf, pt, pf;
     bool freq_first, relu, dy_masked;
+    double bn_eps;
 } spk_conv2d_attr;
 
 /* depthwise: in 0 x (N,1,T,C), 1 w (C,1,K), 2 b (C) or absent; out 0 (N,1,T + 2 pad - K + 1,C). */

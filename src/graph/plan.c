@@ -132,6 +132,51 @@ static void fuse_relu_masks(const spk_plan *p)
     }
 }
 
+/* Can this normalisation by running statistics be part of the convolution that its input comes from? */
+static bool folds(const spk_plan *p, const spk_node *bn)
+{
+    if (bn->op != SPK_OP_BATCH_NORM || bn->attr.batch_norm.train) return false;
+    const spk_tensor *x = bn->in[0];
+    const spk_node *from = x->producer;
+    if (!from || x->parent || x->keep || bn->out[0]->parent || n_consumers(p, x) != 1) return false;
+    if (from->in[5]) return false; /* it has one */
+    if (from->op == SPK_OP_CONV1D)
+        return !from->attr.conv1d.relu && from->attr.conv1d.w_ld == from->in[0]->c * from->attr.conv1d.k;
+    return from->op == SPK_OP_CONV2D && !from->attr.conv2d.relu;
+}
+
+static void fold(const spk_node *bn)
+{
+    spk_node *conv = bn->in[0]->producer;
+    const spk_batch_norm_attr *attr = &bn->attr.batch_norm;
+    for (int k = 3; k < 7; k++) /* gamma, beta, mean, variance */
+        conv->in[k] = bn->in[k - 2];
+    conv->n_in = 7;
+    if (conv->op == SPK_OP_CONV1D) {
+        conv->attr.conv1d.relu = attr->relu;
+        conv->attr.conv1d.bn_eps = attr->eps;
+    } else {
+        conv->attr.conv2d.relu = attr->relu;
+        conv->attr.conv2d.bn_eps = attr->eps;
+    }
+    conv->out[0] = bn->out[0];
+    conv->out[0]->producer = conv;
+}
+
+/* Where no gradients follow: convolution, BatchNorm with or without ReLU are one step. */
+static void fold_norms(spk_plan *p)
+{
+    int n = 0;
+    for (int i = 0; i < p->n_steps; i++)
+        if (folds(p, p->steps[i].node)) fold(p->steps[i].node);
+    for (int i = 0; i < p->n_steps; i++) {
+        const spk_node *node = p->steps[i].node;
+        const bool gone = node->op == SPK_OP_BATCH_NORM && node->out[0]->producer != node;
+        if (!gone) p->steps[n++] = p->steps[i];
+    }
+    p->n_steps = n;
+}
+
 /* ---- kernels ---- */
 
 static spk_view view_of(const spk_tensor *t)
@@ -409,6 +454,7 @@ static spk_status build(spk_plan *p)
         p->steps[i].node = spk_graph_node(p->g, i);
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++)
         p->value_of[i] = p->grad_of[i] = -1;
+    if (!p->options.train && p->options.real == SPK_F32) fold_norms(p);
     find_needs(p, needs);
     if (p->options.train) fuse_relu_masks(p);
     SPK_GO(choose_kernels(p, needs));

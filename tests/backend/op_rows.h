@@ -113,7 +113,17 @@ static const op_row rows_melspec[] = {
     {"dither, odd transform", .n = 2, .t = 111, .c = 7, .x = 33, .y = 21, .z = 10, .o = 6},
     {.name = NULL}};
 
-/* ---- conv1d: x taps, y dilation, z stride, p padding; flag: relu; flag2: dout is masked (q: weight row gap) ---- */
+/* ---- conv1d: x taps, y dilation, z stride, p padding; flag: relu; flag2: dout is masked (q: weight row gap); ragged:
+ * with a normalisation ---- */
+
+/* gamma and beta unless `plain`, running mean and variance of o channels as inputs 3 to 6; no gradients then. */
+static void add_normalisation(op_case *c, int64_t o, bool plain)
+{
+    for (int i = plain ? 5 : 3; i < 7; i++)
+        c->in[i] = parameter(1, o, i == 3 || i == 6 ? 0.5 : -0.5, i == 3 || i == 6 ? 1.5 : 0.5);
+    for (int i = 0; i < 7; i++)
+        c->in[i].has_grad = c->in[i].read_bwd = false;
+}
 
 static void describe_conv1d(const op_row *r, op_case *c)
 {
@@ -128,6 +138,8 @@ static void describe_conv1d(const op_row *r, op_case *c)
     c->out[0].read_bwd = r->flag && !r->flag2;
     c->dout_masked = r->flag && r->flag2;
     c->tol_f32 = 5e-6;
+    c->attr.conv1d.bn_eps = 1e-3;
+    if (r->ragged) add_normalisation(c, r->o, r->sparse);
 }
 
 static const op_row rows_conv1d[] = {
@@ -145,6 +157,10 @@ static const op_row rows_conv1d[] = {
     {"stride past the end", .n = 2, .t = 12, .c = 3, .o = 2, .x = 3, .y = 1, .z = 5},
     {"padding beyond the sound", .n = 1, .t = 2, .c = 3, .o = 4, .x = 3, .y = 4, .z = 1, .p = 4},
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
+    {"normalised", .n = 2, .t = 11, .c = 5, .o = 6, .x = 3, .y = 1, .z = 1, .p = 1, .flag = true, .ragged = true},
+    {"normalised, no ReLU", .n = 2, .t = 11, .c = 5, .o = 6, .x = 3, .y = 1, .z = 2, .p = 1, .ragged = true},
+    {"normalised, plain", .n = 2, .t = 5, .c = 7, .o = 9, .x = 1, .y = 1, .z = 1, .sparse = true, .ragged = true},
+    {"normalised, weight columns", .n = 3, .t = 4, .c = 6, .o = 5, .x = 1, .y = 1, .z = 1, .q = 4, .ragged = true},
     {.name = NULL}};
 
 /* ---- batch_norm: flag: train; flag2: gradient masked by x; x: ReLU; ragged: without gamma and beta ---- */

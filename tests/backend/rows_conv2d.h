@@ -9,12 +9,12 @@ static case_tensor picture(const op_row *r, int64_t h, int64_t w, int64_t c)
     return t;
 }
 
-/* ---- conv2d: t frames, x bins, y taps (over time, 10 * over frequency), z strides (likewise); p, q: padding over time and
- * frequency; flag: relu; flag2: dout is masked; ragged: frequency first ---- */
+/* ---- conv2d: t frames, x bins, y taps (over time, 10 * over frequency), z strides (likewise, and 100 with a normalisation);
+ * p, q: padding over time and frequency; flag: relu; flag2: dout is masked; ragged: frequency first ---- */
 
 static void describe_conv2d(const op_row *r, op_case *c)
 {
-    const int64_t kt = r->y % 10, kf = r->y / 10, st = r->z % 10, sf = r->z / 10;
+    const int64_t kt = r->y % 10, kf = r->y / 10, st = r->z % 10, sf = r->z / 10 % 10;
     const int64_t pt = (int64_t)r->p, pf = (int64_t)r->q;
     c->attr.conv2d = (spk_conv2d_attr){.kt = kt,
                                        .kf = kf,
@@ -35,6 +35,8 @@ static void describe_conv2d(const op_row *r, op_case *c)
     c->out[0].read_bwd = r->flag && !r->flag2;
     c->dout_masked = r->flag && r->flag2;
     c->tol_f32 = 5e-6;
+    c->attr.conv2d.bn_eps = 1e-3;
+    if (r->z >= 100) add_normalisation(c, r->o, false);
 }
 
 static const op_row rows_conv2d[] = {
@@ -57,6 +59,10 @@ static const op_row rows_conv2d[] = {
     {"over frequency only", .n = 2, .t = 4, .x = 9, .c = 3, .o = 4, .y = 51, .z = 11, .q = 2},
     {"slices", .n = 2, .t = 6, .x = 4, .c = 8, .o = 8, .y = 33, .z = 11, .p = 1, .q = 1, .gap = 8, .flag = true},
     {"padding beyond the picture", .n = 1, .t = 2, .x = 1, .c = 3, .o = 4, .y = 53, .z = 11, .p = 3, .q = 3},
+    {"normalised", .n = 2, .t = 7, .x = 6, .c = 5, .o = 4, .y = 33, .z = 111, .p = 1, .q = 1, .flag = true},
+    {"normalised product", .n = 2, .t = 5, .x = 4, .c = 12, .o = 7, .y = 11, .z = 111, .sparse = true},
+    {"normalised first layer", .n = 2, .t = 9, .x = 8, .c = 1, .o = 6, .y = 33, .z = 111, .sparse = true,
+     .ragged = true},
     {"larger", .n = 2, .t = 33, .x = 10, .c = 32, .o = 48, .y = 33, .z = 11, .p = 1, .q = 1, .sparse = true},
     {.name = NULL}};
 

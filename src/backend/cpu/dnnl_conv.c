@@ -3,27 +3,60 @@
  * conv1d and conv2d by oneDNN, channels last, no reorder of activations. Weights are copied into the library's own layouts
  * when they have changed; their gradients come back in its layout and are added to the plain ones by one reorder.
  *
+ * A normalisation behind a convolution is folded into its weights and bias: y = f (b + sum w x - mean) + beta with
+ * f = gamma / sqrt(var + eps). Its running statistics may change when the weights do not, so the factors are looked at
+ * each time.
+ *
  * With one tap the weights' gradient is a matrix product, dy^T x, that adds to the plain gradient itself: at 512 channels it
  * runs at 98 % of the matrix peak, where the convolution's own backward pass reaches 80 %.
  * Letters as in backend_impl.h.
  */
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "backend/cpu/dnnl_conv_impl.h"
 
+/* Factors and offsets; true if any is another than before. */
+static bool new_factors(const spk_kargs *a, spk_conv_state *s)
+{
+    const float *b = a->in[2].p, *gamma = a->in[3].p, *beta = a->in[4].p, *mean = a->in[5].p, *var = a->in[6].p;
+    const int64_t n = a->out[0].c;
+    bool changed = false;
+    for (int64_t o = 0; o < n; o++) {
+        const double f = (gamma ? (double)gamma[o] : 1) / sqrt((double)var[o] + s->bn_eps);
+        const double off = (beta ? (double)beta[o] : 0) + f * ((b ? (double)b[o] : 0) - (double)mean[o]);
+        changed = changed || !(s->fold[o] == (float)f && s->fold[n + o] == (float)off);
+        s->fold[o] = (float)f;
+        s->fold[n + o] = (float)off;
+    }
+    return changed;
+}
+
+/* The weights of the forward pass, in the library's layout. */
+static void prepare_weights(const spk_kargs *a, spk_conv_state *s)
+{
+    const float *w = a->in[1].p;
+    bool stale = a->weights_changed;
+    if (s->folded) {
+        stale = new_factors(a, s) || stale;
+        for (int64_t i = 0; i < a->out[0].c * s->n_fold && stale; i++)
+            s->folded[i] = w[i] * s->fold[i / s->n_fold];
+    }
+    if (!stale) return;
+    void *from = s->folded ? s->folded : a->in[1].p;
+    spk__execute(s->to_fwd, (spk_dnnl_arg[]){{DNNL_ARG_FROM, s->plain, from}, {DNNL_ARG_TO, s->w_fwd, s->w_fwd_p}}, 2);
+    s->data_stale = true;
+}
+
 static void fwd(const spk_kargs *a)
 {
     spk_conv_state *s = a->state;
-    if (a->weights_changed) {
-        spk__execute(s->to_fwd,
-                     (spk_dnnl_arg[]){{DNNL_ARG_FROM, s->plain, a->in[1].p}, {DNNL_ARG_TO, s->w_fwd, s->w_fwd_p}}, 2);
-        s->data_stale = true;
-    }
+    prepare_weights(a, s);
     spk__execute(s->fwd.primitive,
                  (spk_dnnl_arg[]){{DNNL_ARG_SRC, s->src, a->in[0].p},
                                   {DNNL_ARG_WEIGHTS, s->w_fwd, s->w_fwd_p},
-                                  {DNNL_ARG_BIAS, s->bias, a->in[2].p},
+                                  {DNNL_ARG_BIAS, s->bias, s->fold ? s->fold + a->out[0].c : a->in[2].p},
                                   {DNNL_ARG_DST, s->dst, a->out[0].p},
                                   {DNNL_ARG_SCRATCHPAD, s->fwd.scratchpad, a->scratch}},
                  5);

@@ -25,6 +25,9 @@ typedef struct spk_conv_state {
     bool flat;    /* one tap: the weights' gradient is a matrix product */
     int64_t w_ld; /* of flat ones: from one output channel's weights to the next */
     bool data_stale;
+    float *fold, *folded; /* with a normalisation: factors and offsets of the outputs, and the weights times factors */
+    int64_t n_fold;       /* weights of an output */
+    double bn_eps;
 } spk_conv_state;
 
 bool spk__conv_supports(const spk_geom *g);

@@ -13,7 +13,7 @@ bool spk__conv_supports(const spk_geom *g)
 {
     const spk_conv1d_attr *a = g->op == SPK_OP_CONV1D ? g->attr : NULL;
     return g->in[0].ld == g->in[0].c && g->out[0].ld == g->out[0].c &&
-           (!a || a->k == 1 || a->w_ld == g->in[0].c * a->k) &&
+           (!a || a->w_ld == g->in[0].c * a->k || (a->k == 1 && !g->has_in[5])) &&
            (g->want_din[1] || !g->want_din[2]); /* the bias's gradient comes with that of the weights */
 }
 
@@ -23,6 +23,7 @@ typedef struct shape {
     spk_md plain;
     bool relu, dy_masked, flat;
     int64_t w_ld;
+    double bn_eps;
 } shape;
 
 /* (n,t,c) -> (n,u,o) with a kernel of k taps. */
@@ -47,6 +48,7 @@ static void describe_conv1d(shape *s, const spk_geom *g)
     const spk_conv1d_attr *a = g->attr;
     s->relu = a->relu;
     s->dy_masked = a->dy_masked;
+    s->bn_eps = a->bn_eps;
     s->w_ld = a->w_ld;
     if (a->k == 1 && a->stride == 1 && a->pad == 0) {
         describe_flat(s, g);
@@ -71,6 +73,7 @@ static void describe_conv2d(shape *s, const spk_geom *g)
     const int64_t taps = a->kt * a->kf, c = g->in[0].c, o = g->out[0].c;
     s->relu = a->relu;
     s->dy_masked = a->dy_masked;
+    s->bn_eps = a->bn_eps;
     s->w_ld = c * taps;
     if (taps == 1 && a->st == 1 && a->sf == 1 && a->pt == 0 && a->pf == 0) {
         describe_flat(s, g);
@@ -94,7 +97,7 @@ static shape describe(const spk_geom *g)
         describe_conv1d(&s, g);
     else
         describe_conv2d(&s, g);
-    s.md.has_bias = g->has_in[2];
+    s.md.has_bias = g->has_in[2] || g->has_in[5];
     if (s.md.has_bias) s.md.bias = spk__md_strided(1, &g->out[0].c, (int64_t[]){1});
     return s;
 }
@@ -161,7 +164,13 @@ spk_status spk__conv_create(const spk_geom *g, void **out)
     dnnl_primitive_attr_t attr = spk__attr_new();
     s->flat = d.flat;
     s->w_ld = d.w_ld;
+    s->bn_eps = d.bn_eps;
     s->mask_dy = d.relu && !d.dy_masked;
+    if (g->has_in[5]) {
+        s->n_fold = d.w_ld;
+        s->fold = spk_new((size_t)(2 * g->out[0].c) * sizeof *s->fold);
+        s->folded = spk_new((size_t)(g->out[0].c * s->n_fold) * sizeof *s->folded);
+    }
     s->fwd.pd = spk__conv_fwd_pd(&d.md, g->train, d.relu, attr);
     finish(&s->fwd, attr);
     s->src = spk__memory(spk__md_ref(&d.md.src));
@@ -197,6 +206,8 @@ void spk__conv_destroy(void *state)
         if (reorder[i]) dnnl_primitive_destroy(reorder[i]);
     spk_free(s->w_fwd_p);
     spk_free(s->w_data_p);
+    spk_free(s->fold);
+    spk_free(s->folded);
     spk_free(s);
 }
 

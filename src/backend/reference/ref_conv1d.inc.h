@@ -37,6 +37,14 @@ static double *conv1d_pack(const spk_kargs *a, bool outputs_last)
     return p;
 }
 
+/* The sum of channel o, normalised where there is a normalisation. */
+static double conv_normalised(const spk_kargs *a, double eps, int64_t o, double sum)
+{
+    if (!a->in[5].p) return sum;
+    const double inv = 1 / sqrt((double)dense(&a->in[6])[o] + eps);
+    return (sum - (double)dense(&a->in[5])[o]) * inv * or_else(&a->in[3], o, 1) + or_else(&a->in[4], o, 0);
+}
+
 static void conv1d_fwd(const spk_kargs *a)
 {
     const spk_conv1d_attr *attr = a->attr;
@@ -59,8 +67,10 @@ static void conv1d_fwd(const spk_kargs *a)
                     sum[o] += v * wr[o];
             }
         }
-        for (int64_t o = 0; o < n_o; o++)
-            row(y, r)[o] = (SPK_REAL)(attr->relu && sum[o] < 0 ? 0 : sum[o]);
+        for (int64_t o = 0; o < n_o; o++) {
+            const double v = conv_normalised(a, attr->bn_eps, o, sum[o]);
+            row(y, r)[o] = (SPK_REAL)(attr->relu && v < 0 ? 0 : v);
+        }
     }
 }
 

@@ -84,8 +84,10 @@ static void conv2d_fwd(const spk_kargs *a)
                     sum[o] += v * wr[o];
             }
         }
-        for (int64_t o = 0; o < n_o; o++)
-            row(&a->out[0], r)[o] = (SPK_REAL)(attr->relu && sum[o] < 0 ? 0 : sum[o]);
+        for (int64_t o = 0; o < n_o; o++) {
+            const double v = conv_normalised(a, attr->bn_eps, o, sum[o]);
+            row(&a->out[0], r)[o] = (SPK_REAL)(attr->relu && v < 0 ? 0 : v);
+        }
     }
 }
 
