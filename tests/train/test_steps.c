@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a model is told before each step: where the training stands, and the keys that its random layers draw from. */
+#include "train/run_help.h"
+
+#include "optim/optim_impl.h"
+
+enum { MOST = 64, ITEMS = 8 };
+
+typedef struct heard {
+    spk_step_info info;
+    uint64_t keys[ITEMS];
+} heard;
+static heard steps[MOST];
+static int n_steps;
+
+static void begin_step(void *self, const spk_step_info *info)
+{
+    (void)self;
+    assert_true(n_steps < MOST && info->n > 0 && info->n <= ITEMS);
+    steps[n_steps].info = *info;
+    memcpy(steps[n_steps].keys, info->item_keys, (size_t)info->n * sizeof(uint64_t));
+    n_steps++;
+}
+
+static void run(const char *folder, int64_t epochs, bool resume)
+{
+    begin(folder, epochs);
+    model.m.begin_step = begin_step;
+    setup.options.seed = 17;
+    setup.resume = resume;
+    assert_int_equal(train(), SPK_OK);
+    end();
+}
+
+static void test_places(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    n_steps = 0;
+    run(folder, 2, false);
+    assert_int_equal(n_steps, 10);
+    for (int i = 0; i < n_steps; i++) {
+        const spk_step_info *s = &steps[i].info;
+        assert_int_equal(s->epoch, 1 + i / 5);
+        assert_int_equal(s->step_in_epoch, i % 5);
+        assert_int_equal(s->steps_per_epoch, 5);
+        assert_int_equal(s->step, i);
+        assert_int_equal(s->seed, 17);
+    }
+    drop_folder(folder);
+}
+
+/* A resumed training hears what the uninterrupted one heard. */
+static void test_resumed(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    n_steps = 0;
+    run(folder, 3, false);
+    heard whole[MOST];
+    memcpy(whole, steps, sizeof whole);
+    drop_folder(folder);
+    folder = make_folder();
+    n_steps = 0;
+    run(folder, 1, false);
+    run(folder, 3, true);
+    assert_int_equal(n_steps, 15);
+    for (int i = 0; i < n_steps; i++) {
+        assert_int_equal(steps[i].info.epoch, whole[i].info.epoch);
+        assert_int_equal(steps[i].info.step, whole[i].info.step);
+        assert_memory_equal(steps[i].keys, whole[i].keys, (size_t)steps[i].info.n * sizeof(uint64_t));
+    }
+    drop_folder(folder);
+}
+
+/* ---- keys ---- */
+
+static spk_scheduler *scheduler;
+
+static void keys_of(int64_t epoch, int64_t place, const char *const *ids, const int64_t *nth, uint64_t *keys)
+{
+    const float speech[2 * T] = {0};
+    const int64_t labels[2] = {0, 1};
+    const spk_array arrays[3] = {{.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {2, T}, .data = speech},
+                                 {.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {2, 1}, .data = labels},
+                                 {.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {2, 1}, .data = nth}};
+    const spk_batch batch = {.n = 2, .ids = ids, .n_arrays = nth ? 3 : 2, .arrays = arrays};
+    spk_training t = {.setup = &setup, .model = &model.m, .scheduler = scheduler, .epoch = epoch, .batch = place};
+    spk_step step;
+    model.calls = 0;
+    model.nan_loss_from = 1; /* the step ends before the optimiser, which this training does not have */
+    model.nan_loss_to = 1;
+    n_steps = 0;
+    assert_int_equal(spk_trainer_train_step(&t, &batch, &step), SPK_OK);
+    memcpy(keys, steps[0].keys, 2 * sizeof *keys);
+}
+
+static void test_keys(void **state)
+{
+    (void)state;
+    static const char *const ab[2] = {"a", "b"}, *const ba[2] = {"b", "a"}, *const aa[2] = {"a", "a"};
+    const int64_t first[2] = {0, 0}, again[2] = {0, 1};
+    uint64_t k[2], other[2];
+    begin("unused", 1);
+    assert_int_equal(spk_scheduler_new(NULL, NULL, 0.1, &scheduler), SPK_OK);
+    model.m.begin_step = begin_step;
+    keys_of(1, 0, ab, first, k);
+    keys_of(1, 3, ba, first, other); /* another batch, another place: the utterance's key stays */
+    assert_true(k[0] == other[1] && k[1] == other[0] && k[0] != k[1]);
+    keys_of(2, 0, ab, first, other);
+    assert_true(k[0] != other[0] && k[1] != other[1]);
+    keys_of(1, 0, aa, again, other);
+    assert_true(other[0] == k[0] && other[1] != k[0]);
+    keys_of(1, 0, aa, NULL, other); /* an iterator that does not count: the place keeps them apart */
+    assert_true(other[0] != other[1]);
+    spk_scheduler_free(scheduler);
+    end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_keys),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
