@@ -18,17 +18,20 @@ static size_t max_pool_save(const spk_geom *g)
 static void largest_row(const float *x, int64_t ld, int64_t k, int64_t n_c, float *y, uint8_t *which)
 {
     int32_t at[SPK_CHUNK];
+#pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
         y[c] = x[c];
         at[c] = 0;
     }
     for (int64_t i = 1; i < k; i++) {
         const float *xi = x + i * ld;
+        const int32_t row = (int32_t)i;
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++) {
-            const bool stays = xi[c] <= y[c] || y[c] != y[c];
-            at[c] = stays ? at[c] : (int32_t)i;
-            y[c] = stays ? y[c] : xi[c];
+            const float v = xi[c], best = y[c];
+            const int32_t stays = (v <= best) | (best != best);
+            at[c] = stays ? at[c] : row;
+            y[c] = stays ? best : v;
         }
     }
     for (int64_t c = 0; c < n_c && which; c++)
@@ -38,13 +41,16 @@ static void largest_row(const float *x, int64_t ld, int64_t k, int64_t n_c, floa
 static void max_pool_fwd(const spk_kargs *a)
 {
     const int64_t k = ((const spk_max_pool_attr *)a->attr)->k, n_t = spk__n_frames(&a->in[0]), n_c = a->in[0].c;
-    const int64_t n_u = spk__n_frames(&a->out[0]), rows = spk_rows(&a->out[0]);
+    const int64_t n_u = spk__n_frames(&a->out[0]), rows = spk_rows(&a->out[0]), ld = a->in[0].ld;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
         const float *x = spk__row(&a->in[0], r / n_u * n_t + r % n_u * k);
-        for (int64_t c0 = 0; c0 < n_c; c0 += SPK_CHUNK)
-            largest_row(x + c0, a->in[0].ld, k, spk__min(SPK_CHUNK, n_c - c0), spk__row(&a->out[0], r) + c0,
-                        a->save ? (uint8_t *)a->save + r * n_c + c0 : NULL);
+        for (int64_t c0 = 0; c0 < n_c; c0 += SPK_CHUNK) {
+            const int64_t n = spk__min(SPK_CHUNK, n_c - c0);
+            float *y = spk__row(&a->out[0], r) + c0;
+            uint8_t *which = a->save ? (uint8_t *)a->save + r * n_c + c0 : NULL;
+            largest_row(x + c0, ld, k, n, y, which);
+        }
     }
 }
 
