@@ -168,6 +168,26 @@ static void frontends_do_not_see_what_is_behind(void **state)
     spk_free(x);
 }
 
+/* What stands before the encoder, on features with anything behind them. */
+static void normalisation_does_not_see_what_is_behind(void **state)
+{
+    static const char *const parts[] = {
+        "normalize: utterance_mvn",
+        "normalize: utterance_mvn\nnormalize_conf: {norm_vars: true}",
+        "normalize: utterance_mvn\nnormalize_conf: {norm_means: false, norm_vars: true}",
+        "normalize: global_mvn",
+        "frontend: layer_weights\nfrontend_conf: {num_layers: 2, feature_size: 8}",
+        "frontend: layer_weights\nfrontend_conf: {num_layers: 2, feature_size: 8, normalize: true}"};
+    float *x = make_values(ITEMS * LONGEST * BINS);
+    (void)state;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char *text = network("ecapa_tdnn", "{ndim: 16, output_size: 12, model_scale: 4}", "chn_attn_stat", parts[i]);
+        check(text, x, frames, LONGEST, BINS, NAN);
+        spk_free(text);
+    }
+    spk_free(x);
+}
+
 /* A new part has a row above. */
 static void every_part_is_tested(void **state)
 {
@@ -194,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoders_do_not_see_their_neighbours), cmocka_unit_test(poolings_do_not_see_what_is_behind),
+        cmocka_unit_test(normalisation_does_not_see_what_is_behind),
         cmocka_unit_test(frontends_do_not_see_what_is_behind), cmocka_unit_test(every_part_is_tested)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
