@@ -26,8 +26,16 @@ static const bench_row bench_rows[] = {
     {SPK_OP_ROW_BIAS, {"32 x 301 x 128", .n = 32, .t = 301, .c = 128}},
     {SPK_OP_TIME_STATS, {"32 x 301 x 1536", .n = 32, .t = 301, .c = 1536}},
     {SPK_OP_ATTN_STATS, {"32 x 301 x 1536", .n = 32, .t = 301, .c = 1536}},
-    {SPK_OP_MARGIN_SOFTMAX, {"64 x 192, 1211", .n = 64, .t = 1, .c = 192, .o = 1211, .x = 1, .p = 0.3, .q = 15}},
-    {SPK_OP_MARGIN_SOFTMAX, {"512 x 192, 17982", .n = 512, .t = 1, .c = 192, .o = 17982, .x = 1, .p = 0.3, .q = 15}},
+    {SPK_OP_MARGIN_SOFTMAX,
+     {"64 x 192, 1211", .n = 64, .t = 1, .c = 192, .o = 1211, .x = 1, .margin = {0.3}, .q = 15, .z = SPK_MARGIN_AAM}},
+    {SPK_OP_MARGIN_SOFTMAX,
+     {"512 x 192, 17982", .n = 512, .t = 1, .c = 192, .o = 17982, .x = 1, .margin = {0.3}, .q = 15,
+      .z = SPK_MARGIN_AAM}},
+    {SPK_OP_MARGIN_SOFTMAX,
+     {"64 x 192, 1211 x 3", .n = 64, .t = 1, .c = 192, .o = 1211, .x = 3, .y = 5, .margin = {0.2, 0.06}, .q = 32,
+      .z = SPK_MARGIN_AAM}},
+    {SPK_OP_SPHEREFACE2,
+     {"64 x 192, 1211", .n = 64, .t = 1, .c = 192, .o = 1211, .y = 3, .margin = {0.2}, .p = 0.7, .q = 32}},
 };
 
 /* With one thread the processor's time counts, so that other work on the machine disturbs little. */
