@@ -63,7 +63,7 @@ SPK_API spk_status spk_ark_add(spk_ark_writer *w, const char *key, int n_dims, c
                                const float *data) SPK_NODISCARD;
 SPK_API spk_status spk_ark_finish(spk_ark_writer *w) SPK_NODISCARD; /* frees w; the scp appears after the ark */
 SPK_API void spk_ark_abort(spk_ark_writer *w);
-/* Everything in an ark (also doubles, "DV " and "DM "), or what an scp lists. Relative ark paths in an scp are taken
+/* Everything in an ark (also doubles, "DV " and "DM ", and compressed matrices), or what an scp lists. Relative ark paths in an scp are taken
  * from the current folder, and where that file is not there, from the scp's folder. */
 SPK_API spk_status spk_ark_read(const char *ark_path, spk_tensors *out) SPK_NODISCARD;
 SPK_API spk_status spk_scp_read(const char *scp_path, spk_tensors *out) SPK_NODISCARD;

@@ -56,6 +56,15 @@ size_t spk_feature_path(const char *path, int64_t *offset)
 
 /* ---- opening ---- */
 
+static spk_status have_row(spk_feature_reader *r, size_t bytes)
+{
+    if (bytes <= r->row_bytes) return SPK_OK;
+    spk_free(r->row);
+    r->row = spk_alloc(bytes);
+    r->row_bytes = r->row ? bytes : 0;
+    return r->row ? SPK_OK : spk_fail(SPK_E_NOMEM, "%s: no memory for %zu bytes of features", r->path, bytes);
+}
+
 static spk_status take_shape(spk_feature_reader *r, int n_dims, const int64_t *dim)
 {
     if (n_dims != 2 && n_dims != 3)
@@ -114,6 +123,20 @@ static spk_status open_npy(spk_feature_reader *r)
     return read_whole(r);
 }
 
+/* A compressed matrix, all of it. */
+static spk_status read_packed(spk_feature_reader *r, const spk_ark_head *h)
+{
+    SPK_TRY(have_row(r, h->bytes ? h->bytes : 1));
+    errno = 0;
+    if (fread(r->row, 1, h->bytes, r->stream) != h->bytes)
+        return errno ? spk_fail_errno(r->path, "read") : spk_fail(SPK_E_FORMAT, "%s: the file is truncated", r->path);
+    SPK_TRY(spk_ndarray_init(&r->whole, SPK_F32, 2, h->dim));
+    spk_ark_expand(h, r->row, r->whole.data);
+    fclose(r->stream);
+    r->stream = NULL;
+    return SPK_OK;
+}
+
 static spk_status open_ark(spk_feature_reader *r, int64_t offset, size_t n_path)
 {
     spk_ark_head h;
@@ -123,7 +146,8 @@ static spk_status open_ark(spk_feature_reader *r, int64_t offset, size_t n_path)
     SPK_TRY(status);
     r->dtype = h.dtype;
     r->at = h.at;
-    return take_shape(r, h.n_dims, h.dim);
+    SPK_TRY(take_shape(r, h.n_dims, h.dim));
+    return h.packed ? read_packed(r, &h) : SPK_OK;
 }
 
 spk_status spk_feature_open(spk_feature_reader *r, const char *path, int64_t *frames)
@@ -148,15 +172,6 @@ spk_status spk_feature_open(spk_feature_reader *r, const char *path, int64_t *fr
 }
 
 /* ---- parts ---- */
-
-static spk_status have_row(spk_feature_reader *r, size_t bytes)
-{
-    if (bytes <= r->row_bytes) return SPK_OK;
-    spk_free(r->row);
-    r->row = spk_alloc(bytes);
-    r->row_bytes = r->row ? bytes : 0;
-    return r->row ? SPK_OK : spk_fail(SPK_E_NOMEM, "%s: no memory for %zu bytes of features", r->path, bytes);
-}
 
 /* Frames of one layer in the file's type: they stand in the file, or in `whole`. */
 static spk_status read_layer(spk_feature_reader *r, int64_t layer, int64_t start, int64_t count, const void **values)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Features from files instead of sound: a matrix (T, F) of an utterance, or layers (L, T, D) that are read as T frames
- * of L*D values, layer after layer. Files are NumPy's .npy (f2, f4, f8) or Kaldi's binary matrices, "FILE.ark:OFFSET" as
- * an scp has it, or an .ark of one matrix. Where the file lies as it is wanted (C order, f4 or f8) only the frames that
+ * of L*D values, layer after layer. Files are NumPy's .npy (f2, f4, f8) or Kaldi's binary matrices, compressed ones too,
+ * "FILE.ark:OFFSET" as an scp has it, or an .ark of one matrix. Where the file lies as it is wanted (C order, f4 or f8) only the frames that
  * are asked for are read.
  */
 #ifndef SPK_DATA_FEATURES_IMPL_H

@@ -139,26 +139,76 @@ static spk_status take(ark *f, const char *key, void *data, size_t n)
     return ferror(f->stream) ? spk_fail_errno(f->path, "read") : bad_entry(f, key);
 }
 
-/* What begins here, at its "\0B": type and extents, checked against the file; the values follow. */
-static spk_status read_head(ark *f, const char *key, spk_ark_head *h)
+static int64_t number_at(const unsigned char *p)
 {
-    unsigned char head[5], extent[5];
+    return (int64_t)p[0] | (int64_t)p[1] << 8 | (int64_t)p[2] << 16 | (int64_t)p[3] << 24;
+}
+
+/* Behind "CM ", "CM2 " or "CM3 ": smallest value, range, rows, columns. */
+static spk_status read_packed_head(ark *f, const char *key, spk_ark_head *h)
+{
+    unsigned char head[16];
     bool overflow = false;
     SPK_TRY(take(f, key, head, sizeof head));
-    if (head[0] != 0 || head[1] != 'B' || (head[2] != 'F' && head[2] != 'D') || (head[3] != 'V' && head[3] != 'M') ||
-        head[4] != ' ')
-        return bad_entry(f, key);
-    h->n_dims = head[3] == 'V' ? 1 : 2;
-    h->dtype = head[2] == 'F' ? SPK_F32 : SPK_F64;
+    const uint32_t least = (uint32_t)number_at(head), range = (uint32_t)number_at(head + 4);
+    memcpy(&h->least, &least, sizeof least);
+    memcpy(&h->range, &range, sizeof range);
+    h->n_dims = 2;
+    h->dtype = SPK_F32;
+    for (int d = 0; d < 2; d++) {
+        h->dim[d] = number_at(head + 8 + 4 * d);
+        if (h->dim[d] > INT32_MAX) return bad_entry(f, key);
+    }
+    h->bytes = spk_ark_packed_bytes(h->packed, h->dim[0], h->dim[1], &overflow);
+    return overflow ? bad_entry(f, key) : SPK_OK;
+}
+
+static spk_status read_plain_head(ark *f, const char *key, spk_ark_head *h)
+{
+    unsigned char extent[5];
+    bool overflow = false;
     h->bytes = spk_dtype_size(h->dtype);
     for (int d = 0; d < h->n_dims; d++) {
         SPK_TRY(take(f, key, extent, sizeof extent));
-        h->dim[d] = (int64_t)extent[1] | (int64_t)extent[2] << 8 | (int64_t)extent[3] << 16 | (int64_t)extent[4] << 24;
+        h->dim[d] = number_at(extent + 1);
         if (extent[0] != 4 || h->dim[d] > INT32_MAX) return bad_entry(f, key);
         h->bytes = spk_mul(h->bytes, (size_t)h->dim[d], &overflow);
     }
+    return overflow ? bad_entry(f, key) : SPK_OK;
+}
+
+/* What begins here, at its "\0B": type and extents, checked against the file; the values follow. */
+static spk_status read_head(ark *f, const char *key, spk_ark_head *h)
+{
+    unsigned char head[5], space = 0;
+    *h = (spk_ark_head){.n_dims = 1};
+    SPK_TRY(take(f, key, head, sizeof head));
+    const bool packed = head[2] == 'C' && head[3] == 'M';
+    if (head[0] != 0 || head[1] != 'B' || (!packed && head[4] != ' ')) return bad_entry(f, key);
+    if (packed) {
+        h->packed = head[4] == ' ' ? 1 : head[4] == '2' ? 2 : head[4] == '3' ? 3 : 0;
+        if (h->packed > 1) SPK_TRY(take(f, key, &space, 1));
+        if (h->packed == 0 || (h->packed > 1 && space != ' ')) return bad_entry(f, key);
+        SPK_TRY(read_packed_head(f, key, h));
+    } else {
+        if ((head[2] != 'F' && head[2] != 'D') || (head[3] != 'V' && head[3] != 'M')) return bad_entry(f, key);
+        h->n_dims = head[3] == 'V' ? 1 : 2;
+        h->dtype = head[2] == 'F' ? SPK_F32 : SPK_F64;
+        SPK_TRY(read_plain_head(f, key, h));
+    }
     h->at = (int64_t)ftello(f->stream);
-    return overflow || (int64_t)h->bytes > f->bytes - h->at ? bad_entry(f, key) : SPK_OK;
+    return (int64_t)h->bytes > f->bytes - h->at ? bad_entry(f, key) : SPK_OK;
+}
+
+/* The values of a compressed matrix. */
+static spk_status read_packed(ark *f, const char *key, const spk_ark_head *h, float *values)
+{
+    void *packed = spk_alloc(h->bytes ? h->bytes : 1);
+    if (!packed) return spk_fail(SPK_E_NOMEM, "%s: no memory for %zu bytes", f->path, h->bytes);
+    const spk_status status = take(f, key, packed, h->bytes);
+    if (status == SPK_OK) spk_ark_expand(h, packed, values);
+    spk_free(packed);
+    return status;
 }
 
 /* The array that begins here, to be known as `key`. */
@@ -169,7 +219,7 @@ static spk_status read_array(ark *f, const char *key, spk_tensors *out)
     SPK_TRY(read_head(f, key, &h));
     if (spk_tensors_add(out, key, h.dtype, h.n_dims, h.dim, &a) != SPK_OK)
         return spk_fail_in(SPK_E_NOMEM, "%s", f->path);
-    return take(f, key, a->data, h.bytes);
+    return h.packed ? read_packed(f, key, &h, a->data) : take(f, key, a->data, h.bytes);
 }
 
 /* Up to a space; false at the end of the file. */

@@ -14,9 +14,15 @@ typedef struct spk_ark_head {
     int64_t dim[2];
     size_t bytes; /* of the values */
     int64_t at;   /* where they begin */
+    int packed;   /* 0; or one of Kaldi's compressed kinds, 1 to 3 (CM, CM2, CM3), of float32 */
+    float least, range;
 } spk_ark_head;
 
 /* The entry at `offset`, or the file's first one where that is below 0: *stream stands at the values; close it. */
 spk_status spk_ark_open(const char *path, int64_t offset, spk_ark_head *h, FILE **stream);
+
+/* Compressed matrices (ark_compressed.c): their bytes, and from bytes that were read to (dim[0], dim[1]) values. */
+size_t spk_ark_packed_bytes(int kind, int64_t rows, int64_t columns, bool *overflow);
+void spk_ark_expand(const spk_ark_head *h, const void *packed, float *out);
 
 #endif
