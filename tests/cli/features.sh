@@ -107,13 +107,15 @@ printf 'RIFF' >"$tmp/a.wav"
 refused 1 'none of the 1 recordings' spk extract --model "$tmp/a" --output_dir "$tmp/z" "$tmp/a.wav"
 has "$err" 'a.wav: the model takes features'
 
-# Statistics for global_mvn, and random masks: another number of loaders and a resumption give the same bits.
+# Statistics for global_mvn, random masks and dropout: another number of loaders and a resumption give the same bits.
 ok train "${npy[@]}" --output_dir "$tmp/s" --collect_stats true
 for file in feats_stats.npz speech_shape batch_keys stats_keys; do check "train/$file" test -s "$tmp/s/train/$file"; done
 has "$tmp/s/train/speech_shape" '^s1-1 71,10$'
 mvn=(--normalize global_mvn --normalize_conf "{stats_file: $tmp/s/train/feats_stats.npz}" --specaug specaug
     --specaug_conf '{freq_mask_width_range: [0, 3], time_mask_width_range: [0, 8]}')
 sed '/normalize_conf/d' "$tmp/conf.yaml" >"$tmp/plain.yaml"
+sed -i -e 's/^encoder: .*/encoder: mfaconformer/' -e '/^encoder_conf/s/: .*/: {output_size: 16, attention_heads: 2, '\
+'linear_units: 16, num_blocks: 1, cnn_module_kernel: 5, input_layer: conv2d2, dropout_rate: 0.2}/' "$tmp/plain.yaml"
 plain() { spk train --config "$tmp/plain.yaml" --threads 1 --quiet "${npy[@]}" "${mvn[@]}" "$@"; }
 ok plain --output_dir "$tmp/d"
 ok plain --output_dir "$tmp/e" --num_workers 4 --max_epoch 1
