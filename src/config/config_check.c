@@ -193,11 +193,11 @@ static spk_status check_batches(checker *k)
     if (is(c->batch_type, "pk") && !is(c->iterator_type, "category"))
         return spk_fail(SPK_E_CONFIG, "%s: pk needs iterator_type category", at(k, "batch_type"));
     if (is(c->batch_type, "pk") && (c->batch_size % c->per_speaker != 0 || c->batch_size == c->per_speaker))
-        return spk_fail(SPK_E_CONFIG,
-                        "%s: %lld is no multiple of per_speaker (%lld) with two speakers or more; set it to %lld",
-                        at(k, "batch_size"), (long long)c->batch_size, (long long)c->per_speaker,
-                        (long long)(c->batch_size / c->per_speaker < 2 ? 2 * c->per_speaker
-                                                                       : c->batch_size - c->batch_size % c->per_speaker));
+        return spk_fail(
+            SPK_E_CONFIG, "%s: %lld is no multiple of per_speaker (%lld) with two speakers or more; set it to %lld",
+            at(k, "batch_size"), (long long)c->batch_size, (long long)c->per_speaker,
+            (long long)(c->batch_size / c->per_speaker < 2 ? 2 * c->per_speaker
+                                                           : c->batch_size - c->batch_size % c->per_speaker));
     if (is(c->iterator_type, "sequence") && is(c->batch_type, "folded") && c->fold_length.n > 0)
         return spk_fail(
             SPK_E_UNSUPPORTED,

@@ -74,7 +74,8 @@ static spk_status check_groups(const spk_net *net, const int64_t *labels, int64_
 {
     const int64_t group = spk__net_group(net);
     if (n % group != 0 || (group > 1 && n == group))
-        return spk_fail(SPK_E_VALUE, "the loss takes batches of two or more groups of %lld utterances, not %lld utterances",
+        return spk_fail(SPK_E_VALUE,
+                        "the loss takes batches of two or more groups of %lld utterances, not %lld utterances",
                         (long long)group, (long long)n);
     for (int64_t i = 0; i < n; i++)
         if (labels[i] != labels[i - i % group])

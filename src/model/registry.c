@@ -28,9 +28,9 @@ static const struct {
     const spk_part *const part[16]; /* NULL-terminated */
 } registry[SPK_N_PARTS] = {
     [SPK_FRONTEND] = {"frontend",
-                      {&spk__frontend_layer_weights, &spk__frontend_melspec_torch, &spk__frontend_default, &spk__frontend_kaldi_fbank,
-                       &spk__frontend_mfcc, &spk__frontend_speechbrain_fbank, &spk__frontend_sliding_window,
-                       &spk__frontend_asteroid}},
+                      {&spk__frontend_layer_weights, &spk__frontend_melspec_torch, &spk__frontend_default,
+                       &spk__frontend_kaldi_fbank, &spk__frontend_mfcc, &spk__frontend_speechbrain_fbank,
+                       &spk__frontend_sliding_window, &spk__frontend_asteroid}},
     [SPK_SPECAUG] = {"specaug", {&spk__specaug_specaug}},
     [SPK_NORMALIZE] = {"normalize", {&spk__normalize_utterance_mvn, &spk__normalize_global_mvn}},
     [SPK_ENCODER] = {"encoder",
