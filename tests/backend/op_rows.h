@@ -167,8 +167,8 @@ static const op_row rows_conv1d[] = {
 
 static void describe_batch_norm(const op_row *r, op_case *c)
 {
-    c->attr.batch_norm = (spk_batch_norm_attr){
-        .eps = 1e-5, .momentum = 0.1, .train = r->flag, .mask_dx = r->flag2, .relu = r->x != 0};
+    c->attr.batch_norm =
+        (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = r->flag, .mask_dx = r->flag2, .relu = r->x != 0};
     c->in[0] = activation(r, r->n, r->t, r->c);
     c->in[0].lo += r->p; /* far from zero: what cancels must cancel well */
     c->in[0].hi += r->p;

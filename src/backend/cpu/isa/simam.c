@@ -37,7 +37,7 @@ static coefs coefs_of(const spk_kargs *a)
 static spk_view item_of(const spk_view *v, int64_t n)
 {
     spk_view item = *v;
-    item.p = v->p ? spk__row(v, n * v->h * v->w) : NULL;
+    item.p = spk__row(v, n * v->h * v->w);
     item.n = 1;
     return item;
 }
