@@ -33,6 +33,11 @@ static coefs coefs_of(const spk_kargs *a)
     return (coefs){spk__column_coef(a, 0), spk__column_coef(a, 1), spk__column_coef(a, 2), spk__column_coef(a, 3)};
 }
 
+static bool is_dense(const spk_view *v)
+{
+    return v->ld == v->c;
+}
+
 /* The rows of an item, and those that count. */
 static spk_view item_of(const spk_view *v, int64_t n)
 {
@@ -95,7 +100,7 @@ static void clear_rows(const spk_view *v, int64_t from)
 static void fwd(const spk_kargs *a)
 {
     const coefs k = coefs_of(a);
-    const bool dense = spk__dense(&a->in[0]) && spk__dense(&a->out[0]);
+    const bool dense = is_dense(&a->in[0]) && is_dense(&a->out[0]);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
         const int i = omp_get_thread_num(), n_threads = omp_get_num_threads();
@@ -201,7 +206,7 @@ static void bwd(const spk_kargs *a)
 {
     const coefs k = coefs_of(a);
     const int mode = spk__mode(a, 0);
-    const bool dense = spk__dense(&a->in[0]) && spk__dense(&a->dout[0]) && spk__dense(&a->din[0]);
+    const bool dense = is_dense(&a->in[0]) && is_dense(&a->dout[0]) && is_dense(&a->din[0]);
     if (mode == SPK_SKIP) return;
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
