@@ -33,6 +33,7 @@ static spk_status say_what(const spk_run *r)
     spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, crops of %g s%s",
              spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train),
              (double)samples / (double)spk_train_set_rate(r->train), steps);
+    if (!r->valid) return SPK_OK;
     spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %" PRId64 " segments each",
              spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), c->preprocess.num_eval);
     return SPK_OK;

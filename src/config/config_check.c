@@ -111,7 +111,7 @@ static spk_status check_data(checker *k)
                         "training data are missing; give --train_dir DIR, or --%s PATH,NAME,TYPE for "
                         "speech and spk_labels",
                         at(k, train_key));
-    if (!c->valid_dir && v->n == 0)
+    if (!c->valid_dir && v->n == 0 && !c->collect_stats)
         return spk_fail(SPK_E_CONFIG,
                         "trials for validation are missing; give --valid_dir DIR, or --%s "
                         "PATH,NAME,TYPE for speech, speech2 and spk_labels",

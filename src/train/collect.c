@@ -237,7 +237,7 @@ spk_status spk_run_collect_stats(spk_run *r, const spk_run_callbacks *callbacks,
     spk_status status;
     spk_run_audio(r->config, &c.audio);
     SPK_GO(collect_train(&c, train, out));
-    SPK_GO(collect_valid(&c, valid));
+    if (r->valid) SPK_GO(collect_valid(&c, valid));
 done:
     spk_free(c.s.sum);
     spk_free(c.s.square);

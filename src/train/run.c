@@ -80,7 +80,8 @@ static spk_status open_data(spk_run *r)
     spk_config_batching(c, true, &batching);
     if (batching.note) spk_info("trainer", "%s", batching.note);
     spk_status status = spk_train_set_open(&train, &r->train);
-    if (status == SPK_OK) status = spk_trial_set_open(&valid, &r->valid);
+    if (status == SPK_OK && (valid.dir || valid.n_lists > 0 || !c->collect_stats))
+        status = spk_trial_set_open(&valid, &r->valid);
     spk_free(lists);
     return status;
 }

@@ -19,7 +19,7 @@
 typedef struct spk_run {
     spk_config *config; /* borrowed; spk_num is filled in from the data */
     spk_train_set *train;
-    spk_trial_set *valid;
+    spk_trial_set *valid; /* NULL where statistics are collected and no trials were given */
     spk_net *net;
     int n_threads;
 } spk_run;
@@ -54,7 +54,7 @@ typedef struct spk_run_stats {
 /*
  * Instead of training, where the configuration has collect_stats: statistics of the training data's features, whole
  * utterances, as ESPnet names them: OUTPUT_DIR/train/feats_stats.npz (count, sum (F), sum_square (F)), and for `train`
- * and `valid` the files speech_shape, speech2_shape ("UTT 48000", of features "UTT 300,80"), batch_keys, stats_keys. The
+ * and (where there are trials) `valid` the files speech_shape, speech2_shape ("UTT 48000", of features "UTT 300,80"), batch_keys, stats_keys. The
  * sums do not depend on the number of threads. Source: espnet2.main_funcs.collect_stats (specification D12).
  */
 spk_status spk_run_collect_stats(spk_run *r, const spk_run_callbacks *callbacks, spk_run_stats *out);
