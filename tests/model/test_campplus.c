@@ -200,7 +200,7 @@ static const char shallow[] = "input_size: 16\nspk_num: 5\npooling: tstp\nloss: 
                               "projector: linear\n"
                               "projector_conf: {output_size: 6, bias: false, output_bn: plain}\n";
 
-enum { N = 5, T = 130, F = 16, STEPS = 12 };
+enum { N = 5, T = 60, F = 16, STEPS = 12 };
 
 static spk_net_plan *training_plan(spk_net *net, const void *x, const int64_t *labels)
 {

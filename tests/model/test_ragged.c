@@ -34,6 +34,7 @@ static const struct {
     {"simam_resnet", "{in_planes: 4, num_blocks: [1, 1, 1, 1]}"},
     {"campplus", "{growth_rate: 4, bn_size: 2, init_channels: 8, num_layers: [2, 2, 2]}"},
     {"identity", "{}"},
+    {"speechbrain_ecapa", "{ndim: 16, output_size: 12, model_scale: 4, se_channels: 8}"},
 #define MFA "output_size: 16, attention_heads: 2, linear_units: 24, num_blocks: 2, cnn_module_kernel: 7"
     {"mfaconformer", "{" MFA "}"},
     {"mfaconformer", "{" MFA ", rel_pos_type: legacy}"},
@@ -47,8 +48,10 @@ static const struct {
     {"mfaconformer", "{" MFA ", pos_enc_layer_type: scaled_abs_pos, selfattention_layer_type: selfattn}"},
 };
 
-static const char *const poolings[] = {
-    "chn_attn_stat", "mean", "stats", "tstp", "asp", "astp", "astp\npooling_conf: {global_context_att: true}"};
+static const char *const poolings[] = {"chn_attn_stat", "mean",
+                                       "stats",         "tstp",
+                                       "asp",           "speechbrain_asp",
+                                       "astp",          "astp\npooling_conf: {global_context_att: true}"};
 
 static const char *const frontends[] = {
     "melspec_torch\nfrontend_conf: {n_mels: 16, log: true, normalize: mn}",
