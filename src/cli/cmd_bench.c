@@ -102,8 +102,8 @@ static spk_status profile(bench *b, spk_net_mode mode, spk_status (*step)(bench 
 {
     spk_net_plan *p;
     spk_text text = {0};
-    SPK_TRY(
-        spk_net_plan_for(b->net, mode, b->o->batch < 32 || mode == SPK_NET_TRAIN ? b->o->batch : 32, b->samples, SPK_NET_EVEN, &p));
+    SPK_TRY(spk_net_plan_for(b->net, mode, b->o->batch < 32 || mode == SPK_NET_TRAIN ? b->o->batch : 32, b->samples,
+                             SPK_NET_EVEN, &p));
     spk_plan_profile(p->plan, true);
     for (int i = 0; i < 3; i++)
         SPK_TRY(step(b));
@@ -113,19 +113,20 @@ static spk_status profile(bench *b, spk_net_mode mode, spk_status (*step)(bench 
     return SPK_OK;
 }
 
-static spk_status fill(bench *b, int64_t n_classes)
+static spk_status fill(bench *b, const spk_config *config)
 {
-    const int64_t n = b->o->batch;
+    const int64_t n = b->o->batch, features = spk_net_feature_size(b->net), width = features > 0 ? features : 1;
+    const int64_t rate = features > 0 ? config->preprocess.frames_per_second : SAMPLE_RATE;
     spk_rng rng = spk_rng_make(0, SPK_PURPOSE_TEST, 0, 0, 0);
-    b->samples = (int64_t)(SAMPLE_RATE * b->o->seconds);
-    b->speech = spk_alloc((size_t)(n * b->samples) * sizeof *b->speech);
+    b->samples = (int64_t)((double)rate * b->o->seconds);
+    b->speech = spk_alloc((size_t)(n * b->samples * width) * sizeof *b->speech);
     b->embedding = spk_alloc((size_t)(n * spk_net_model(b->net)->embedding_size) * sizeof *b->embedding);
     b->labels = spk_alloc((size_t)n * sizeof *b->labels);
     if (!b->speech || !b->embedding || !b->labels) return spk_fail(SPK_E_NOMEM, "out of memory for the batch");
-    for (int64_t i = 0; i < n * b->samples; i++)
+    for (int64_t i = 0; i < n * b->samples * width; i++)
         b->speech[i] = 0.1f * (float)spk_rng_normal(&rng);
     for (int64_t i = 0; i < n; i++)
-        b->labels[i] = spk_rng_below(&rng, n_classes);
+        b->labels[i] = spk_rng_below(&rng, config->spk_num);
     return SPK_OK;
 }
 
@@ -177,7 +178,7 @@ static spk_status run(const bench_options *o)
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
     SPK_GO(spk_net_new(&config, &options, &b.net));
-    SPK_GO(fill(&b, config.spk_num));
+    SPK_GO(fill(&b, &config));
     const double peak = spk_backend_peak_gflops(threads);
     cli_note("%s, %s, %d threads, matrix peak %.1f GFLOP/s", spk_backend_version(), spk_backend_isa(), threads, peak);
     SPK_GO(measure(&b, &train_s, &embed_s));

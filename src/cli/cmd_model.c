@@ -11,7 +11,7 @@ typedef struct model_options {
     bool json, quiet;
 } model_options;
 
-enum { FRAMES_PER_S = 100, FEW_CLASSES = 1000 };
+enum { FEW_CLASSES = 1000 };
 
 #define FIELD(name) offsetof(model_options, name)
 static const spk_opt table[] = {
@@ -129,12 +129,14 @@ static spk_status show(const model_options *o)
     spk_net_info info;
     int64_t n = 0;
     totals part[SPK_N_PARTS] = {{0}}, all = {0};
+    const spk_net_options options = {.has_weights = true}; /* shapes: files of initial values are not needed */
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
     have_classes(&config);
-    SPK_GO(spk_net_new(&config, NULL, &net));
+    SPK_GO(spk_net_new(&config, &options, &net));
     const double seconds = o->seconds > 0 ? o->seconds : config.preprocess.target_duration;
-    const int64_t rate = config.frontend ? config.preprocess.sample_rate : FRAMES_PER_S;
+    const bool features = spk_net_feature_size(net) > 0;
+    const int64_t rate = features ? config.preprocess.frames_per_second : config.preprocess.sample_rate;
     const int64_t samples = (int64_t)(seconds * (double)rate);
     SPK_GO(spk_net_layers(net, samples, &layer, &n));
     SPK_GO(spk_net_describe(net, samples, &info));
