@@ -22,6 +22,7 @@ struct spk_arena {
 
 typedef struct step {
     spk_node *node;
+    spk_node *own; /* a copy that `node` is then: a convolution with the normalisation behind it; the graph stays */
     const spk_kernel *kernel;
     void *state;
     spk_kargs args;
@@ -139,42 +140,49 @@ static bool folds(const spk_plan *p, const spk_node *bn)
     const spk_tensor *x = bn->in[0];
     const spk_node *from = x->producer;
     if (!from || x->parent || x->keep || bn->out[0]->parent || n_consumers(p, x) != 1) return false;
-    if (from->in[5]) return false; /* it has one */
     if (from->op == SPK_OP_CONV1D)
         return !from->attr.conv1d.relu && from->attr.conv1d.w_ld == from->in[0]->c * from->attr.conv1d.k;
     return from->op == SPK_OP_CONV2D && !from->attr.conv2d.relu;
 }
 
-static void fold(const spk_node *bn)
+/* The convolution's step does the work of both. */
+static void fold(step *conv, const spk_node *bn)
 {
-    spk_node *conv = bn->in[0]->producer;
     const spk_batch_norm_attr *attr = &bn->attr.batch_norm;
+    spk_node *node = conv->own = spk_new(sizeof *node);
+    *node = *conv->node;
     for (int k = 3; k < 7; k++) /* gamma, beta, mean, variance */
-        conv->in[k] = bn->in[k - 2];
-    conv->n_in = 7;
-    if (conv->op == SPK_OP_CONV1D) {
-        conv->attr.conv1d.relu = attr->relu;
-        conv->attr.conv1d.bn_eps = attr->eps;
+        node->in[k] = bn->in[k - 2];
+    node->n_in = 7;
+    node->out[0] = bn->out[0];
+    if (node->op == SPK_OP_CONV1D) {
+        node->attr.conv1d.relu = attr->relu;
+        node->attr.conv1d.bn_eps = attr->eps;
     } else {
-        conv->attr.conv2d.relu = attr->relu;
-        conv->attr.conv2d.bn_eps = attr->eps;
+        node->attr.conv2d.relu = attr->relu;
+        node->attr.conv2d.bn_eps = attr->eps;
     }
-    conv->out[0] = bn->out[0];
-    conv->out[0]->producer = conv;
+    conv->node = node;
 }
 
 /* Where no gradients follow: convolution, BatchNorm with or without ReLU are one step. */
 static void fold_norms(spk_plan *p)
 {
     int n = 0;
-    for (int i = 0; i < p->n_steps; i++)
-        if (folds(p, p->steps[i].node)) fold(p->steps[i].node);
+    bool *gone = spk_new((size_t)p->n_steps * sizeof *gone);
     for (int i = 0; i < p->n_steps; i++) {
-        const spk_node *node = p->steps[i].node;
-        const bool gone = node->op == SPK_OP_BATCH_NORM && node->out[0]->producer != node;
-        if (!gone) p->steps[n++] = p->steps[i];
+        const spk_node *bn = p->steps[i].node;
+        if (!folds(p, bn)) continue;
+        for (int k = 0; k < i; k++)
+            if (p->steps[k].node == bn->in[0]->producer) {
+                fold(&p->steps[k], bn);
+                gone[i] = true;
+            }
     }
+    for (int i = 0; i < p->n_steps; i++)
+        if (!gone[i]) p->steps[n++] = p->steps[i];
     p->n_steps = n;
+    spk_free(gone);
 }
 
 /* ---- kernels ---- */
@@ -497,6 +505,8 @@ void spk_plan_free(spk_plan *p)
     if (!p) return;
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].kernel && p->steps[i].kernel->destroy) p->steps[i].kernel->destroy(p->steps[i].state);
+    for (int i = 0; i < p->n_steps; i++)
+        spk_free(p->steps[i].own);
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++)
         spk_free(p->wide[i]);
     spk_free(p->wide);
