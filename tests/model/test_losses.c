@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "fill.h"
+#include "frontends.h"
 #include "graph/plan_impl.h"
 #include "model/loss_impl.h"
 #include "model/margin_schedule_impl.h"
@@ -147,6 +148,86 @@ static void losses_compute_what_their_sources_compute(void **state)
         run_case(&cases[i]);
 }
 
+/* ---- behind whole models, in eval mode (specification 9.6) ---- */
+
+/* The loss of embeddings e, its weights filled by their whole names, in double. */
+static double loss_of(const char *name, const char *text, const float *e, int64_t n, int64_t size,
+                      const int64_t *labels)
+{
+    const spk_part *part = spk_part_find(SPK_LOSS, name);
+    void *conf = spk_new(part->conf_bytes + 1);
+    double *x = spk_new((size_t)(n * size) * sizeof *x);
+    for (int64_t i = 0; i < n * size; i++)
+        x[i] = (double)e[i];
+    assert_int_equal(read_conf(part, text, CLASSES, 0, false, conf), SPK_OK);
+    spk_params *params = spk_params_new(SPK_F64);
+    spk_arena *arena = spk_arena_new();
+    spk_graph *g = spk_graph_new();
+    spk_build b = {.g = g, .params = params, .train = true};
+    spk_tensor *in = spk_g_input(g, SPK_F32, n, 1, size), *y = spk_g_input(g, SPK_I64, n, 1, 1);
+    spk_tensor *loss = part->build_loss(&b, conf, in, y, CLASSES);
+    assert_int_equal(spk_params_commit(params, 0), SPK_OK);
+    fill_params(params, "none.");
+    const spk_plan_options o = {.real = SPK_F64, .train = true, .loss = loss, .n_threads = 1};
+    spk_plan *plan;
+    assert_int_equal(spk_plan_new(g, arena, &o, &plan), SPK_OK);
+    spk_plan_bind(plan, in, x);
+    spk_plan_bind(plan, y, labels);
+    spk_plan_forward(plan, true);
+    const double value = *(const double *)spk_plan_value(plan, loss).p;
+    spk_plan_free(plan);
+    spk_arena_free(arena);
+    spk_params_free(params);
+    spk_opts_clear(part->options, part->n_options, conf);
+    spk_free(conf);
+    spk_free(x);
+    return value;
+}
+
+static void losses_of_whole_models_are_those_of_espnet(void **state)
+{
+#define MELSPEC "frontend: melspec_torch\nfrontend_conf: {n_mels: 16, log: true, normalize: mn}\n"
+    static const struct {
+        const char *loss, *yaml;
+        double value;
+    } models[] = {
+        {"aamsoftmax",
+         MELSPEC "encoder: ecapa_tdnn\nencoder_conf: {ndim: 16, output_size: 12, model_scale: 4}\n"
+                 "projector_conf: {output_size: 6}\n",
+         9.48573377},
+        {"softmax",
+         MELSPEC "encoder: xvector\nencoder_conf: {ndim: 8, output_size: 12}\npooling: stats\nprojector: xvector\n"
+                 "projector_conf: {output_size: 6}\n",
+         1.96284290},
+        {"aamsoftmax",
+         MELSPEC "encoder: resnet\nencoder_conf: {m_channels: 4}\npooling: stats\nprojector_conf: {output_size: 6}\n",
+         7.64843845}};
+#undef MELSPEC
+    const int64_t labels[] = {3, 1};
+    double *x = signals();
+    float wave[2 * SAMPLES], e[2 * 6];
+    (void)state;
+    for (int i = 0; i < 2 * SAMPLES; i++)
+        wave[i] = (float)x[i];
+    for (int i = 0; i < SPK_COUNT(models); i++) {
+        spk_config c;
+        spk_net *net;
+        const spk_net_options o = {.n_threads = 1, .embed_only = true};
+        char *text = spk_strf("%sversion: '202611'\n", models[i].yaml);
+        assert_int_equal(spk_config_parse(text, strlen(text), "test.yaml", &c), SPK_OK);
+        assert_int_equal(spk_net_new(&c, &o, &net), SPK_OK);
+        fill_params(spk_net_params(net), "none.");
+        assert_int_equal(spk_net_embed(net, wave, NULL, 2, SAMPLES, e), SPK_OK);
+        const double loss = loss_of(models[i].loss, "{}", e, 2, 6, labels);
+        if (!(fabs(loss - models[i].value) < 5e-5 * models[i].value))
+            fail_msg("%s: %.9g, should be %.9g", models[i].yaml, loss, models[i].value);
+        spk_net_free(net);
+        spk_config_clear(&c);
+        spk_free(text);
+    }
+    spk_free(x);
+}
+
 /* ---- options ---- */
 
 static void refused(const char *loss, const char *text, int64_t k, const char *message)
@@ -258,7 +339,7 @@ static void schedules_that_say_too_little_are_refused(void **state)
     "frontend: melspec_torch\nfrontend_conf: {n_mels: 8, f_min: 20, log: true}\nencoder: identity\npooling: stats\n"   \
     "projector: linear\nprojector_conf: {output_size: 6}\nspk_num: 5\n"
 
-enum { SAMPLES = 1600 };
+enum { LENGTH = 1600 };
 
 static spk_net *open_net(const char *yaml)
 {
@@ -277,7 +358,7 @@ static spk_status step(spk_net *net, const float *x, const int64_t *labels, int6
     spk_model *m = spk_net_model(net);
     m->zero_grad(m->self);
     if (info) m->begin_step(m->self, info);
-    return m->forward_backward(m->self, x, labels, n, SAMPLES, 1, stats);
+    return m->forward_backward(m->self, x, labels, n, LENGTH, 1, stats);
 }
 
 /* The plan that was made at the first margin computes with the next one; the weights' file has nothing of it. */
@@ -288,10 +369,10 @@ static void a_network_follows_the_schedule(void **state)
                          open_net(SMALL "loss: aamsoftmax\nloss_conf: {margin: 0.4}\n")};
     spk_net *net = open_net(SMALL "loss: aamsoftmax\nloss_conf: {margin: 0.4}\nmargin_scheduler: linear\n"
                                   "margin_scheduler_conf: {increase_start_iter: 1, fix_start_iter: 2}\n");
-    double *x = fill_input("speech", 4 * SAMPLES);
-    float *wave = spk_new(4 * SAMPLES * sizeof *wave);
+    double *x = fill_input("speech", 4 * LENGTH);
+    float *wave = spk_new(4 * LENGTH * sizeof *wave);
     const int64_t labels[] = {0, 3, 1, 2};
-    for (int i = 0; i < 4 * SAMPLES; i++)
+    for (int i = 0; i < 4 * LENGTH; i++)
         wave[i] = (float)x[i];
     for (int i = 0; i < 3; i++) {
         spk_train_stats a, b;
@@ -323,9 +404,9 @@ static void every_loss_trains(void **state)
                                          "sphereface2", "softmaxproto",
                                          "angleproto",  "ge2e"};
     static const int64_t good[] = {0, 0, 3, 3, 2, 2}, bad[] = {0, 3, 3, 3, 2, 2};
-    float *wave = spk_new(6 * SAMPLES * sizeof *wave); /* silence for two of them */
-    double *x = fill_input("speech", 4 * SAMPLES);
-    for (int i = 0; i < 4 * SAMPLES; i++)
+    float *wave = spk_new(6 * LENGTH * sizeof *wave); /* silence for two of them */
+    double *x = fill_input("speech", 4 * LENGTH);
+    for (int i = 0; i < 4 * LENGTH; i++)
         wave[i] = (float)x[i];
     for (int i = 0; i < SPK_COUNT(losses); i++) {
         char *yaml = spk_strf(SMALL "iterator_type: category\nbatch_type: pk\nper_speaker: 2\nloss: %s\n", losses[i]);
@@ -357,6 +438,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_compute_what_their_sources_compute),
+        cmocka_unit_test(losses_of_whole_models_are_those_of_espnet),
         cmocka_unit_test(what_cannot_be_is_refused),
         cmocka_unit_test(the_penalty_follows_version_and_margin),
         cmocka_unit_test(the_margin_grows_as_scheduled),
