@@ -117,6 +117,7 @@ static spk_status fill(bench *b, const spk_config *config)
 {
     const int64_t n = b->o->batch, features = spk_net_feature_size(b->net), width = features > 0 ? features : 1;
     const int64_t rate = features > 0 ? config->preprocess.frames_per_second : SAMPLE_RATE;
+    const int64_t group = strcmp(config->batch_type, "pk") == 0 ? config->per_speaker : 1;
     spk_rng rng = spk_rng_make(0, SPK_PURPOSE_TEST, 0, 0, 0);
     b->samples = (int64_t)((double)rate * b->o->seconds);
     b->speech = spk_alloc((size_t)(n * b->samples * width) * sizeof *b->speech);
@@ -126,7 +127,7 @@ static spk_status fill(bench *b, const spk_config *config)
     for (int64_t i = 0; i < n * b->samples * width; i++)
         b->speech[i] = 0.1f * (float)spk_rng_normal(&rng);
     for (int64_t i = 0; i < n; i++)
-        b->labels[i] = spk_rng_below(&rng, config->spk_num);
+        b->labels[i] = i % group ? b->labels[i - 1] : spk_rng_below(&rng, config->spk_num);
     return SPK_OK;
 }
 
