@@ -74,14 +74,15 @@ static void chooses_channels(void **state)
                  "--channel N or --channel mean");
     assert_null(x);
     for (int c = 0; c < 2; c++) {
-        const spk_audio_options o = {16000, c};
+        const spk_audio_options o = {.sample_rate = 16000, .channel = c};
         help_ok(spk_audio_read_all(path, &o, &x, &n));
         assert_int_equal(n, 9000);
         for (int64_t i = 0; i < n; i += 17)
             assert_true(x[i] == help_ramp(i, c));
         spk_audio_free(x);
     }
-    const spk_audio_options mean = {16000, SPK_CHANNEL_MEAN}, third = {16000, 2};
+    const spk_audio_options mean = {.sample_rate = 16000, .channel = SPK_CHANNEL_MEAN};
+    const spk_audio_options third = {.sample_rate = 16000, .channel = 2};
     help_ok(spk_audio_read_all(path, &mean, &x, &n));
     for (int64_t i = 0; i < n; i += 17)
         assert_true(fabsf(x[i] - 0.5f * (help_ramp(i, 0) + help_ramp(i, 1))) < 1e-6f);

@@ -115,7 +115,12 @@ static spk_value layer_sum(xp *x, const spk_node *node)
     const spk_value w = xp_one(x, "Softmax", xp_param(x, node->in[1], 3, (int64_t[]){layers, 1, 1}));
     spk_onnx_attr_int(x->o, "axis", 0);
     /* (N, L*C, T) to (N, L, C, T) */
-    const spk_value v = xp_reshape(x, xp_value(x, node->in[0]), 4, (int64_t[]){0, layers, c, -1});
+    spk_value v = xp_reshape(x, xp_value(x, node->in[0]), 4, (int64_t[]){0, layers, c, -1});
+    if (node->attr.layer_sum.normalize) {
+        v = xp_sub(x, v, xp_reduce(x, "ReduceMean", v, 1, (int64_t[]){2}));
+        const spk_value var = xp_reduce(x, "ReduceMean", xp_mul(x, v, v), 1, (int64_t[]){2});
+        v = xp_div(x, v, xp_one(x, "Sqrt", xp_add(x, var, xp_num(x, node->attr.layer_sum.eps))));
+    }
     const spk_value sum = xp_reduce(x, "ReduceSum", xp_mul(x, v, w), 1, (int64_t[]){1});
     return SPK_ONNX_2(x->o, "Squeeze", sum, spk_onnx_ints(x->o, (int64_t[]){1}, 1));
 }
