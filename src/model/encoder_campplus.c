@@ -47,11 +47,8 @@ static spk_status check(void *conf, const spk_part_in *in, int64_t *output_size)
                         (long long)c->num_layers.n, (long long)c->dilations.n);
     if (c->growth_rate * c->bn_size < 2)
         return spk_fail(SPK_E_CONFIG, "encoder_conf: growth_rate times bn_size must be at least 2");
-    for (int64_t i = 0; i < c->num_layers.n; i++) {
-        if (c->num_layers.v[i] < 1 || c->dilations.v[i] < 1)
-            return spk_fail(SPK_E_CONFIG, "encoder_conf: num_layers and dilations must be at least 1");
+    for (int64_t i = 0; i < c->num_layers.n; i++)
         width = width_after(c, width, i);
-    }
     *output_size = width;
     return SPK_OK;
 }

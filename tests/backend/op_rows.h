@@ -24,7 +24,7 @@ static case_tensor parameter(int64_t n, int64_t c, double lo, double hi)
 /* t, then shorter and shorter; longer than t and 0 are among them when there are items enough. */
 static void ragged(op_case *c, const op_row *r)
 {
-    for (int64_t n = 0; n < r->n; n++)
+    for (int64_t n = 0; n < r->n && n < (int64_t)(sizeof c->len / sizeof *c->len); n++)
         c->len[n] = n % 4 == 0 ? r->t : n % 4 == 1 ? (r->t + 1) / 2 : n % 4 == 2 ? 1 : 0;
 }
 

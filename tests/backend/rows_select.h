@@ -12,7 +12,7 @@ static case_tensor select_view(const op_row *r, int64_t h, int64_t w, int64_t c)
 /* Lengths of items of t frames: full, half, one, none, and longer than all. */
 static void select_lengths(op_case *c, const op_row *r, int64_t t)
 {
-    for (int64_t n = 0; n < r->n; n++)
+    for (int64_t n = 0; n < r->n && r->ragged; n++)
         c->len[n] = n % 5 == 0 ? t : n % 5 == 1 ? (t + 1) / 2 : n % 5 == 2 ? 1 : n % 5 == 3 ? 0 : t + 3;
 }
 
