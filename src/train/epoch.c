@@ -94,9 +94,8 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
 static spk_status register_step(spk_training *t, const spk_batch *batch, const spk_step *s, double train_time)
 {
     const spk_stat wait = {"iter_time", batch->wait_s, false};
-    const spk_stat of_batch[] = {{"loss", s->stats.loss, false},
-                                 {"accuracy", s->stats.accuracy, false},
-                                 {"margin", s->stats.margin, false}};
+    const spk_stat of_batch[] = {
+        {"loss", s->stats.loss, false}, {"accuracy", s->stats.accuracy, false}, {"margin", s->stats.margin, false}};
     const spk_stat plain[] = {
         {"forward_backward_time", s->forward_backward_s, false},
         {"grad_norm", s->grad_norm, false},

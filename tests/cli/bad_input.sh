@@ -117,7 +117,7 @@ conf 's/ndim: 16/ndim: big/';               bad "a word for a number of a part" 
 conf 's/^batch_size: 6/batch_size: -6/';    bad "out of range" 1 'bad.yaml:17:[0-9]+.*batch_size.*-6' run_bad
 conf 's/lr: 0.001/lr: -1/';                 bad "a rate out of range" 1 'lr' run_bad
 conf 's/^encoder: .*/encoder: ecappa_tdnn/'; bad "an unknown encoder" 1 'bad.yaml:3:[0-9]+.*ecapa_tdnn' run_bad
-conf 's/^encoder: .*/encoder: rawnet3/';    bad "an encoder that is not there yet" 1 'rawnet3' run_bad
+conf 's/^frontend: .*/frontend: s3prl/';     bad "a frontend that is not here" 1 's3prl.*layer_weights' run_bad
 conf 's/^max_epoch: 1/max_epoch: [/';       bad "no YAML" 1 'bad.yaml:1[0-9]' run_bad
 conf '$a ngpu: 1';                          bad "what is not there yet" 1 'bad.yaml:23.*ngpu' run_bad
 bad "on the command line" 2 'ngpu' train --ngpu 1
