@@ -54,11 +54,11 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
     X(ACT, act)               /* ReLU or sigmoid, element by element */                                                \
     X(ADD, add)               /* [relu](a + factor b) */                                                               \
     X(COPY, copy)                                                                                                      \
-    X(TIME_MEAN, time_mean)     /* (N,T,C) -> (N,1,C) */                                                               \
-    X(SCALE_ADD, scale_add)     /* x * s[n,c] + r : squeeze-excitation and the residual in one pass */                 \
-    X(ROW_BIAS, row_bias)       /* relu(x + v[n,c]) */                                                                 \
-    X(TIME_STATS, time_stats)   /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                       \
-    X(ATTN_STATS, attn_stats)   /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */            \
+    X(TIME_MEAN, time_mean)   /* (N,T,C) -> (N,1,C) */                                                                 \
+    X(SCALE_ADD, scale_add)   /* x * s[n,c] + r : squeeze-excitation and the residual in one pass */                   \
+    X(ROW_BIAS, row_bias)     /* relu(x + v[n,c]) */                                                                   \
+    X(TIME_STATS, time_stats) /* (N,T,C) -> (N,1,2C): mean and standard deviation over time */                         \
+    X(ATTN_STATS, attn_stats) /* softmax over time of e weighs x: (N,1,2C) mean and standard deviation */              \
     /* pictures and depthwise */                                                                                       \
     X(CONV2D, conv2d)       /* convolution over time and frequency */                                                  \
     X(DEPTHWISE, depthwise) /* one filter over time for each channel */                                                \
@@ -88,7 +88,7 @@ enum { SPK_MAX_IN = 8, SPK_MAX_OUT = 2 };
     X(SPECAUG, specaug)           /* time warp, frequency and time masks */                                            \
     X(LAYER_SUM, layer_sum)       /* softmax-weighted sum of layers of features */                                     \
     /* losses */                                                                                                       \
-    X(MARGIN_SOFTMAX, margin_softmax) /* softmax over cosines with a margin, sub-centres, inter-top-k penalty */        \
+    X(MARGIN_SOFTMAX, margin_softmax) /* softmax over cosines with a margin, sub-centres, inter-top-k penalty */       \
     X(SPHEREFACE2, sphereface2)       /* a decision of its own for every class */                                      \
     X(PROTO_LOSS, proto_loss)         /* prototypical and end-to-end metric losses */
 
@@ -165,10 +165,14 @@ static inline int64_t spk_melspec_begin(const spk_melspec_attr *a, int64_t t)
 {
     const int64_t at = t * a->hop_length, offset = (a->n_fft - a->win_length) / 2;
     switch (a->edges) {
-    case SPK_EDGES_INSIDE: return at + offset;
-    case SPK_EDGES_SNIP: return at;
-    case SPK_EDGES_REPEAT: return at + a->hop_length / 2 - a->win_length / 2;
-    default: return at + offset - a->n_fft / 2;
+    case SPK_EDGES_INSIDE:
+        return at + offset;
+    case SPK_EDGES_SNIP:
+        return at;
+    case SPK_EDGES_REPEAT:
+        return at + a->hop_length / 2 - a->win_length / 2;
+    default:
+        return at + offset - a->n_fft / 2;
     }
 }
 

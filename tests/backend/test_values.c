@@ -282,8 +282,7 @@ static void test_ties(void **state)
 {
     (void)state;
     enum { N = 2, D = 4, S = 300 };
-    const spk_margin_attr attr = {
-        .kind = SPK_MARGIN_AAM, .margin = (double[]){0.2, 0}, .scale = 30, .k = 1};
+    const spk_margin_attr attr = {.kind = SPK_MARGIN_AAM, .margin = (double[]){0.2, 0}, .scale = 30, .k = 1};
     static double w[S * D], e[N * D], out[2];
     sequence("weight", w, S * D, 1, 0);
     for (int64_t d = 0; d < D; d++)
@@ -313,8 +312,7 @@ static void test_zero_rows(void **state)
     enum { N = 3, D = 5, S = 4 };
     static const int64_t labels[N] = {0, 3, 2};
     static const double dout[2] = {1, 0};
-    const spk_margin_attr attr = {
-        .kind = SPK_MARGIN_AAM, .margin = (double[]){0.3, 0}, .scale = 15, .k = 1};
+    const spk_margin_attr attr = {.kind = SPK_MARGIN_AAM, .margin = (double[]){0.3, 0}, .scale = 15, .k = 1};
     double e[N * D], w[S * D], de[N * D], dw[S * D], out[2];
     sequence("input", e, N * D, 1, 0);
     sequence("weight", w, S * D, 1, 0);

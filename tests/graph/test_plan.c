@@ -62,7 +62,7 @@ static spk_graph *build(tiny *n)
     spk_tensor *pooled = spk_g_attn_stats(g, e, whole, (spk_attn_stats_attr){1e-4, 1e4});
     n->labels = spk_g_input(g, SPK_I64, N, 1, 1);
     n->loss = spk_g_margin_softmax(g, pooled, weight(n, "loss.weight", 2, CLASSES, 2 * C, 1), n->labels,
-                                (spk_margin_attr){SPK_MARGIN_AAM, margins, 5, 1, 0, false, false});
+                                   (spk_margin_attr){SPK_MARGIN_AAM, margins, 5, 1, 0, false, false});
     return g;
 }
 

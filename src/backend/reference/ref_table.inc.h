@@ -11,17 +11,17 @@
 #include "backend/reference/ref_util.inc.h"
 
 #include "backend/reference/ref_batch_norm.inc.h"
-#include "backend/reference/ref_conv1d.inc.h"
-#include "backend/reference/ref_melspec.inc.h"
-#include "backend/reference/ref_pointwise.inc.h"
-#include "backend/reference/ref_time.inc.h"
-#include "backend/reference/ref_conv2d.inc.h"
-#include "backend/reference/ref_rawnet.inc.h"
 #include "backend/reference/ref_conformer.inc.h"
-#include "backend/reference/ref_select.inc.h"
+#include "backend/reference/ref_conv1d.inc.h"
+#include "backend/reference/ref_conv2d.inc.h"
 #include "backend/reference/ref_features.inc.h"
 #include "backend/reference/ref_losses.inc.h"
+#include "backend/reference/ref_melspec.inc.h"
+#include "backend/reference/ref_pointwise.inc.h"
 #include "backend/reference/ref_proto.inc.h"
+#include "backend/reference/ref_rawnet.inc.h"
+#include "backend/reference/ref_select.inc.h"
+#include "backend/reference/ref_time.inc.h"
 
 #define PLAIN(op) .name = "reference", .fwd = op##_fwd, .bwd = op##_bwd
 
