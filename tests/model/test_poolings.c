@@ -241,6 +241,39 @@ static void filters_compute_what_espnet_computes(void **state)
     spk_free(x);
 }
 
+/* Filters know the rate of the data; ESPnet's always take it for 16 kHz, and a configuration may say it. */
+static void filters_know_the_sample_rate(void **state)
+{
+    static const struct {
+        const char *conf;
+        bool like_202611;
+    } rows[] = {{"{}", false}, {"{sample_rate: 8000}", true}, {"{}", true}, {"{sample_rate: 16000}", false}};
+    double *x = signals(), *first[4];
+    int64_t n = 0;
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        frontend_run r = {.name = "asteroid_frontend",
+                          .conf = rows[i].conf,
+                          .rate = 8000,
+                          .like_202611 = rows[i].like_202611,
+                          .real = SPK_F64,
+                          .n = 2,
+                          .samples = SAMPLES,
+                          .wave = x};
+        run_frontend(&r);
+        n = 2 * r.frames * r.size;
+        first[i] = r.out;
+    }
+    assert_memory_equal(first[0], first[1], (size_t)n * sizeof(double));
+    assert_memory_equal(first[2], first[3], (size_t)n * sizeof(double));
+    assert_memory_not_equal(first[0], first[2], (size_t)n * sizeof(double));
+    for (int64_t i = 0; i < n; i++)
+        assert_true(isfinite(first[0][i]));
+    for (int i = 0; i < 4; i++)
+        spk_free(first[i]);
+    spk_free(x);
+}
+
 /* ---- whole networks ---- */
 
 static spk_net *open_net(const char *text, bool embed_only, bool f64)
@@ -460,6 +493,7 @@ int main(void)
         cmocka_unit_test(poolings_take_the_frontends_lengths),
         cmocka_unit_test(older_releases_divide_by_one_less),
         cmocka_unit_test(filters_compute_what_espnet_computes),
+        cmocka_unit_test(filters_know_the_sample_rate),
         cmocka_unit_test(networks_compute_what_espnet_computes),
         cmocka_unit_test(networks_compute_what_wespeaker_computes),
         cmocka_unit_test(contradictions_are_refused),
