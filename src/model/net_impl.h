@@ -8,12 +8,7 @@
 #include "spk/net.h"
 
 /* What a plan computes. FROM_FEATURES begins behind the frontend; FEATURES ends there. */
-typedef enum spk_net_mode {
-    SPK_NET_EMBED,
-    SPK_NET_TRAIN,
-    SPK_NET_TRAIN_FROM_FEATURES,
-    SPK_NET_FEATURES
-} spk_net_mode;
+typedef enum spk_net_mode { SPK_NET_EMBED, SPK_NET_TRAIN, SPK_NET_TRAIN_FROM_FEATURES, SPK_NET_FEATURES } spk_net_mode;
 
 /* The lengths of a batch's waves: all as long as the batch; unequal but with as many frames; unequal. */
 typedef enum spk_net_lengths { SPK_NET_EVEN, SPK_NET_SAME_FRAMES, SPK_NET_RAGGED } spk_net_lengths;

@@ -298,7 +298,7 @@ static void the_first_failure_of_a_batch_is_told(void **state)
     (void)state;
     int64_t slow = 1;
     const spk_loader_job job = {.self = &slow, .n_batches = 5, .slot_bytes = 24, .n_items = three, .fill = fail_late};
-    const spk_audio_options audio = {16000, SPK_CHANNEL_REFUSE};
+    const spk_audio_options audio = {.sample_rate = 16000, .channel = SPK_CHANNEL_REFUSE};
     spk_loader *l;
     int64_t b;
     void *slot;

@@ -329,7 +329,5 @@ static void pad_time_bwd(const spk_kargs *a)
 /* The entries of the table of reference kernels. */
 #define REF_RAWNET_TABLE                                                                                               \
     [SPK_OP_SINC] = {PLAIN(sinc), .scratch_bytes = sinc_scratch},                                                      \
-    [SPK_OP_MAX_POOL] = {PLAIN(max_pool), .save_bytes = max_pool_save},                                                \
-    [SPK_OP_AFMS] = {PLAIN(afms)},                                                                                     \
-    [SPK_OP_MASK] = {PLAIN(mask)},                                                                                     \
-    [SPK_OP_PAD_TIME] = {PLAIN(pad_time)},
+    [SPK_OP_MAX_POOL] = {PLAIN(max_pool), .save_bytes = max_pool_save}, [SPK_OP_AFMS] = {PLAIN(afms)},                 \
+    [SPK_OP_MASK] = {PLAIN(mask)}, [SPK_OP_PAD_TIME] = {PLAIN(pad_time)},
