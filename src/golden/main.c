@@ -109,7 +109,7 @@ static char **list_folders(const char *folder, int64_t *n)
             spk_free(path);
     }
     if (d) closedir(d);
-    qsort(list, (size_t)*n, sizeof *list, by_name);
+    if (*n > 1) qsort(list, (size_t)*n, sizeof *list, by_name);
     return list;
 }
 

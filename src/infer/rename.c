@@ -25,6 +25,7 @@ static bool read_number(const char **p, int64_t *out)
 static const char *match(const char *pattern, const char *name, int64_t number[MOST_NUMBERS])
 {
     int n = 0;
+    SPK_ASSERT(pattern && name);
     if (!*pattern) return name;
     while (*pattern) {
         if (*pattern == '{' && n < MOST_NUMBERS) {

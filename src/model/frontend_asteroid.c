@@ -74,7 +74,7 @@ static double to_mel(double hz)
 static float edge_hz(const asteroid_conf *c, int64_t i)
 {
     const double low = to_mel(30), high = to_mel((double)c->sample_rate / 2 - 100);
-    const float mel = (float)(low + (high - low) * (double)i / (double)(c->sinc_filters / 2));
+    const float mel = (float)(low + (high - low) * (double)(2 * i) / (double)c->sinc_filters);
     return 700.0f * (powf(10.0f, mel / 2595.0f) - 1.0f);
 }
 
@@ -97,7 +97,8 @@ static float window_at(const asteroid_conf *c, int64_t i)
 /* Time before the centre, in radians a Hz. */
 static float time_at(const asteroid_conf *c, int64_t i)
 {
-    return (float)(2 * PI) * ((float)(i - c->sinc_kernel_size / 2) / (float)c->sample_rate);
+    const int64_t place = i - c->sinc_kernel_size / 2;
+    return (float)(2 * PI) * ((float)place / (float)c->sample_rate);
 }
 
 static float preemph_at(const asteroid_conf *c, int64_t i)

@@ -95,7 +95,7 @@ static float *make_filters(const melspec_conf *c)
     for (int64_t j = 0; j < n + 2; j++)
         hz[j] = to_hz(low + (high - low) * (float)j / (float)(n + 1), c->mel_scale);
     for (int64_t k = 0; k < bins; k++) {
-        const float f = (float)((double)(c->sample_rate / 2) * (double)k / (double)(bins - 1));
+        const float f = (float)((double)c->sample_rate / 2 * (double)k / (double)(bins - 1));
         for (int64_t j = 0; j < n; j++) {
             const float up = (f - hz[j]) / (hz[j + 1] - hz[j]), down = (hz[j + 2] - f) / (hz[j + 2] - hz[j + 1]);
             const float w = up < down ? up : down;

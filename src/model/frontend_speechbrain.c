@@ -85,7 +85,7 @@ static float *make_filters(const speechbrain_conf *c)
     float *fb = spk_new((size_t)(bins * n) * sizeof *fb);
     for (int64_t k = 0; k < bins; k++) {
         /* bins are spread evenly up to half of the rate, also where n_fft is odd */
-        const double f = bins > 1 ? (double)(c->sample_rate / 2) * (double)k / (double)(bins - 1) : 0;
+        const double f = bins > 1 ? (double)c->sample_rate / 2 * (double)k / (double)(bins - 1) : 0;
         for (int64_t j = 0; j < n; j++) {
             const double slope = (f - hz[j + 1]) / (hz[j + 1] - hz[j]);
             fb[k * n + j] = (float)fmax(0, 1 - fabs(slope));

@@ -92,7 +92,8 @@ static spk_value attention(xp *x, const spk_node *node)
         const bool old = a->kind == SPK_ATTN_LEGACY;
         score = xp_add(x, score, old ? legacy(x, node, qv, p, frames) : relative(x, node, qv, p, frames));
     }
-    score = xp_div(x, score, xp_num(x, sqrt((double)(c / a->heads))));
+    const int64_t width = c / a->heads;
+    score = xp_div(x, score, xp_num(x, sqrt((double)width)));
     const spk_value valid = xp_valid(x, node->in[0], in); /* (N,1,T) */
     if (valid) score = xp_where(x, xp_unsqueeze(x, valid, 1, (int64_t[]){1}), score, xp_num(x, -1e30));
     const spk_value w = xp_one(x, "Softmax", score);

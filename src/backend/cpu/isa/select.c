@@ -56,7 +56,8 @@ static double *sums_of(const spk_kargs *a, int64_t n)
 
 static float *shares_of(const spk_kargs *a, int64_t n)
 {
-    return (float *)((double *)a->scratch + a->in[2].n * a->in[2].c) + n * a->in[2].c;
+    void *behind = (double *)a->scratch + a->in[2].n * a->in[2].c;
+    return (float *)behind + n * a->in[2].c;
 }
 
 static void find_shares(const spk_kargs *a)
