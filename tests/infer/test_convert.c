@@ -72,14 +72,9 @@ static spk_net *open_net(const char *text, bool f64)
     return net;
 }
 
-/* The state of that network under WeSpeaker's names, filled by them. */
-static void make_theirs(const figures *f, spk_yaml **config, spk_tensors *theirs)
+/* The deterministic values of tensors that bear another program's names. */
+static void fill_by_name(spk_tensors *theirs)
 {
-    spk_net *net = open_net(f->config, false);
-    spk_tensors ours = {0};
-    good(spk_params_save(spk_net_params(net), &ours));
-    good(spk_to_wespeaker(net, &ours, config, theirs));
-    assert_string_equal(spk_yaml_get(*config, "model")->text, f->theirs);
     for (int64_t i = 0; i < theirs->n; i++) {
         spk_ndarray *a = &theirs->item[i].a;
         spk_param p = {.name = theirs->item[i].name, .n_dims = a->n_dims, .count = spk_ndarray_count(a)};
@@ -89,6 +84,17 @@ static void make_theirs(const figures *f, spk_yaml **config, spk_tensors *theirs
         for (int64_t k = 0; k < p.count; k++)
             ((float *)a->data)[k] = (float)fill_value(&p, fill_next(&z));
     }
+}
+
+/* The state of that network under WeSpeaker's names, filled by them. */
+static void make_theirs(const figures *f, spk_yaml **config, spk_tensors *theirs)
+{
+    spk_net *net = open_net(f->config, false);
+    spk_tensors ours = {0};
+    good(spk_params_save(spk_net_params(net), &ours));
+    good(spk_to_wespeaker(net, &ours, config, theirs));
+    assert_string_equal(spk_yaml_get(*config, "model")->text, f->theirs);
+    fill_by_name(theirs);
     spk_tensors_clear(&ours);
     spk_net_free(net);
 }
@@ -112,6 +118,31 @@ static spk_net *net_of_features(spk_foreign *f)
     return net;
 }
 
+static void check_figures(const figures *f, spk_foreign *foreign)
+{
+    spk_net *net = net_of_features(foreign);
+    spk_net_plan *p;
+    double *x = fill_input("input", f->n * f->t * 16), sum = 0, squares = 0;
+    good(spk_net_plan_for(net, SPK_NET_EMBED, f->n, f->t, SPK_NET_EVEN, &p));
+    spk_plan_bind(p->plan, p->speech, x);
+    spk_net_forward(net, p);
+    const spk_view v = spk_plan_value(p->plan, p->embedding);
+    const double *e = v.p;
+    assert_int_equal(v.n, f->n);
+    assert_int_equal(v.c, 6);
+    for (int64_t k = 0; k < 6 * f->n; k++) {
+        sum += e[k];
+        squares += e[k] * e[k];
+    }
+    const double size = sqrt(f->squares); /* weights are float32 values here */
+    assert_near(f->name, sum, f->sum, 1e-5 * size);
+    assert_near(f->name, squares, f->squares, 1e-5 * f->squares);
+    assert_near(f->name, e[0], f->first, 1e-5 * size);
+    assert_near(f->name, e[6 * f->n - 1], f->last, 1e-5 * size);
+    spk_free(x);
+    spk_net_free(net);
+}
+
 static void wespeakers_models_compute_their_figures(void **state)
 {
     (void)state;
@@ -120,33 +151,48 @@ static void wespeakers_models_compute_their_figures(void **state)
         spk_yaml *config = NULL;
         spk_tensors theirs = {0};
         spk_foreign foreign = {0};
-        spk_net_plan *p;
         make_theirs(f, &config, &theirs);
         good(spk_from_wespeaker(config, &theirs, f->name, &foreign));
-        spk_net *net = net_of_features(&foreign);
-        double *x = fill_input("input", f->n * f->t * 16), sum = 0, squares = 0;
-        good(spk_net_plan_for(net, SPK_NET_EMBED, f->n, f->t, SPK_NET_EVEN, &p));
-        spk_plan_bind(p->plan, p->speech, x);
-        spk_net_forward(net, p);
-        const spk_view v = spk_plan_value(p->plan, p->embedding);
-        const double *e = v.p;
-        assert_int_equal(v.n, f->n);
-        assert_int_equal(v.c, 6);
-        for (int64_t k = 0; k < 6 * f->n; k++) {
-            sum += e[k];
-            squares += e[k] * e[k];
-        }
-        const double size = sqrt(f->squares); /* weights are float32 values here */
-        assert_near(f->name, sum, f->sum, 1e-5 * size);
-        assert_near(f->name, squares, f->squares, 1e-5 * f->squares);
-        assert_near(f->name, e[0], f->first, 1e-5 * size);
-        assert_near(f->name, e[6 * f->n - 1], f->last, 1e-5 * size);
-        spk_free(x);
-        spk_net_free(net);
+        check_figures(f, &foreign);
         spk_foreign_clear(&foreign);
         spk_tensors_clear(&theirs);
         spk_yaml_free(config);
     }
+}
+
+/* Computed with speechbrain.lobes.models.ECAPA_TDNN in double on the same fill. */
+static const figures speechbrain = {
+    "SpeechBrain",
+    "frontend: speechbrain_fbank\nfrontend_conf: {n_mels: 16}\nencoder: speechbrain_ecapa\n"
+    "encoder_conf: {ndim: 16, output_size: 24, model_scale: 4, se_channels: 8}\npooling: speechbrain_asp\n"
+    "pooling_conf: {attention_channels: 8}\nprojector: linear\nprojector_conf: {output_size: 6, input_bn: true}\n",
+    NULL,
+    4,
+    37,
+    3.57397552e+00,
+    1.82366392e+02,
+    1.16594554e+00,
+    4.10560212e+00};
+
+static void speechbrains_ecapa_computes_its_figures(void **state)
+{
+    static const spk_rename names[] = {{"asp_bn.norm", "projector.bn", 0},
+                                       {"fc.conv", "projector.fc", SPK_SHAPE_CONV},
+                                       {"asp", "pooling", 0},
+                                       {"", "encoder", 0}};
+    spk_net *net = open_net(speechbrain.config, false);
+    spk_tensors ours = {0}, theirs = {0};
+    spk_foreign foreign = {0};
+    (void)state;
+    good(spk_params_save(spk_net_params(net), &ours));
+    good(spk_rename_all(names, 4, &ours, NULL, false, "ours", &theirs));
+    fill_by_name(&theirs);
+    good(spk_from_speechbrain(&theirs, "test", &foreign));
+    check_figures(&speechbrain, &foreign);
+    spk_foreign_clear(&foreign);
+    spk_tensors_clear(&theirs);
+    spk_tensors_clear(&ours);
+    spk_net_free(net);
 }
 
 static void names_are_renamed_by_patterns(void **state)
@@ -205,6 +251,7 @@ static void what_wespeaker_lacks_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(wespeakers_models_compute_their_figures),
+                                       cmocka_unit_test(speechbrains_ecapa_computes_its_figures),
                                        cmocka_unit_test(names_are_renamed_by_patterns),
                                        cmocka_unit_test(what_wespeaker_lacks_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
