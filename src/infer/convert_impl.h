@@ -80,6 +80,8 @@ void spk_put_bool(spk_yaml *map, const char *key, bool value);
 void spk_put_ints(spk_yaml *map, const char *key, const int64_t *v, int64_t n);
 /* The map of that key, made where it is not there. */
 spk_yaml *spk_put_map(spk_yaml *map, const char *key);
+/* The text of an entry; NULL: none. */
+const char *spk_text_of(const spk_yaml *map, const char *key);
 /* Extent of an axis of a tensor; 0: there is no such tensor or axis. */
 int64_t spk_extent(const spk_tensors *t, const char *name, int axis);
 /* How many tensors "fmt % i" there are, counted from i = first. */

@@ -189,3 +189,9 @@ int64_t spk_count_tensors(const spk_tensors *t, const char *before, int64_t firs
         if (!there) return i - first;
     }
 }
+
+const char *spk_text_of(const spk_yaml *map, const char *key)
+{
+    const spk_yaml *v = spk_yaml_get(map, key);
+    return v && v->kind == SPK_YAML_SCALAR && !spk_yaml_is_null(v) ? v->text : NULL;
+}

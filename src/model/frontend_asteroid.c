@@ -146,7 +146,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
     return spk_g_sinc(b->g, in, attr);
 }
 
-const spk_part spk__frontend_asteroid = {.name = "asteroid_frontend",
+const spk_part spk__frontend_asteroid_frontend = {.name = "asteroid_frontend",
                                          .options = options,
                                          .n_options = SPK_COUNT(options),
                                          .conf_bytes = sizeof(asteroid_conf),

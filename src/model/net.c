@@ -332,6 +332,11 @@ void spk__net_weights_changed(spk_net *net)
     net->version++;
 }
 
+bool spk__net_embeds_only(const spk_net *net)
+{
+    return net->options.embed_only;
+}
+
 const spk_part *spk__net_part(const spk_net *net, spk_part_kind kind)
 {
     return net->part[kind];
@@ -435,63 +440,4 @@ spk_status spk_net_describe(spk_net *net, int64_t samples, spk_net_info *out)
                           .loss = net->part[SPK_LOSS]->name};
     spk_graph_free(p.graph);
     return SPK_OK;
-}
-
-/* ---- weights ---- */
-
-/* Without the loss's own tensors: what an embedder needs. */
-static void drop_loss(spk_tensors *t)
-{
-    int64_t kept = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        if (spk_starts_with(t->item[i].name, "loss.")) {
-            spk_free(t->item[i].name);
-            spk_ndarray_clear(&t->item[i].a);
-        } else {
-            t->item[kept++] = t->item[i];
-        }
-    }
-    t->n = kept;
-}
-
-/* Older releases' names become today's. */
-static void rename_old(const spk_net *net, spk_tensors *t)
-{
-    int64_t kept = 0;
-    for (int64_t i = 0; i < t->n; i++) {
-        char *name = NULL;
-        for (int kind = 0; kind < SPK_N_PARTS && !name; kind++)
-            if (net->part[kind] && net->part[kind]->renamed) name = net->part[kind]->renamed(t->item[i].name);
-        if (name) {
-            spk_free(t->item[i].name);
-            t->item[i].name = name;
-        }
-        if (t->item[i].name[0]) {
-            t->item[kept++] = t->item[i];
-        } else {
-            spk_free(t->item[i].name);
-            spk_ndarray_clear(&t->item[i].a);
-        }
-    }
-    t->n = kept;
-}
-
-spk_status spk_net_take(spk_net *net, spk_tensors *t)
-{
-    if (net->options.embed_only) drop_loss(t);
-    rename_old(net, t);
-    SPK_TRY(spk__net_check_tables(net->params, t));
-    SPK_TRY(spk_params_load(net->params, t));
-    spk__net_weights_changed(net);
-    return SPK_OK;
-}
-
-spk_status spk_net_load(spk_net *net, const char *path)
-{
-    spk_tensors t = {0};
-    SPK_TRY(spk_weights_read(path, &t));
-    spk_status status = spk_net_take(net, &t);
-    if (status != SPK_OK) status = spk_fail_in(status, "%s", path);
-    spk_tensors_clear(&t);
-    return status;
 }

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a plan, for the files plan*.c.
+ *
+ * Moments: node i runs forward at i and backward at 2n-1-i. A buffer lives from its first writer to its last reader,
+ * so placement (memory.c) can overlap all that is never needed at once.
+ */
+#ifndef SPK_GRAPH_PLAN_INSIDE_IMPL_H
+#define SPK_GRAPH_PLAN_INSIDE_IMPL_H
+
+#include "graph/memory_impl.h"
+#include "graph/plan_impl.h"
+
+struct spk_arena {
+    void *p;
+    size_t bytes;
+    int64_t generation; /* counts moves */
+};
+
+typedef struct spk_step {
+    spk_node *node;
+    spk_node *own; /* a copy that `node` is then: a convolution with the normalisation behind it; the graph stays */
+    const spk_kernel *kernel;
+    void *state;
+    spk_kargs args;
+    int save, scratch; /* buffers, -1: none */
+    bool backward;     /* has something to do backward */
+    double seconds_fwd, seconds_bwd;
+} spk_step;
+
+struct spk_plan {
+    spk_graph *g;
+    spk_arena *arena;
+    spk_plan_options options;
+    int n_steps, n_buffers;
+    spk_step *steps;
+    spk_buffer *buffers;
+    int *value_of, *grad_of; /* buffer of a root tensor's values and gradient by tensor id, -1: none */
+    const void **bound;      /* input pointers by tensor id */
+    double **wide;           /* constants in double by tensor id */
+    spk_draws draws;
+    size_t bytes, bytes_sum;
+    int64_t generation; /* of the arena when pointers were last set */
+    double seed[2];     /* gradient of the loss tensor: room for either type */
+    bool profile;
+    int64_t runs;
+};
+
+/* needs[id]: a trainable parameter reaches that tensor. */
+bool spk__plan_wants_grad(const spk_tensor *t, const bool *needs);
+spk_view spk__plan_view(const spk_tensor *t);
+/* Where a tensor's values (value_of) or gradient (grad_of) lie; NULL: nowhere. */
+void *spk__plan_at(const spk_plan *p, const int *buffer_of, spk_tensor *t);
+void spk__plan_set_pointers(spk_plan *p);
+
+/* plan_fuse.c */
+void spk__plan_fuse_masks(const spk_plan *p);
+void spk__plan_fold_norms(spk_plan *p);
+/* plan_memory.c */
+void spk__plan_find_lifetimes(spk_plan *p, const bool *needs);
+void spk__plan_order_gradients(spk_plan *p, const bool *needs);
+
+#endif

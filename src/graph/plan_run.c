@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Running a plan, and what it took. */
+#include <string.h>
+
+#include "graph/plan_inside_impl.h"
+
+void spk_plan_bind(spk_plan *p, const spk_tensor *input, const void *data)
+{
+    SPK_ASSERT(input->is_input);
+    p->bound[input->id] = data;
+    p->generation = -1;
+}
+
+void spk_plan_draws(spk_plan *p, const spk_draws *draws)
+{
+    p->draws = *draws;
+}
+
+static void *scratch_at(const spk_plan *p, const spk_step *s, int which)
+{
+    return s->scratch < 0 ? NULL : (char *)p->arena->p + p->buffers[s->scratch + which].offset;
+}
+
+void spk_plan_forward(spk_plan *p, bool weights_changed)
+{
+    const spk_ctx ctx = {p->options.n_threads, p->draws};
+    spk_graph_update_lengths(p->g);
+    if (p->generation != p->arena->generation) spk__plan_set_pointers(p);
+    for (int i = 0; i < p->n_steps; i++) {
+        spk_step *s = &p->steps[i];
+        const double start = p->profile ? spk_now() : 0;
+        s->args.ctx = &ctx;
+        s->args.scratch = scratch_at(p, s, 0);
+        s->args.weights_changed = weights_changed;
+        s->kernel->fwd(&s->args);
+        if (p->profile) s->seconds_fwd += spk_now() - start;
+    }
+    p->runs++;
+}
+
+static void run_backward(spk_plan *p)
+{
+    const spk_ctx ctx = {p->options.n_threads, p->draws};
+    SPK_ASSERT(p->options.train && p->generation == p->arena->generation);
+    for (int i = p->n_steps - 1; i >= 0; i--) {
+        spk_step *s = &p->steps[i];
+        if (!s->backward) continue;
+        const double start = p->profile ? spk_now() : 0;
+        s->args.ctx = &ctx;
+        s->args.scratch = scratch_at(p, s, 1);
+        s->kernel->bwd(&s->args);
+        if (p->profile) s->seconds_bwd += spk_now() - start;
+    }
+}
+
+void spk_plan_backward(spk_plan *p, double scale)
+{
+    if (p->options.real == SPK_F64)
+        p->seed[0] = scale;
+    else
+        memcpy(p->seed, &(float){(float)scale}, sizeof(float));
+    run_backward(p);
+}
+
+static void seed_from(spk_plan *p, const void *gradient)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        for (int k = 0; k < p->steps[i].node->n_out; k++)
+            if (p->steps[i].node->out[k] == p->options.loss)
+                p->steps[i].args.dout[k].p = (void *)(uintptr_t)gradient; /* kernels only read it */
+}
+
+void spk_plan_backward_from(spk_plan *p, const void *gradient)
+{
+    seed_from(p, gradient);
+    run_backward(p);
+    seed_from(p, p->seed);
+}
+
+spk_view spk_plan_value(const spk_plan *p, spk_tensor *t)
+{
+    spk_view v = spk__plan_view(t);
+    const spk_tensor *root = spk_tensor_root(t, NULL);
+    v.p = root->is_input ? (void *)(uintptr_t)p->bound[root->id]
+                         : spk__plan_at(p, p->value_of, t); /* an input as it was bound */
+    return v;
+}
+
+size_t spk_plan_bytes(const spk_plan *p)
+{
+    return p->bytes;
+}
+
+/* ---- profile ---- */
+
+void spk_plan_profile(spk_plan *p, bool on)
+{
+    p->profile = on;
+    p->runs = 0;
+    for (int i = 0; i < p->n_steps; i++)
+        p->steps[i].seconds_fwd = p->steps[i].seconds_bwd = 0;
+}
+
+void spk_plan_profile_print(spk_plan *p, spk_text *out)
+{
+    const double runs = p->runs ? (double)p->runs : 1;
+    double total = 0;
+    for (int i = 0; i < p->n_steps; i++) {
+        const spk_step *s = &p->steps[i];
+        const spk_tensor *y = s->node->out[0], *x = s->node->in[0];
+        total += s->seconds_fwd + s->seconds_bwd;
+        spk_text_addf(out, "%3d %-11s %-10s %4lldx%4lldx%4lld <- %4lld  fwd %8.3f ms  bwd %8.3f ms\n", i,
+                      spk_op_name(s->node->op), s->kernel->name, (long long)y->n, (long long)y->w, (long long)y->c,
+                      (long long)x->c, 1e3 * s->seconds_fwd / runs, 1e3 * s->seconds_bwd / runs);
+    }
+    spk_text_addf(out, "total %.3f ms a run, %.2f GB of activations (%.2f without reuse)\n", 1e3 * total / runs,
+                  (double)p->bytes / 1e9, (double)p->bytes_sum / 1e9);
+}
