@@ -147,10 +147,10 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *wave)
 }
 
 const spk_part spk__frontend_asteroid_frontend = {.name = "asteroid_frontend",
-                                         .options = options,
-                                         .n_options = SPK_COUNT(options),
-                                         .conf_bytes = sizeof(asteroid_conf),
-                                         .check = check,
-                                         .build = build,
-                                         .min_samples = min_samples,
-                                         .frames = frames};
+                                                  .options = options,
+                                                  .n_options = SPK_COUNT(options),
+                                                  .conf_bytes = sizeof(asteroid_conf),
+                                                  .check = check,
+                                                  .build = build,
+                                                  .min_samples = min_samples,
+                                                  .frames = frames};
