@@ -154,6 +154,7 @@ static const op_row rows_conv1d[] = {
     {"five taps", .n = 3, .t = 9, .c = 16, .o = 12, .x = 5, .y = 1, .z = 1, .p = 2, .sparse = true},
     {"no padding", .n = 1, .t = 10, .c = 4, .o = 3, .x = 4, .y = 2, .z = 1},
     {"stride", .n = 2, .t = 20, .c = 3, .o = 4, .x = 5, .y = 1, .z = 3, .p = 2, .flag = true},
+    {"stride, product", .n = 3, .t = 301, .c = 12, .o = 24, .x = 1, .y = 1, .z = 3, .flag = true},
     {"stride past the end", .n = 2, .t = 12, .c = 3, .o = 2, .x = 3, .y = 1, .z = 5},
     {"padding beyond the sound", .n = 1, .t = 2, .c = 3, .o = 4, .x = 3, .y = 4, .z = 1, .p = 4},
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},

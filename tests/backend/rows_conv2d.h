@@ -54,6 +54,8 @@ static const op_row rows_conv2d[] = {
     {"stride over frequency", .n = 2, .t = 9, .x = 8, .c = 8, .o = 8, .y = 33, .z = 21, .p = 1, .q = 1, .flag = true,
      .flag2 = true, .ragged = true},
     {"strided product", .n = 2, .t = 9, .x = 8, .c = 8, .o = 16, .y = 11, .z = 22, .sparse = true},
+    {"strided product, larger", .n = 3, .t = 36, .x = 32, .c = 12, .o = 24, .y = 11, .z = 22, .sparse = true},
+    {"strides, larger", .n = 3, .t = 36, .x = 32, .c = 12, .o = 24, .y = 33, .z = 22, .p = 1, .q = 1, .sparse = true},
     {"product", .n = 2, .t = 5, .x = 4, .c = 12, .o = 7, .y = 11, .z = 11, .flag = true, .ragged = true},
     {"no bias", .n = 1, .t = 5, .x = 4, .c = 12, .o = 7, .y = 11, .z = 11, .sparse = true},
     {"over frequency only", .n = 2, .t = 4, .x = 9, .c = 3, .o = 4, .y = 51, .z = 11, .q = 2},

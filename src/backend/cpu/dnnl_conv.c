@@ -108,11 +108,33 @@ static void add_column_sums(const float *dy, int64_t rows, int64_t o, float *db,
     }
 }
 
+/* The rows of x that a convolution of one tap reads, one behind the other. */
+static void pack_rows(const spk_kargs *a, bool over_time, float *out)
+{
+    const spk_view *x = &a->in[0], *y = &a->out[0];
+    const spk_conv2d_attr *picture = a->attr;
+    const int64_t st = over_time ? 1 : picture->st,
+                  sf = over_time ? ((const spk_conv1d_attr *)a->attr)->stride : picture->sf;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t r = 0; r < y->n * y->h; r++) {
+        const float *from = (const float *)x->p + (r / y->h * x->h + r % y->h * st) * x->w * x->c;
+        for (int64_t v = 0; v < y->w; v++)
+            memcpy(out + (r * y->w + v) * x->c, from + v * sf * x->c, (size_t)x->c * sizeof *out);
+    }
+}
+
+/* With a stride too: oneDNN 2.6's own gradient comes out wrong there (seen for 12 to 24 channels). */
 static void bwd_weights_flat(const spk_kargs *a, float *dy, char *room)
 {
-    const int64_t rows = spk_rows(&a->in[0]), ci = a->in[0].c, co = a->out[0].c;
-    SPK_DNNL(dnnl_sgemm('T', 'N', co, ci, rows, 1, dy, co, a->in[0].p, ci, 1, a->din[1].p,
-                        ((const spk_conv_state *)a->state)->w_ld));
+    const spk_conv_state *s = a->state;
+    const int64_t rows = spk_rows(&a->out[0]), ci = a->in[0].c, co = a->out[0].c;
+    const float *x = a->in[0].p;
+    if (s->strided) {
+        pack_rows(a, s->over_time, (float *)(void *)room);
+        x = (const float *)(const void *)room;
+        room += s->w_grad_bytes;
+    }
+    SPK_DNNL(dnnl_sgemm('T', 'N', co, ci, rows, 1, dy, co, x, ci, 1, a->din[1].p, s->w_ld));
     if (a->din[2].p) add_column_sums(dy, rows, co, a->din[2].p, (double *)(void *)room, a->ctx->n_threads);
 }
 

@@ -21,9 +21,11 @@ typedef struct spk_conv_state {
     dnnl_primitive_t to_fwd, to_data, from_grad;
     void *w_fwd_p, *w_data_p; /* own copies */
     size_t w_grad_bytes, bias_bytes, dst_bytes, src_bytes;
-    bool mask_dy; /* dy is to be zeroed where the ReLU was */
-    bool flat;    /* one tap: the weights' gradient is a matrix product */
-    int64_t w_ld; /* of flat ones: from one output channel's weights to the next */
+    bool mask_dy;   /* dy is to be zeroed where the ReLU was */
+    bool flat;      /* one tap: the weights' gradient is a matrix product */
+    bool over_time; /* conv1d */
+    bool strided;   /* and of some rows only: they are packed for it */
+    int64_t w_ld;   /* of flat ones: from one output channel's weights to the next */
     bool data_stale;
     float *fold, *folded; /* with a normalisation: factors and offsets of the outputs, and the weights times factors */
     int64_t n_fold;       /* weights of an output */

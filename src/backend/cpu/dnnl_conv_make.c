@@ -21,7 +21,7 @@ bool spk__conv_supports(const spk_geom *g)
 typedef struct shape {
     spk_conv_md md;
     spk_md plain;
-    bool relu, dy_masked, flat;
+    bool relu, dy_masked, flat, strided;
     int64_t w_ld;
     double bn_eps;
 } shape;
@@ -54,6 +54,7 @@ static void describe_conv1d(shape *s, const spk_geom *g)
         describe_flat(s, g);
         return;
     }
+    s->strided = a->k == 1 && a->pad == 0;
     s->md.stride[0] = a->stride;
     s->md.dilation[0] = a->dilation - 1;
     s->md.pad[0] = a->pad;
@@ -79,6 +80,7 @@ static void describe_conv2d(shape *s, const spk_geom *g)
         describe_flat(s, g);
         return;
     }
+    s->strided = taps == 1 && a->pt == 0 && a->pf == 0;
     s->md.stride[0] = a->st;
     s->md.stride[1] = a->sf;
     s->md.pad[0] = a->pt;
@@ -143,6 +145,7 @@ static void make_backward(spk_conv_state *s, const shape *d, const spk_geom *g)
         finish(&s->bwd_data, attr);
         own_layout(plain, spk__pd_md(s->bwd_data.pd, dnnl_query_weights_md), &s->w_data, &s->w_data_p, &s->to_data);
     }
+    if (s->strided) s->w_grad_bytes = whole_lines((size_t)(spk_rows(&g->out[0]) * g->in[0].c) * sizeof(float));
     if (g->want_din[1] && !s->flat) {
         dnnl_primitive_attr_t attr = spk__attr_new();
         s->bwd_weights.pd = spk__conv_bwd_weights_pd(&d->md, s->fwd.pd, attr);
@@ -162,7 +165,9 @@ spk_status spk__conv_create(const spk_geom *g, void **out)
     spk_conv_state *s = spk_new(sizeof *s);
     shape d = describe(g);
     dnnl_primitive_attr_t attr = spk__attr_new();
-    s->flat = d.flat;
+    s->flat = d.flat || d.strided;
+    s->strided = d.strided;
+    s->over_time = g->op == SPK_OP_CONV1D;
     s->w_ld = d.w_ld;
     s->bn_eps = d.bn_eps;
     s->mask_dy = d.relu && !d.dy_masked;
