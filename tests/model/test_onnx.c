@@ -60,8 +60,6 @@ static const struct {
                              "pooling: mean\n" TAIL},
     {"speechbrain", "frontend: speechbrain_fbank\nencoder: speechbrain_ecapa\n"
                     "encoder_conf: {ndim: 16, output_size: 24, model_scale: 4}\npooling: speechbrain_asp\n" TAIL},
-    {"sliding_window", "frontend: sliding_window\nencoder: xvector\nencoder_conf: {ndim: 8, output_size: 8}\n"
-                       "pooling: astp\n" TAIL},
     {"speechbrain_features",
      "frontend: speechbrain_fbank\nencoder: ecapa_tdnn\n"
      "encoder_conf: {ndim: 32, output_size: 24, model_scale: 4}\npooling: chn_attn_stat\n" TAIL},
