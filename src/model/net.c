@@ -239,7 +239,8 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
 
 void spk_net_forward(spk_net *net, spk_net_plan *p)
 {
-    spk_plan_draws(p->plan, &net->draws);
+    const spk_draws none = {0}; /* embedding draws nothing, and the keys are those of a step that is over */
+    spk_plan_draws(p->plan, p->mode == SPK_NET_EMBED ? &none : &net->draws);
     spk_plan_forward(p->plan, p->version != net->version);
     p->version = net->version;
 }
