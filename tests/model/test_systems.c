@@ -77,7 +77,7 @@ static void assert_near(const system_row *row, const char *what, double ours, do
 static void check(const system_row *row, const float *x)
 {
     spk_config c;
-    spk_net *net;
+    spk_net *net = NULL;
     float e[2 * SIZE];
     double sum = 0, squares = 0, largest = 0;
     const spk_net_options o = {.n_threads = 1};
