@@ -146,10 +146,12 @@ static void loss_backward(const spk_kargs *a, const loss_parts *p)
  * first. */
 static int64_t class_behind(const loss_parts *p, int64_t own, int64_t j)
 {
+    const double from = j < 0 ? INFINITY : p->c[j];
     int64_t best = -1;
     for (int64_t i = 0; i < p->s; i++) {
-        const bool behind = j < 0 || p->c[i] < p->c[j] || (p->c[i] == p->c[j] && i > j);
-        if (i != own && behind && (best < 0 || p->c[i] > p->c[best])) best = i;
+        const bool behind = p->c[i] < from || (p->c[i] == from && i > j);
+        if (i == own || !behind) continue;
+        if (best < 0 || p->c[i] > p->c[best]) best = i;
     }
     return best;
 }
