@@ -33,6 +33,7 @@ typedef struct spk_embedder_options {
     int n_threads;          /* of computing; 0: all processors that the process may use */
     int n_loaders;          /* threads that decode ahead in spk_embed_list; 0: two */
     const char *model_file; /* weights (.pth, .safetensors); NULL: the folder's own, see spk_embedder_open */
+    bool bf16;              /* frames in bfloat16, where the processor has arithmetic for it */
     int channel;            /* SPK_CHANNEL_REFUSE, SPK_CHANNEL_MEAN (spk/data.h), or which one from 0 */
 } spk_embedder_options;
 

@@ -20,8 +20,11 @@ extern "C" {
 typedef struct spk_net spk_net;
 
 typedef struct spk_net_options {
-    int n_threads;    /* 0: all processors that the process may use */
-    bool f64;         /* the reference kernels in double precision: for checks */
+    int n_threads; /* 0: all processors that the process may use */
+    bool f64;      /* the reference kernels in double precision: for checks */
+    /* Frames between frontend and pooling in bfloat16 and all else in float, in training steps and where waves are
+     * embedded; where the processor has no arithmetic for it a line in the log says so, and all is float. */
+    bool bf16_train, bf16_embed;
     bool embed_only;  /* no loss, so no class weights: weights of another number of speakers fit */
     bool has_weights; /* weights will be loaded: a file that only gives initial values may be missing (so embed_only) */
 } spk_net_options;

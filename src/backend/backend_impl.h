@@ -11,6 +11,10 @@
  * (`spk_kernel_find(op, SPK_F64, ..)`); it is the specification. Faster kernels stand before it in the op's
  * table and are checked against it. SPK_IMPL=reference in the environment restricts the choice.
  *
+ * bfloat16 is a way to store frames and pictures: values that have rows of their own (view.dtype SPK_BF16). Parameters, their
+ * gradients, vectors of an utterance, statistics and sums are float there too. A kernel of the bfloat16 table says which
+ * of its views may be so (frames_in, frames_out); where none fits, the float kernel runs on copies (widen.c).
+ *
  * Threads: a kernel uses ctx->n_threads OpenMP threads. Determinism: the same inputs, kernel and thread count
  * give the same bits (no atomics; reductions in a fixed order). Kernels check nothing in parallel regions;
  * shapes were checked when the graph was built.
@@ -36,6 +40,8 @@ typedef struct spk_view {
     void *p; /* NULL: absent */
     int64_t n, h, w, c, ld;
     const int64_t *len; /* N valid frames, for views with a time axis (W, or H in pictures); NULL: all full */
+    spk_dtype
+        dtype; /* SPK_BF16: of a plan in bfloat16; otherwise that of the kernel (its table), whatever stands here */
 } spk_view;
 
 /* Rows of a view. */
@@ -473,17 +479,20 @@ typedef struct spk_kargs {
  * pass will follow. */
 typedef struct spk_geom {
     spk_op op;
-    spk_dtype dtype;
+    spk_dtype dtype; /* SPK_BF16: some view is */
     const void *attr;
     spk_view in[SPK_MAX_IN], out[SPK_MAX_OUT];
     bool has_in[SPK_MAX_IN], want_din[SPK_MAX_IN];
-    bool train; /* a backward pass will follow */
+    bool reads_in[SPK_MAX_IN], reads_out[SPK_MAX_OUT]; /* the backward pass finds these values there */
+    bool train;                                        /* a backward pass will follow */
     int n_threads;
 } spk_geom;
 
 typedef struct spk_kernel {
     const char *name;                    /* "reference", "omp", "onednn" */
     bool (*supports)(const spk_geom *g); /* NULL: always */
+    /* Of the bfloat16 table: bits of the views that are bfloat16, gradients alike; the others are float. */
+    unsigned frames_in, frames_out;
     /* Primitives and the like, made once for a geometry; both NULL where there are none. */
     spk_status (*create)(const spk_geom *g, void **state);
     void (*destroy)(void *state);
@@ -495,13 +504,17 @@ typedef struct spk_kernel {
 
 /* The best kernel for a geometry; the reference one always fits. */
 const spk_kernel *spk_kernel_find(const spk_geom *g);
-/* All kernels of an op for a type, best first, NULL-terminated: for tests and benches. */
+bool spk_kernel_fits(const spk_kernel *k, const spk_geom *g); /* a kernel of that type's table */
+/* All kernels of an op for a type, best first, NULL-terminated: for tests and benches. The bfloat16 table holds those that
+ * read and write such views themselves, then "widened". */
 const spk_kernel *const *spk_kernel_table(spk_op op, spk_dtype dtype);
 const char *spk_op_name(spk_op op);
 
 /* "oneDNN 2.6.3", and the instruction set that the kernels use ("avx512_core_bf16", "avx2"). */
 const char *spk_backend_version(void);
 const char *spk_backend_isa(void);
+/* Is there arithmetic in bfloat16? SPK_BF16=1 in the environment claims it: for tests, which are slow then. */
+bool spk_backend_has_bf16(void);
 /* Peak of a large float matrix product on n_threads, GFLOP/s (about 0.2 s). */
 double spk_backend_peak_gflops(int n_threads);
 

@@ -27,7 +27,7 @@ static const spk_opt table[] = {
     {"seconds", SPK_OPT_FLOAT, FIELD(seconds), "3", 0.1, 600, NULL, "length of a wave", 0},
     {"steps", SPK_OPT_INT, FIELD(steps), "7", 1, 100000, NULL, "steps that are timed", 0},
     {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 4096, NULL, "threads; none: all processors", SPK_OPT_NULLABLE},
-    {"use_amp", SPK_OPT_BOOL, FIELD(use_amp), "false", 0, 0, NULL, "bfloat16; not supported yet", 0},
+    {"use_amp", SPK_OPT_BOOL, FIELD(use_amp), "false", 0, 0, NULL, "frames and products in bfloat16", 0},
     {"skip_train", SPK_OPT_BOOL, FIELD(skip_train), "false", 0, 0, NULL, "time embedding only", 0},
     {"profile", SPK_OPT_BOOL, FIELD(profile), "false", 0, 0, NULL, "also print the time of each op on stderr", 0},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes on stderr, but warnings", 0},
@@ -154,9 +154,10 @@ static void print(const bench *b, int threads, double peak, double train_s, doub
     spk_net_info info;
     const double batch = (double)b->o->batch;
     if (spk_net_describe(b->net, b->samples, &info) != SPK_OK) return;
-    printf("{\"config\": \"%s\", \"batch\": %lld, \"amp\": false, \"compile\": false, \"threads\": %d, "
+    printf("{\"config\": \"%s\", \"batch\": %lld, \"amp\": %s, \"compile\": false, \"threads\": %d, "
            "\"parameters\": %lld, ",
-           b->o->config, (long long)b->o->batch, threads, (long long)info.n_parameters);
+           b->o->config, (long long)b->o->batch, b->o->use_amp ? "true" : "false", threads,
+           (long long)info.n_parameters);
     if (isnan(train_s))
         printf("\"train_utt_per_s\": null, ");
     else
@@ -176,7 +177,7 @@ static spk_status run(const bench_options *o)
     bench b = {.o = o};
     double train_s, embed_s;
     const int threads = cli_threads(o->threads);
-    const spk_net_options options = {.n_threads = threads, .has_weights = true};
+    const spk_net_options options = {.n_threads = threads, .bf16_train = o->use_amp, .bf16_embed = o->use_amp, .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
     SPK_GO(spk_net_new(&config, &options, &b.net));
@@ -205,8 +206,7 @@ int cmd_bench(int argc, char **argv)
     spk_args_clear(&args);
     cli_log_start(o.quiet, SPK_LOG_INFO);
     spk_signals_catch();
-    const spk_status status =
-        o.use_amp ? spk_fail(SPK_E_UNSUPPORTED, "use_amp: true is not supported yet; leave it at false") : run(&o);
+    const spk_status status = run(&o);
     spk_opts_clear(table, SPK_COUNT(table), &o);
     if (status != SPK_OK) return cli_failed(status);
     return cli_flush();

@@ -32,6 +32,7 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
     }
     spk_embedder_options_init(&options);
     options.n_threads = cli_threads(o->threads);
+    options.bf16 = o->use_amp;
     options.n_loaders = (int)o->num_workers;
     options.model_file = o->spk_model_file;
     options.channel = cli_audio(0, channel).channel;

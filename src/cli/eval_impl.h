@@ -20,7 +20,7 @@ typedef struct eval_options {
     bool average_embd, whole, json;
     /* running */
     char *config, *log_level;
-    bool quiet;
+    bool quiet, use_amp;
     int64_t threads, seed;
     /* what is read and has no effect, or must have its harmless value */
     int64_t ngpu, dist_world_size, dist_rank;

@@ -111,5 +111,5 @@ double *golden_copy(spk_view v, spk_dtype dtype, bool channel_major)
 
 double *golden_block(const void *p, spk_dtype dtype, int64_t n)
 {
-    return golden_copy((spk_view){(void *)(uintptr_t)p, 1, 1, 1, n, n, NULL}, dtype, false);
+    return golden_copy((spk_view){(void *)(uintptr_t)p, 1, 1, 1, n, n, NULL, SPK_F32}, dtype, false);
 }

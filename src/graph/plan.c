@@ -61,9 +61,9 @@ static void find_needs(const spk_plan *p, bool *needs)
 
 /* ---- kernels ---- */
 
-spk_view spk__plan_view(const spk_tensor *t)
+spk_view spk__plan_view(const spk_plan *p, const spk_tensor *t)
 {
-    spk_view v = {NULL, t->n, t->h, t->w, t->c, 0, t->len};
+    spk_view v = {NULL, t->n, t->h, t->w, t->c, 0, t->len, spk__plan_dtype(p, t)};
     while (t->parent && !t->reshaped) /* a reshaped tensor is dense in its own extents */
         t = t->parent;
     v.ld = t->c;
@@ -75,17 +75,22 @@ static spk_status choose_kernels(spk_plan *p, const bool *needs)
     for (int i = 0; i < p->n_steps; i++) {
         spk_step *s = &p->steps[i];
         spk_geom g = {.op = s->node->op,
-                      .dtype = p->options.real,
+                      .dtype = p->options.real == SPK_F64 ? SPK_F64 : SPK_F32,
                       .attr = &s->node->attr,
                       .train = s->backward,
                       .n_threads = p->options.n_threads};
         for (int k = 0; k < s->node->n_in; k++) {
             g.has_in[k] = s->node->in[k] != NULL;
-            if (g.has_in[k]) g.in[k] = spk__plan_view(s->node->in[k]);
+            if (g.has_in[k]) g.in[k] = spk__plan_view(p, s->node->in[k]);
+            if (g.in[k].dtype == SPK_BF16) g.dtype = SPK_BF16;
+            g.reads_in[k] = (spk__plan_reads_in(s->node) >> k & 1) || (g.has_in[k] && s->node->in[k]->param);
             g.want_din[k] = s->backward && spk__plan_wants_grad(s->node->in[k], needs);
         }
-        for (int k = 0; k < s->node->n_out; k++)
-            g.out[k] = spk__plan_view(s->node->out[k]);
+        for (int k = 0; k < s->node->n_out; k++) {
+            g.reads_out[k] = spk__plan_reads_out(s->node);
+            g.out[k] = spk__plan_view(p, s->node->out[k]);
+            if (g.out[k].dtype == SPK_BF16) g.dtype = SPK_BF16;
+        }
         s->kernel = spk_kernel_find(&g);
         if (s->kernel->create) SPK_TRY(s->kernel->create(&g, &s->state));
         const size_t save = s->kernel->save_bytes ? s->kernel->save_bytes(&g) : 0;
@@ -120,18 +125,18 @@ void *spk__plan_at(const spk_plan *p, const int *buffer_of, spk_tensor *t)
     int64_t c0;
     const spk_tensor *root = spk_tensor_root(t, &c0);
     const int b = buffer_of[root->id];
-    return b < 0 ? NULL : (char *)p->arena->p + p->buffers[b].offset + (size_t)c0 * spk_dtype_size(p->options.real);
+    return b < 0 ? NULL : (char *)p->arena->p + p->buffers[b].offset + (size_t)c0 * spk_dtype_size(p->type[root->id]);
 }
 
 static void *param_at(const spk_plan *p, const spk_tensor *t, void *base)
 {
-    return base ? (char *)base + (size_t)t->param_offset * spk_dtype_size(p->options.real) : NULL;
+    return base ? (char *)base + (size_t)t->param_offset * spk_dtype_size(spk__plan_dtype(p, t)) : NULL;
 }
 
 /* Constants are kept in float; a plan in double holds its own copies. */
 static void *constant_at(spk_plan *p, const spk_tensor *t)
 {
-    if (p->options.real == SPK_F32) return t->constant;
+    if (p->options.real != SPK_F64) return t->constant;
     if (!p->wide[t->id]) {
         const int64_t n = t->n * t->h * t->w * t->c;
         p->wide[t->id] = spk_new((size_t)n * sizeof(double));
@@ -183,7 +188,8 @@ static spk_status build(spk_plan *p)
         p->steps[i].node = spk_graph_node(p->g, i);
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++)
         p->value_of[i] = p->grad_of[i] = -1;
-    if (!p->options.train && p->options.real == SPK_F32) spk__plan_fold_norms(p);
+    if (!p->options.train && p->options.real != SPK_F64) spk__plan_fold_norms(p);
+    spk__plan_choose_types(p);
     find_needs(p, needs);
     if (p->options.train) spk__plan_fuse_masks(p);
     SPK_GO(choose_kernels(p, needs));
@@ -209,6 +215,7 @@ spk_status spk_plan_new(spk_graph *g, spk_arena *arena, const spk_plan_options *
     p->options = *options;
     p->n_steps = spk_graph_n_nodes(g);
     p->steps = spk_new((size_t)p->n_steps * sizeof *p->steps);
+    p->type = spk_new((size_t)n * sizeof *p->type);
     p->value_of = spk_new((size_t)n * sizeof *p->value_of);
     p->grad_of = spk_new((size_t)n * sizeof *p->grad_of);
     p->bound = spk_new((size_t)n * sizeof *p->bound);
@@ -234,6 +241,7 @@ void spk_plan_free(spk_plan *p)
     spk_graph_free(p->g);
     spk_free(p->steps);
     spk_free(p->buffers);
+    spk_free(p->type);
     spk_free(p->value_of);
     spk_free(p->grad_of);
     spk_free(p->bound);

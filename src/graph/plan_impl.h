@@ -20,7 +20,9 @@ void spk_arena_free(spk_arena *a);
 size_t spk_arena_bytes(const spk_arena *a);
 
 typedef struct spk_plan_options {
-    spk_dtype real;   /* SPK_F32, or SPK_F64 for the reference kernels in double */
+    /* SPK_F32, SPK_F64 for the reference kernels in double, or SPK_BF16: frames between the frontend and the pooling
+     * are bfloat16, all else is float. What the caller sees is float then. */
+    spk_dtype real;
     bool train;       /* a backward pass follows; loss must be given */
     spk_tensor *loss; /* (1,1,1,2): loss, accuracy; NULL when not training */
     int n_threads;

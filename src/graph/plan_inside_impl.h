@@ -35,6 +35,7 @@ struct spk_plan {
     int n_steps, n_buffers;
     spk_step *steps;
     spk_buffer *buffers;
+    spk_dtype *type;         /* of a root tensor's elements by tensor id */
     int *value_of, *grad_of; /* buffer of a root tensor's values and gradient by tensor id, -1: none */
     const void **bound;      /* input pointers by tensor id */
     double **wide;           /* constants in double by tensor id */
@@ -48,15 +49,21 @@ struct spk_plan {
 
 /* needs[id]: a trainable parameter reaches that tensor. */
 bool spk__plan_wants_grad(const spk_tensor *t, const bool *needs);
-spk_view spk__plan_view(const spk_tensor *t);
+spk_view spk__plan_view(const spk_plan *p, const spk_tensor *t);
 /* Where a tensor's values (value_of) or gradient (grad_of) lie; NULL: nowhere. */
 void *spk__plan_at(const spk_plan *p, const int *buffer_of, spk_tensor *t);
 void spk__plan_set_pointers(spk_plan *p);
 
+/* plan_types.c */
+void spk__plan_choose_types(spk_plan *p);
+spk_dtype spk__plan_dtype(const spk_plan *p, const spk_tensor *t);
 /* plan_fuse.c */
 void spk__plan_fuse_masks(const spk_plan *p);
 void spk__plan_fold_norms(spk_plan *p);
 /* plan_memory.c */
+/* What a backward kernel reads of the forward pass: bits of inputs, and whether it reads the output. */
+unsigned spk__plan_reads_in(const spk_node *node);
+bool spk__plan_reads_out(const spk_node *node);
 void spk__plan_find_lifetimes(spk_plan *p, const bool *needs);
 void spk__plan_order_gradients(spk_plan *p, const bool *needs);
 

@@ -79,7 +79,7 @@ void spk_plan_backward_from(spk_plan *p, const void *gradient)
 
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t)
 {
-    spk_view v = spk__plan_view(t);
+    spk_view v = spk__plan_view(p, t);
     const spk_tensor *root = spk_tensor_root(t, NULL);
     v.p = root->is_input ? (void *)(uintptr_t)p->bound[root->id]
                          : spk__plan_at(p, p->value_of, t); /* an input as it was bound */

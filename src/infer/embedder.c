@@ -83,7 +83,7 @@ static spk_status read_packed_config(const char *zip, spk_embedder *e)
 
 static spk_status open_net(spk_embedder *e, const spk_embedder_options *o)
 {
-    const spk_net_options options = {.n_threads = o->n_threads, .embed_only = true};
+    const spk_net_options options = {.n_threads = o->n_threads, .bf16_embed = o->bf16, .embed_only = true};
     spk_net_info info;
     SPK_TRY(spk_config_check(&e->config, SPK_CONFIG_MODEL, NULL));
     SPK_TRY(spk_net_new(&e->config, &options, &e->net));

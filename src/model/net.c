@@ -200,7 +200,10 @@ static spk_status plan_new(spk_net *net, spk_net_mode mode, int64_t n, int64_t s
     for (int64_t i = 0; i < n; i++)
         p->lengths[i] = samples;
     build_graph(net, p);
-    const spk_plan_options options = {.real = net->options.f64 ? SPK_F64 : SPK_F32,
+    const bool bf16 = p->mode == SPK_NET_TRAIN ? net->options.bf16_train : net->options.bf16_embed;
+    const spk_plan_options options = {.real = net->options.f64 ? SPK_F64
+                                              : bf16           ? SPK_BF16
+                                                               : SPK_F32,
                                       .train = p->loss != NULL,
                                       .loss = p->loss,
                                       .n_threads = net->options.n_threads};
@@ -273,6 +276,10 @@ spk_status spk_net_new(const spk_config *config, const spk_net_options *options,
     if (options) net->options = *options;
     if (net->options.n_threads <= 0) net->options.n_threads = spk_cpu_count();
     omp_set_num_threads(net->options.n_threads);
+    if ((net->options.bf16_train || net->options.bf16_embed) && !spk_backend_has_bf16()) {
+        spk_info("model", "use_amp: this processor has no arithmetic in bfloat16, so all is float32");
+        net->options.bf16_train = net->options.bf16_embed = false;
+    }
     if (strcmp(config->pool_lengths, "frontend") == 0) net->pool_lengths = SPK_POOL_FRONTEND;
     if (strcmp(config->pool_lengths, "none") == 0) net->pool_lengths = SPK_POOL_NONE;
     net->n_classes = config->spk_num;

@@ -136,7 +136,7 @@ spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
     r.n_threads = (int)or_else(config->threads, spk_cpu_count());
     SPK_GO(open_data(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
-    const spk_net_options options = {.n_threads = r.n_threads};
+    const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
     spk_net_log_choices(r.net, config);
     spk_net_resolve(r.net, config);

@@ -30,7 +30,8 @@ typedef struct case_tensor {
     bool has_grad;
     bool is_state; /* the kernel may write it */
     bool has_len;
-    bool read_bwd; /* the backward pass may read it */
+    bool read_bwd;   /* the backward pass may read it */
+    spk_dtype dtype; /* SPK_F32, or SPK_BF16 in a run on bfloat16 */
     int64_t below;
     double lo, hi;                                             /* values are drawn from here */
     void (*fill)(const void *c, double *values, spk_rng *rng); /* instead; c is the op_case */

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "backend/bf16_impl.h"
 #include "backend/op_case.h"
 
 enum { GUARD = 16 };
@@ -37,7 +38,7 @@ typedef struct rig {
 
 static inline size_t rig_size(const rig *r, const case_tensor *t)
 {
-    return t->is_int ? sizeof(int64_t) : spk_dtype_size(r->g.dtype);
+    return t->is_int ? sizeof(int64_t) : spk_dtype_size(r->g.dtype == SPK_F64 ? SPK_F64 : t->dtype);
 }
 
 static inline size_t rig_bytes(const rig *r, const case_tensor *t)
@@ -57,7 +58,8 @@ static inline spk_view rig_view(const rig *r, const case_tensor *t, char **block
                       .w = t->w,
                       .c = t->c,
                       .ld = t->c + t->gap,
-                      .len = t->has_len ? r->c->len : NULL};
+                      .len = t->has_len ? r->c->len : NULL,
+                      .dtype = t->dtype};
 }
 
 static inline void *rig_room(size_t bytes)
@@ -76,12 +78,15 @@ static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_thread
     for (int i = 0; i < SPK_MAX_IN; i++) {
         const case_tensor *t = &c->in[i];
         if (!t->there) continue;
-        g.in[i] = (spk_view){NULL, t->n, t->h ? t->h : 1, t->w, t->c, t->c + t->gap, t->has_len ? c->len : NULL};
+        g.in[i] =
+            (spk_view){NULL, t->n, t->h ? t->h : 1, t->w, t->c, t->c + t->gap, t->has_len ? c->len : NULL, t->dtype};
         g.has_in[i] = true;
+        g.reads_in[i] = t->read_bwd || t->is_param;
         g.want_din[i] = train && t->has_grad && !(skip >> i & 1);
     }
-    g.out[0] = (spk_view){
-        NULL, c->out[0].n, c->out[0].h ? c->out[0].h : 1, c->out[0].w, c->out[0].c, c->out[0].c + c->out[0].gap, NULL};
+    const case_tensor *y = &c->out[0];
+    g.out[0] = (spk_view){NULL, y->n, y->h ? y->h : 1, y->w, y->c, y->c + y->gap, NULL, y->dtype};
+    g.reads_out[0] = y->read_bwd;
     return g;
 }
 
@@ -129,6 +134,8 @@ static inline void rig_put(const rig *r, const case_tensor *t, const spk_view *v
             ((int64_t *)v->p)[at] = (int64_t)values[i];
         else if (r->g.dtype == SPK_F64)
             ((double *)v->p)[at] = values[i];
+        else if (t->dtype == SPK_BF16)
+            ((spk_bf16 *)v->p)[at] = spk_to_bf16((float)values[i]);
         else
             ((float *)v->p)[at] = (float)values[i];
     }
@@ -141,6 +148,8 @@ static inline void rig_get(const rig *r, const case_tensor *t, const spk_view *v
         const int64_t at = i / t->c * v->ld + i % t->c;
         if (t->is_int)
             values[i] = (double)((int64_t *)v->p)[at];
+        else if (r->g.dtype != SPK_F64 && t->dtype == SPK_BF16)
+            values[i] = (double)spk_from_bf16(((spk_bf16 *)v->p)[at]);
         else
             values[i] = r->g.dtype == SPK_F64 ? ((double *)v->p)[at] : (double)((float *)v->p)[at];
     }

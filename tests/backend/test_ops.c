@@ -14,7 +14,11 @@
 /* Errors are relative to the largest value of an array, or to this where all of it is smaller. */
 static const double SMALLEST_SCALE = 1e-2;
 
+/* What else is allowed where frames are bfloat16: it keeps 8 bits, and a backward pass may read rounded results. */
+static const double BF16_SLACK = 1.0 / 128;
+
 static uint64_t seed = 20;
+static spk_dtype type;   /* of the table whose kernels are checked */
 static const char *only; /* OP=name in the environment: this op alone */
 
 /* ---- comparing ---- */
@@ -31,11 +35,12 @@ static void assert_near(const op_case *c, const spk_kernel *k, const char *what,
                         const double *before, int64_t n)
 {
     const double scale = fmax(largest(right, n), SMALLEST_SCALE) + (before ? 1 : 0);
+    const double allowed = c->tol_f32 + (type == SPK_BF16 ? BF16_SLACK : 0);
     for (int64_t i = 0; i < n; i++) {
         const double want = right[i] + (before ? before[i] : 0), error = fabs(x[i] - want) / scale;
-        if (!(error <= c->tol_f32))
+        if (!(error <= allowed))
             fail_msg("%s %s, %s: %s[%lld] is %.9g, should be %.9g (error %.2g of the largest, allowed %.2g; SEED=%llu)",
-                     spk_op_name(c->op), k->name, c->name, what, (long long)i, x[i], want, error, c->tol_f32,
+                     spk_op_name(c->op), k->name, c->name, what, (long long)i, x[i], want, error, allowed,
                      (unsigned long long)seed);
     }
 }
@@ -200,7 +205,7 @@ static void check_repeats(const op_case *c, const spk_kernel *k, op_values *v, d
 {
     double *out = NULL, *din[SPK_MAX_IN] = {0};
     for (int time = 0; time < 2; time++) {
-        rig *r = rig_open(c, k, SPK_F32, n_threads, true, 0);
+        rig *r = rig_open(c, k, type, n_threads, true, 0);
         rig_fwd(r, v);
         rig_get(r, &c->out[0], &r->a.out[0], v->out);
         if (k->bwd) rig_bwd(r, v, before);
@@ -222,9 +227,9 @@ static void check_repeats(const op_case *c, const spk_kernel *k, op_values *v, d
 static void check_skip(const op_case *c, const spk_kernel *k, op_values *v, const truth *t, double *const *before,
                        unsigned skip)
 {
-    const spk_geom g = case_geom(c, SPK_F32, 2, true, skip);
+    const spk_geom g = case_geom(c, type, 2, true, skip);
     if (k->supports && !k->supports(&g)) return;
-    rig *r = rig_open(c, k, SPK_F32, 2, true, skip);
+    rig *r = rig_open(c, k, type, 2, true, skip);
     check_backward(r, v, t, before);
     rig_close(r);
 }
@@ -235,10 +240,10 @@ static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, co
     written(c, zero);
     random_before(c, some);
     for (int n_threads = 1; n_threads <= 3; n_threads++) {
-        rig *r = rig_open(c, k, SPK_F32, n_threads, false, 0);
+        rig *r = rig_open(c, k, type, n_threads, false, 0);
         check_forward(r, v, t);
         rig_close(r);
-        r = rig_open(c, k, SPK_F32, n_threads, true, 0);
+        r = rig_open(c, k, type, n_threads, true, 0);
         check_forward(r, v, t);
         if (k->bwd) {
             check_backward(r, v, t, zero);
@@ -259,29 +264,94 @@ static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, co
 
 /* ---- all rows of an op ---- */
 
+/* The float kernels that fit a case. */
+static void check_float(const op_case *c, op_values *v, const truth *t, int64_t *taken)
+{
+    const spk_kernel *const *table = spk_kernel_table(c->op, type = SPK_F32);
+    for (int k = 0; table[k]; k++) {
+        const spk_geom g = case_geom(c, SPK_F32, 2, true, 0);
+        if (!spk_kernel_fits(table[k], &g)) continue;
+        check_kernel(c, table[k], v, t);
+        taken[k]++;
+    }
+}
+
+/* What makes features of samples works in float. */
+static bool meets_bf16(spk_op op)
+{
+    return op != SPK_OP_MELSPEC && op != SPK_OP_SPECAUG;
+}
+
+static void round_all(double *x, const case_tensor *t)
+{
+    for (int64_t i = 0; i < case_count(t) && t->dtype == SPK_BF16; i++)
+        x[i] = (double)spk_from_bf16(spk_to_bf16((float)x[i]));
+}
+
+/* A case with bfloat16 frames: those that a kernel names, or all activations that have rows of their own. */
+static op_case with_bf16(const op_case *c, const spk_kernel *k)
+{
+    op_case b = *c;
+    const bool named = k->frames_in || k->frames_out;
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        const case_tensor *t = &c->in[i];
+        const bool frames = !t->is_param && !t->is_int && !t->is_state && (t->w > 1 || t->h > 1);
+        if (named ? k->frames_in >> i & 1 : frames) b.in[i].dtype = SPK_BF16;
+    }
+    if (named ? k->frames_out & 1 : c->out[0].w > 1 || c->out[0].h > 1) b.out[0].dtype = SPK_BF16;
+    return b;
+}
+
+/* The bfloat16 kernels on frames that were rounded first, against what the double reference makes of those. */
+static void check_bf16(const op_case *c, int64_t *taken)
+{
+    const spk_kernel *const *table = spk_kernel_table(c->op, SPK_BF16);
+    for (int k = 0; table[k]; k++) {
+        const op_case b = with_bf16(c, table[k + 1] ? table[k] : table[0]);
+        const spk_geom g = case_geom(&b, SPK_BF16, 2, true, 0);
+        if (b.loss || !spk_kernel_fits(table[k], &g)) continue;
+        op_values v = values_new(&b, seed);
+        for (int i = 0; i < SPK_MAX_IN; i++)
+            round_all(v.in[i], &b.in[i]);
+        round_all(v.dout, &b.out[0]);
+        type = SPK_F32;
+        truth t = find_truth(&b, &v);
+        type = SPK_BF16;
+        check_kernel(&b, table[k], &v, &t);
+        taken[k]++;
+        free_truth(&t);
+        values_free(&v);
+    }
+}
+
+static void report(spk_op op, spk_dtype dtype, const int64_t *taken, int64_t rows, bool all)
+{
+    const spk_kernel *const *table = spk_kernel_table(op, dtype);
+    for (int k = 0; table[k]; k++) {
+        print_message("%s %s: %s ran %lld of %lld rows\n", spk_op_name(op), spk_dtype_name(dtype), table[k]->name,
+                      (long long)taken[k], (long long)rows);
+        assert_true(taken[k] > 0 || !all || (dtype == SPK_BF16 && table[k + 1] && !spk_backend_has_bf16()));
+    }
+}
+
 static void check_op(spk_op op)
 {
-    const spk_kernel *const *table = spk_kernel_table(op, SPK_F32), *reference = spk_kernel_table(op, SPK_F64)[0];
-    int64_t taken[8] = {0}, rows = 0;
+    const spk_kernel *reference = spk_kernel_table(op, SPK_F64)[0];
+    int64_t taken[8] = {0}, taken_bf16[8] = {0}, rows = 0;
+    bool loss = false;
     for (const op_row *row = op_tests[op]->rows; row->name; row++, rows++) {
         const op_case c = make_case(op, row);
         op_values v = values_new(&c, seed);
         truth t = find_truth(&c, &v);
         if (reference->bwd) check_differences(&c, &v, t.din);
-        for (int k = 0; table[k]; k++) {
-            const spk_geom g = case_geom(&c, SPK_F32, 2, true, 0);
-            if (table[k]->supports && !table[k]->supports(&g)) continue;
-            check_kernel(&c, table[k], &v, &t);
-            taken[k]++;
-        }
+        check_float(&c, &v, &t, taken);
+        if (meets_bf16(op)) check_bf16(&c, taken_bf16);
         free_truth(&t);
         values_free(&v);
+        loss = c.loss;
     }
-    for (int k = 0; table[k]; k++) {
-        print_message("%s: %s ran %lld of %lld rows\n", spk_op_name(op), table[k]->name, (long long)taken[k],
-                      (long long)rows);
-        assert_true(taken[k] > 0);
-    }
+    report(op, SPK_F32, taken, rows, true);
+    report(op, SPK_BF16, taken_bf16, rows, meets_bf16(op) && !loss);
     assert_int_equal(reference->bwd == NULL, op == SPK_OP_MELSPEC);
 }
 

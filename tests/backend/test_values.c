@@ -71,7 +71,7 @@ static void perform(const call *c, spk_dtype dtype)
     for (int i = 0; i < SPK_MAX_IN; i++) {
         if (!c->in[i].values && !c->in[i].ints) continue;
         const int64_t count = c->in[i].n * c->in[i].w * c->in[i].c;
-        a.in[i] = (spk_view){NULL, c->in[i].n, 1, c->in[i].w, c->in[i].c, c->in[i].c, c->in[i].len};
+        a.in[i] = (spk_view){NULL, c->in[i].n, 1, c->in[i].w, c->in[i].c, c->in[i].c, c->in[i].len, SPK_F32};
         a.in[i].p = c->in[i].ints ? memcpy(spk_new((size_t)count * 8), c->in[i].ints, (size_t)count * 8)
                                   : typed(dtype, c->in[i].values, count);
         g.in[i] = a.in[i];
@@ -81,7 +81,7 @@ static void perform(const call *c, spk_dtype dtype)
         a.din[i].p = g.want_din[i] ? typed(dtype, NULL, count) : NULL;
         a.add[i] = true; /* to zeros */
     }
-    a.out[0] = (spk_view){typed(dtype, NULL, c->n * c->w * c->c), c->n, 1, c->w, c->c, c->c, NULL};
+    a.out[0] = (spk_view){typed(dtype, NULL, c->n * c->w * c->c), c->n, 1, c->w, c->c, c->c, NULL, SPK_F32};
     g.out[0] = a.dout[0] = a.out[0];
     const spk_kernel *k = spk_kernel_find(&g);
     if (k->create) assert_int_equal(k->create(&g, &a.state), SPK_OK);

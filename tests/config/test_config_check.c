@@ -64,7 +64,6 @@ static void refused(void **state)
         const char *text, *message;
     } cases[] = {
         {"accum_grad: 4", "conf.yaml:1:1: accum_grad: 4 is not supported yet; leave it at 1"},
-        {"use_amp: true", "conf.yaml:1:1: use_amp: true is not supported yet; leave it at false"},
         {"ngpu: 1", "ngpu: 1 is not supported yet; leave it at 0"},
         {"patience: 3", "patience: 3 is not supported yet; leave it at none"},
         {"optim: adamw", "optim: adamw is not supported yet; use adam or sgd"},

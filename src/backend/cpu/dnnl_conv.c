@@ -15,6 +15,7 @@
 #include <omp.h>
 #include <string.h>
 
+#include "backend/bf16_impl.h"
 #include "backend/cpu/dnnl_conv_impl.h"
 
 /* Factors and offsets; true if any is another than before. */
@@ -67,6 +68,21 @@ static void mask(const float *dy, const float *y, float *out, int64_t n, int n_t
 #pragma omp parallel for simd schedule(static) num_threads(n_threads)
     for (int64_t i = 0; i < n; i++)
         out[i] = y[i] > 0 ? dy[i] : 0;
+}
+
+/* The same in bfloat16: a positive number is one whose bits are, as an integer. */
+static void mask_bf16(const spk_bf16 *dy, const spk_bf16 *y, spk_bf16 *out, int64_t n, int n_threads)
+{
+#pragma omp parallel for simd schedule(static) num_threads(n_threads)
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (int16_t)y[i] > 0 ? dy[i] : 0;
+}
+
+static void add_to_bf16(spk_bf16 *restrict sum, const spk_bf16 *restrict x, int64_t n, int n_threads)
+{
+#pragma omp parallel for simd schedule(static) num_threads(n_threads)
+    for (int64_t i = 0; i < n; i++)
+        sum[i] = spk_to_bf16(spk_from_bf16(sum[i]) + spk_from_bf16(x[i]));
 }
 
 static void add_to(float *restrict sum, const float *restrict x, int64_t n, int n_threads)
@@ -171,7 +187,11 @@ static void bwd_data(const spk_kargs *a, spk_conv_state *s, void *dy, void *room
                                   {DNNL_ARG_DIFF_SRC, s->src, dx},
                                   {DNNL_ARG_SCRATCHPAD, s->bwd_data.scratchpad, a->scratch}},
                  4);
-    if (a->add[0]) add_to(a->din[0].p, room, spk_rows(&a->in[0]) * a->in[0].c, a->ctx->n_threads);
+    const int64_t n = spk_rows(&a->in[0]) * a->in[0].c;
+    if (a->add[0] && s->bf16)
+        add_to_bf16(a->din[0].p, room, n, a->ctx->n_threads);
+    else if (a->add[0])
+        add_to(a->din[0].p, room, n, a->ctx->n_threads);
 }
 
 static void bwd(const spk_kargs *a)
@@ -179,19 +199,25 @@ static void bwd(const spk_kargs *a)
     spk_conv_state *s = a->state;
     char *room = (char *)a->scratch + spk__conv_library_bytes(s);
     void *dy = a->dout[0].p;
-    if (s->mask_dy) {
-        mask(dy, a->out[0].p, (float *)(void *)room, spk_rows(&a->out[0]) * a->out[0].c, a->ctx->n_threads);
-        dy = room;
-    }
+    const int64_t n = spk_rows(&a->out[0]) * a->out[0].c;
+    if (s->mask_dy && s->bf16)
+        mask_bf16(dy, a->out[0].p, (spk_bf16 *)(void *)room, n, a->ctx->n_threads);
+    else if (s->mask_dy)
+        mask(dy, a->out[0].p, (float *)(void *)room, n, a->ctx->n_threads);
+    if (s->mask_dy) dy = room;
     room += s->dst_bytes;
     if (a->din[1].p) bwd_weights(a, s, dy, room);
     if (a->din[0].p) bwd_data(a, s, dy, room + s->w_grad_bytes + s->bias_bytes);
 }
 
-#define KERNEL                                                                                                         \
+#define KERNEL(supported, frames)                                                                                      \
     {                                                                                                                  \
-        .name = "onednn", .supports = spk__conv_supports, .create = spk__conv_create, .destroy = spk__conv_destroy,    \
-        .scratch_bytes = spk__conv_scratch_bytes, .fwd = fwd, .bwd = bwd                                               \
+        .name = "onednn", .supports = (supported), .frames_in = (frames), .frames_out = (frames),                      \
+        .create = spk__conv_create, .destroy = spk__conv_destroy, .scratch_bytes = spk__conv_scratch_bytes,            \
+        .fwd = fwd, .bwd = bwd                                                                                         \
     }
 extern const spk_kernel spk__dnnl_conv1d, spk__dnnl_conv2d;
-const spk_kernel spk__dnnl_conv1d = KERNEL, spk__dnnl_conv2d = KERNEL;
+extern const spk_kernel spk__dnnl_conv1d_bf16, spk__dnnl_conv2d_bf16;
+const spk_kernel spk__dnnl_conv1d = KERNEL(spk__conv_supports, 0), spk__dnnl_conv2d = KERNEL(spk__conv_supports, 0);
+const spk_kernel spk__dnnl_conv1d_bf16 = KERNEL(spk__conv_supports_bf16, 1),
+                 spk__dnnl_conv2d_bf16 = KERNEL(spk__conv_supports_bf16, 1);

@@ -21,6 +21,7 @@ typedef struct spk_conv_state {
     dnnl_primitive_t to_fwd, to_data, from_grad;
     void *w_fwd_p, *w_data_p; /* own copies */
     size_t w_grad_bytes, bias_bytes, dst_bytes, src_bytes;
+    bool bf16;      /* frames are bfloat16 */
     bool mask_dy;   /* dy is to be zeroed where the ReLU was */
     bool flat;      /* one tap: the weights' gradient is a matrix product */
     bool over_time; /* conv1d */
@@ -33,6 +34,7 @@ typedef struct spk_conv_state {
 } spk_conv_state;
 
 bool spk__conv_supports(const spk_geom *g);
+bool spk__conv_supports_bf16(const spk_geom *g);
 spk_status spk__conv_create(const spk_geom *g, void **out);
 void spk__conv_destroy(void *state);
 /* The library's own part of the scratch, and all. */

@@ -9,6 +9,15 @@
 
 #include "backend/cpu/dnnl_conv_impl.h"
 
+/* One tap, no padding, but not all rows. */
+static bool is_strided_tap(const spk_geom *g)
+{
+    const spk_conv1d_attr *a = g->attr;
+    const spk_conv2d_attr *p = g->attr;
+    if (g->op == SPK_OP_CONV1D) return a->k == 1 && a->pad == 0 && a->stride > 1;
+    return p->kt == 1 && p->kf == 1 && p->pt == 0 && p->pf == 0 && (p->st > 1 || p->sf > 1);
+}
+
 bool spk__conv_supports(const spk_geom *g)
 {
     const spk_conv1d_attr *a = g->op == SPK_OP_CONV1D ? g->attr : NULL;
@@ -17,8 +26,16 @@ bool spk__conv_supports(const spk_geom *g)
            (g->want_din[1] || !g->want_din[2]); /* the bias's gradient comes with that of the weights */
 }
 
+/* The library has bfloat16 from AVX-512 on. Its gradient of strided ones of one tap is not trusted (dnnl_conv.c). */
+bool spk__conv_supports_bf16(const spk_geom *g)
+{
+    return spk_backend_has_bf16() && strncmp(spk_backend_isa(), "avx512", 6) == 0 && spk__conv_supports(g) &&
+           !(g->train && is_strided_tap(g));
+}
+
 /* What a convolution is to the library. */
 typedef struct shape {
+    dnnl_data_type_t type; /* of frames and of the weights' copies */
     spk_conv_md md;
     spk_md plain;
     bool relu, dy_masked, flat, strided;
@@ -29,10 +46,11 @@ typedef struct shape {
 /* (n,t,c) -> (n,u,o) with a kernel of k taps. */
 static void describe_sequence(shape *s, int64_t n, int64_t t, int64_t u, int64_t c, int64_t o, int64_t k)
 {
-    s->md.src = spk__md_strided(3, (int64_t[]){n, c, t}, (int64_t[]){t * c, 1, c});
-    s->md.dst = spk__md_strided(3, (int64_t[]){n, o, u}, (int64_t[]){u * o, 1, o});
-    s->md.weights = spk__md_any(3, (int64_t[]){o, c, k});
-    s->plain = spk__md_strided(3, (int64_t[]){o, c, k}, (int64_t[]){s->w_ld, k, 1});
+    s->md.src = spk__md_strided(s->type, 3, (int64_t[]){n, c, t}, (int64_t[]){t * c, 1, c});
+    s->md.dst = spk__md_strided(s->type, 3, (int64_t[]){n, o, u}, (int64_t[]){u * o, 1, o});
+    s->md.weights = spk__md_any(s->type, 3, (int64_t[]){o, c, k});
+    s->md.weights_grad = spk__md_any(dnnl_f32, 3, (int64_t[]){o, c, k});
+    s->plain = spk__md_strided(dnnl_f32, 3, (int64_t[]){o, c, k}, (int64_t[]){s->w_ld, k, 1});
 }
 
 static void describe_flat(shape *s, const spk_geom *g)
@@ -62,9 +80,9 @@ static void describe_conv1d(shape *s, const spk_geom *g)
 }
 
 /* A picture's (n,t,f,c), channels last, as (n,c,t,f). */
-static spk_md picture(const spk_view *v)
+static spk_md picture(dnnl_data_type_t type, const spk_view *v)
 {
-    return spk__md_strided(4, (int64_t[]){v->n, v->c, v->h, v->w},
+    return spk__md_strided(type, 4, (int64_t[]){v->n, v->c, v->h, v->w},
                            (int64_t[]){v->h * v->w * v->c, 1, v->w * v->c, v->c});
 }
 
@@ -85,22 +103,23 @@ static void describe_conv2d(shape *s, const spk_geom *g)
     s->md.stride[1] = a->sf;
     s->md.pad[0] = a->pt;
     s->md.pad[1] = a->pf;
-    s->md.src = picture(&g->in[0]);
-    s->md.dst = picture(&g->out[0]);
-    s->md.weights = spk__md_any(4, (int64_t[]){o, c, a->kt, a->kf});
-    s->plain = spk__md_strided(4, (int64_t[]){o, c, a->kt, a->kf},
+    s->md.src = picture(s->type, &g->in[0]);
+    s->md.dst = picture(s->type, &g->out[0]);
+    s->md.weights = spk__md_any(s->type, 4, (int64_t[]){o, c, a->kt, a->kf});
+    s->md.weights_grad = spk__md_any(dnnl_f32, 4, (int64_t[]){o, c, a->kt, a->kf});
+    s->plain = spk__md_strided(dnnl_f32, 4, (int64_t[]){o, c, a->kt, a->kf},
                                (int64_t[]){c * taps, taps, a->freq_first ? 1 : a->kf, a->freq_first ? a->kt : 1});
 }
 
 static shape describe(const spk_geom *g)
 {
-    shape s = {.flat = false};
+    shape s = {.type = g->dtype == SPK_BF16 ? dnnl_bf16 : dnnl_f32};
     if (g->op == SPK_OP_CONV1D)
         describe_conv1d(&s, g);
     else
         describe_conv2d(&s, g);
     s.md.has_bias = g->has_in[2] || g->has_in[5];
-    if (s.md.has_bias) s.md.bias = spk__md_strided(1, &g->out[0].c, (int64_t[]){1});
+    if (s.md.has_bias) s.md.bias = spk__md_strided(dnnl_f32, 1, &g->out[0].c, (int64_t[]){1});
     return s;
 }
 
@@ -109,6 +128,7 @@ static void forget(shape *s)
     spk__md_free(&s->md.src);
     spk__md_free(&s->md.dst);
     spk__md_free(&s->md.weights);
+    spk__md_free(&s->md.weights_grad);
     if (s->md.has_bias) spk__md_free(&s->md.bias);
     spk__md_free(&s->plain);
 }
@@ -165,7 +185,8 @@ spk_status spk__conv_create(const spk_geom *g, void **out)
     spk_conv_state *s = spk_new(sizeof *s);
     shape d = describe(g);
     dnnl_primitive_attr_t attr = spk__attr_new();
-    s->flat = d.flat || d.strided;
+    s->bf16 = g->dtype == SPK_BF16;
+    s->flat = (d.flat || d.strided) && !s->bf16;
     s->strided = d.strided;
     s->over_time = g->op == SPK_OP_CONV1D;
     s->w_ld = d.w_ld;

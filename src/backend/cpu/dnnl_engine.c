@@ -34,26 +34,26 @@ dnnl_stream_t spk__dnnl_stream(void)
 
 /* ---- memory descriptors ---- */
 
-spk_md spk__md_strided(int n, const int64_t *dim, const int64_t *stride)
+spk_md spk__md_strided(dnnl_data_type_t type, int n, const int64_t *dim, const int64_t *stride)
 {
     spk_md md;
     memset(&md, 0, sizeof md);
 #if DNNL_VERSION_MAJOR >= 3
-    SPK_DNNL(dnnl_memory_desc_create_with_strides(&md, n, dim, dnnl_f32, stride));
+    SPK_DNNL(dnnl_memory_desc_create_with_strides(&md, n, dim, type, stride));
 #else
-    SPK_DNNL(dnnl_memory_desc_init_by_strides(&md, n, dim, dnnl_f32, stride));
+    SPK_DNNL(dnnl_memory_desc_init_by_strides(&md, n, dim, type, stride));
 #endif
     return md;
 }
 
-spk_md spk__md_any(int n, const int64_t *dim)
+spk_md spk__md_any(dnnl_data_type_t type, int n, const int64_t *dim)
 {
     spk_md md;
     memset(&md, 0, sizeof md);
 #if DNNL_VERSION_MAJOR >= 3
-    SPK_DNNL(dnnl_memory_desc_create_with_tag(&md, n, dim, dnnl_f32, dnnl_format_tag_any));
+    SPK_DNNL(dnnl_memory_desc_create_with_tag(&md, n, dim, type, dnnl_format_tag_any));
 #else
-    SPK_DNNL(dnnl_memory_desc_init_by_tag(&md, n, dim, dnnl_f32, dnnl_format_tag_any));
+    SPK_DNNL(dnnl_memory_desc_init_by_tag(&md, n, dim, type, dnnl_format_tag_any));
 #endif
     return md;
 }
@@ -160,14 +160,14 @@ dnnl_primitive_desc_t spk__conv_bwd_weights_pd(const spk_conv_md *c, const_dnnl_
 {
     dnnl_primitive_desc_t pd;
 #if DNNL_VERSION_MAJOR >= 3
-    SPK_DNNL(dnnl_convolution_backward_weights_primitive_desc_create(&pd, spk__dnnl_engine(), dnnl_convolution_direct,
-                                                                     c->src, c->weights, BIAS(c), c->dst, c->stride,
-                                                                     c->dilation, c->pad, c->pad, hint, attr));
+    SPK_DNNL(dnnl_convolution_backward_weights_primitive_desc_create(
+        &pd, spk__dnnl_engine(), dnnl_convolution_direct, c->src, c->weights_grad, BIAS(c), c->dst, c->stride,
+        c->dilation, c->pad, c->pad, hint, attr));
 #else
     dnnl_convolution_desc_t desc;
-    SPK_DNNL(dnnl_dilated_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &c->src, &c->weights,
-                                                                 BIAS(c), &c->dst, c->stride, c->dilation, c->pad,
-                                                                 c->pad));
+    SPK_DNNL(dnnl_dilated_convolution_backward_weights_desc_init(&desc, dnnl_convolution_direct, &c->src,
+                                                                 &c->weights_grad, BIAS(c), &c->dst, c->stride,
+                                                                 c->dilation, c->pad, c->pad));
     pd = pd_of(&desc, attr, hint);
 #endif
     return pd;

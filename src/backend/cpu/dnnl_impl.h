@@ -25,9 +25,9 @@ void spk__dnnl_check(dnnl_status_t status, const char *call);
 dnnl_engine_t spk__dnnl_engine(void);
 dnnl_stream_t spk__dnnl_stream(void);
 
-/* A descriptor of float32 extents; by strides, or by tag (dnnl_format_tag_any: the library chooses). */
-spk_md spk__md_strided(int n, const int64_t *dim, const int64_t *stride);
-spk_md spk__md_any(int n, const int64_t *dim);
+/* A descriptor of extents; by strides, or by tag (dnnl_format_tag_any: the library chooses). */
+spk_md spk__md_strided(dnnl_data_type_t type, int n, const int64_t *dim, const int64_t *stride);
+spk_md spk__md_any(dnnl_data_type_t type, int n, const int64_t *dim);
 void spk__md_free(spk_md *md);
 spk_md_ref spk__md_ref(const spk_md *md);
 size_t spk__md_bytes(spk_md_ref a);
@@ -37,7 +37,7 @@ dnnl_memory_t spk__memory(spk_md_ref md);
 spk_md_ref spk__pd_md(const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 
 typedef struct spk_conv_md {
-    spk_md src, weights, bias, dst; /* bias: only where has_bias */
+    spk_md src, weights, weights_grad, bias, dst; /* bias: only where has_bias */
     bool has_bias;
     dnnl_dims_t stride, dilation, pad;
 } spk_conv_md;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the backend is, and how fast a matrix product runs on this processor. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "backend/cpu/dnnl_impl.h"
 
@@ -19,6 +20,12 @@ const char *spk_backend_isa(void)
         __builtin_cpu_supports("avx512vl"))
         return __builtin_cpu_supports("avx512bf16") ? "avx512_bf16" : "avx512";
     return "avx2";
+}
+
+bool spk_backend_has_bf16(void)
+{
+    const char *forced = getenv("SPK_BF16");
+    return (forced && strcmp(forced, "1") == 0) || strcmp(spk_backend_isa(), "avx512_bf16") == 0;
 }
 
 double spk_backend_peak_gflops(int n_threads)

@@ -49,12 +49,21 @@
     X(DROPOUT, dropout)                                                                                                \
     X(CHOOSE, choose)
 
+/* Those of them that have a kernel for bfloat16 frames: the same source, where spk_elem is 16 bits wide. */
+#define SPK_OMP_BF16_OPS(X) X(BATCH_NORM, batch_norm)
+
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
 SPK_OMP_OPS(SPK_OMP_DECLARE)
+#undef SPK_OMP_DECLARE
+#define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_bf16_v3, spk__omp_##name##_bf16_v4;
+SPK_OMP_BF16_OPS(SPK_OMP_DECLARE)
 #undef SPK_OMP_DECLARE
 
 /* The kernels of an op, best first, that this processor can run: at most 2; NULL behind the last. */
 void spk__omp_kernels(spk_op op, const spk_kernel *kernels[3]);
+
+/* The same for bfloat16 frames. */
+void spk__omp_bf16_kernels(spk_op op, const spk_kernel *kernels[3]);
 
 /* c (m,n) = alpha op(a) op(b) + beta c, op(a) (m,k), rows lda, ldb, ldc elements apart; turn: op transposes. Runs on the
  * calling thread. */
@@ -77,6 +86,21 @@ void spk__sgemm(bool turn_a, bool turn_b, int64_t m, int64_t n, int64_t k, float
 #define SPK_VEC_BYTES 32
 #endif
 
+/* An element of frames: what views that a kernel's frames_in and frames_out name consist of. Parameters, vectors of an
+ * utterance and gradients of those are float. */
+#ifdef SPK_ISA_BF16
+#include "backend/bf16_impl.h"
+typedef spk_bf16 spk_elem;
+#define SPK_FRAMES(in, out) .frames_in = (in), .frames_out = (out)
+#define spk__get spk_from_bf16
+#define spk__put spk_to_bf16
+#else
+typedef float spk_elem;
+#define SPK_FRAMES(in, out) .frames_in = 0, .frames_out = 0
+#define spk__get(x) (x)
+#define spk__put(x) (x)
+#endif
+
 /* Channels that a task of a kernel works on at once: its per-channel sums stay in the first cache. */
 enum { SPK_CHUNK = 512 };
 /* What becomes of a gradient. Given as a constant to inlined loops, one copy of which is made for each. */
@@ -87,6 +111,7 @@ SPK_INLINE int spk__mode(const spk_kargs *a, int i)
     return !a->din[i].p ? SPK_SKIP : a->add[i] ? SPK_ADD : SPK_WRITE;
 }
 
+/* One element of a gradient: of a vector or parameter, and of frames. */
 SPK_INLINE void spk__store(float *d, float value, int mode)
 {
     if (mode == SPK_WRITE)
@@ -95,9 +120,23 @@ SPK_INLINE void spk__store(float *d, float value, int mode)
         *d += value;
 }
 
+SPK_INLINE void spk__store_elem(spk_elem *d, float value, int mode)
+{
+    if (mode == SPK_WRITE)
+        *d = spk__put(value);
+    else if (mode == SPK_ADD)
+        *d = spk__put(spk__get(*d) + value);
+}
+
+/* Row r of vectors and parameters, and of frames. */
 SPK_INLINE float *spk__row(const spk_view *v, int64_t r)
 {
     return (float *)v->p + r * v->ld;
+}
+
+SPK_INLINE spk_elem *spk__frame(const spk_view *v, int64_t r)
+{
+    return (spk_elem *)v->p + r * v->ld;
 }
 
 SPK_INLINE int64_t spk__min(int64_t a, int64_t b)
@@ -128,9 +167,9 @@ SPK_INLINE bool spk__dense(const spk_view *v)
     return !v->p || v->ld == v->c;
 }
 
-SPK_INLINE float *spk__wide(const spk_view *v, const spk_span *s, int64_t r)
+SPK_INLINE spk_elem *spk__wide(const spk_view *v, const spk_span *s, int64_t r)
 {
-    return (float *)v->p + r * (s->dense ? s->width : v->ld);
+    return (spk_elem *)v->p + r * (s->dense ? s->width : v->ld);
 }
 
 SPK_INLINE int64_t spk__width(const spk_span *s, int64_t r)
@@ -173,14 +212,14 @@ SPK_INLINE spk_task spk__task(const spk_tasks *all, int64_t i)
 }
 
 /* sum_c += x - shift, square_c += (x - shift)^2 over `rows` rows, a constant after inlining. */
-SPK_INLINE void spk__add_moments(const float *x, int64_t ld, int rows, int64_t n_c, const float *shift, double *sum,
+SPK_INLINE void spk__add_moments(const spk_elem *x, int64_t ld, int rows, int64_t n_c, const float *shift, double *sum,
                                  double *square)
 {
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
         float s = 0, q = 0;
         for (int i = 0; i < rows; i++) {
-            const float d = x[i * ld + c] - shift[c];
+            const float d = spk__get(x[i * ld + c]) - shift[c];
             s += d;
             q += d * d;
         }

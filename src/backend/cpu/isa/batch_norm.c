@@ -35,7 +35,7 @@ static coefs coefs_of(const spk_kargs *a)
 }
 
 /* sum_c += dy, product_c += dy (x - mean); with `relu` where (x - mean) b + c > 0 */
-SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int64_t dy_ld, int rows, int64_t n_c,
+SPK_INLINE void add_products(const spk_elem *x, int64_t x_ld, const spk_elem *dy, int64_t dy_ld, int rows, int64_t n_c,
                              const coefs *k, bool relu, double *sum, double *product)
 {
     const float *mean = k->a, *b = k->b, *beta = k->c;
@@ -43,8 +43,8 @@ SPK_INLINE void add_products(const float *x, int64_t x_ld, const float *dy, int6
     for (int64_t c = 0; c < n_c; c++) {
         float s = 0, p = 0;
         for (int i = 0; i < rows; i++) {
-            const float v = x[i * x_ld + c] - mean[c];
-            const float d = relu && !(v * b[c] + beta[c] > 0) ? 0 : dy[i * dy_ld + c];
+            const float v = spk__get(x[i * x_ld + c]) - mean[c];
+            const float d = relu && !(v * b[c] + beta[c] > 0) ? 0 : spk__get(dy[i * dy_ld + c]);
             s += d;
             p += d * v;
         }
@@ -103,13 +103,13 @@ static void finish_forward(const spk_kargs *a, const spk_span *w, coefs k)
 SPK_INLINE void normalise(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
 {
     for (int64_t r = end - 1; r >= begin; r--) {
-        const float *x = spk__wide(&a->in[0], w, r);
-        float *y = spk__wide(&a->out[0], w, r);
+        const spk_elem *x = spk__wide(&a->in[0], w, r);
+        spk_elem *y = spk__wide(&a->out[0], w, r);
         const int64_t n = spk__width(w, r);
 #pragma omp simd
         for (int64_t c = 0; c < n; c++) {
-            const float v = (x[c] - k.a[c]) * k.b[c] + k.c[c];
-            y[c] = relu && v < 0 ? 0 : v;
+            const float v = (spk__get(x[c]) - k.a[c]) * k.b[c] + k.c[c];
+            y[c] = spk__put(relu && v < 0 ? 0 : v);
         }
     }
 }
@@ -120,7 +120,8 @@ static void fwd(const spk_kargs *a)
     const coefs k = coefs_of(a);
     const int64_t n_c = a->in[0].c;
     const spk_span w = spk__span(spk_rows(&a->in[0]), n_c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
-    memcpy(k.a, spk__row(&a->in[0], 0), (size_t)n_c * sizeof(float));
+    for (int64_t c = 0; c < n_c; c++)
+        k.a[c] = spk__get(spk__frame(&a->in[0], 0)[c]);
     spk__repeat(k.a, n_c, w.width);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
@@ -160,7 +161,7 @@ SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, 
     memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
     for (int64_t r = begin; r < end;) {
         const bool whole = r + SPK_SUM_GROUP <= end && r + SPK_SUM_GROUP < w->rows;
-        const float *xr = spk__wide(x, w, r), *dr = spk__wide(dy, w, r);
+        const spk_elem *xr = spk__wide(x, w, r), *dr = spk__wide(dy, w, r);
         if (whole)
             add_products(xr, x_ld, dr, dy_ld, SPK_SUM_GROUP, w->width, &k, relu, sum, product);
         else
@@ -194,15 +195,15 @@ SPK_INLINE void write_dx(const spk_kargs *a, const spk_span *w, coefs k, int64_t
                          bool mask, bool relu)
 {
     for (int64_t r = end - 1; r >= begin; r--) {
-        const float *x = spk__wide(&a->in[0], w, r), *dy = spk__wide(&a->dout[0], w, r);
-        float *dx = spk__wide(&a->din[0], w, r);
+        const spk_elem *x = spk__wide(&a->in[0], w, r), *dy = spk__wide(&a->dout[0], w, r);
+        spk_elem *dx = spk__wide(&a->din[0], w, r);
         const int64_t n = spk__width(w, r);
 #pragma omp simd
         for (int64_t c = 0; c < n; c++) {
-            const float v = x[c] - k.a[c];
-            const float dz = relu && !(v * k.b[c] + k.c[c] > 0) ? 0 : dy[c];
+            const float xc = spk__get(x[c]), v = xc - k.a[c];
+            const float dz = relu && !(v * k.b[c] + k.c[c] > 0) ? 0 : spk__get(dy[c]);
             const float d = k.b[c] * dz + (k.d[c] * v + k.e[c]);
-            spk__store(dx + c, mask && !(x[c] > 0) ? 0 : d, mode);
+            spk__store_elem(dx + c, mask && !(xc > 0) ? 0 : d, mode);
         }
     }
 }
@@ -247,5 +248,9 @@ static void bwd(const spk_kargs *a)
     }
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_batch_norm) = {
-    .name = SPK_KERNEL_NAME, .save_bytes = save_bytes, .scratch_bytes = scratch_bytes, .fwd = fwd, .bwd = bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_batch_norm) = {.name = SPK_KERNEL_NAME,
+                                                      SPK_FRAMES(1, 1),
+                                                      .save_bytes = save_bytes,
+                                                      .scratch_bytes = scratch_bytes,
+                                                      .fwd = fwd,
+                                                      .bwd = bwd};
