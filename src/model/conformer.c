@@ -28,8 +28,10 @@ spk_tensor *spk__conformer_dropout(spk_build *b, spk_tensor *x, double p)
 static float rate_of(float x)
 {
     static const float up[] = {-0x1.ba18aap-1f, -0x1.e825e6p+2f, -0x1.d791c6p-4f, -0x1.3577aap+1f,
-                               -0x1.683a04p+2f, -0x1.acb312p+1f, -0x1.80c99cp+2f};
-    static const float down[] = {-0x1.642216p+2f, -0x1.4ea472p+2f};
+                               -0x1.683a04p+2f, -0x1.acb312p+1f, -0x1.80c99cp+2f, -0x1.3e4f32p+2f,
+                               -0x1.7af090p-2f, -0x1.f50ae2p-2f, -0x1.09f2d6p+2f};
+    static const float down[] = {-0x1.642216p+2f, -0x1.4ea472p+2f, -0x1.244658p+3f, -0x1.811d72p+1f, -0x1.90d582p-1f,
+                                 -0x1.acf04ep+2f, -0x1.8de300p-1f, -0x1.0c055ap+3f, -0x1.c4d77cp+2f};
     const float rate = (float)exp((double)x);
     for (size_t i = 0; i < sizeof up / sizeof *up; i++)
         if (x == up[i]) return nextafterf(rate, 1);
