@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/config_impl.h"
+#include "model/conformer_impl.h"
 #include "model/net_impl.h"
 #include "spk/state.h"
 
@@ -271,6 +272,41 @@ static void the_release_has_other_defaults(void **state)
         assert_true(same[r * BLOCKS * D] * legacy[r * BLOCKS * D] > 0 || fabs(same[r * BLOCKS * D]) < 0.2);
 }
 
+/* ---- positions ---- */
+
+/* Values 2k and 2k + 1 of `width`, as torch 2.11 has them: sines, cosines and rates that are not the nearest floats, and
+ * some that are. */
+static void positions_are_those_of_espnet(void **state)
+{
+    static const struct {
+        int64_t width, r, k;
+        float sine, cosine;
+    } rows[] = {{32, 182, 3, 0x1.a01942p-1f, 0x1.2a56acp-1f},
+                {32, 281, 11, 0x1.eaa8b6p-2f, 0x1.c16590p-1f},
+                {32, 130, 11, 0x1.d53e4cp-3f, 0x1.f2612ap-1f},
+                {32, 195, 0, 0x1.c17174p-3f, 0x1.f384d2p-1f},
+                {32, 349, 3, -0x1.6462a6p-1f, 0x1.6f9ae4p-1f},
+                {32, -349, 3, 0x1.6462a6p-1f, 0x1.6f9ae4p-1f},
+                {32, 127, 4, 0x1.10db5ep-3f, 0x1.fb6f7ep-1f},
+                {32, 395, 1, 0x1.99e458p-1f, -0x1.32cf72p-1f},
+                {32, 86, 10, 0x1.13100ap-2f, 0x1.ed2ec4p-1f},
+                {32, -209, 9, -0x1.d8799ep-1f, 0x1.8a84e2p-2f},
+                {32, 0, 0, 0x0.0p+0f, 0x1.000000p+0f},
+                {32, 4999, 0, -0x1.53f132p-1f, -0x1.7edcaep-1f},
+                {400, 900, 17, 0x1.5904e8p-3f, -0x1.f8aea4p-1f},
+                {300, 700, 49, 0x1.21c8f8p-7f, -0x1.fffae0p-1f},
+                {300, 900, 81, -0x1.d048eap-5f, 0x1.ff2d52p-1f},
+                {448, 800, 9, -0x1.6d865ep-2f, 0x1.de450ap-1f},
+                {768, 4000, 295, -0x1.e727dcp-3f, -0x1.f14de0p-1f}};
+    float row[768];
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        spk__conformer_position(row, rows[i].width, rows[i].r);
+        assert_true(row[2 * rows[i].k] == rows[i].sine);
+        assert_true(row[2 * rows[i].k + 1] == rows[i].cosine);
+    }
+}
+
 /* ---- initial values ---- */
 
 static void biases_of_positions_begin_as_in_espnet(void **state)
@@ -361,6 +397,7 @@ int main(void)
                                        cmocka_unit_test(residuals_of_a_block_that_may_be_skipped_weigh_more),
                                        cmocka_unit_test(dropout_acts_in_training_alone),
                                        cmocka_unit_test(the_release_has_other_defaults),
+                                       cmocka_unit_test(positions_are_those_of_espnet),
                                        cmocka_unit_test(biases_of_positions_begin_as_in_espnet),
                                        cmocka_unit_test(older_names_are_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
