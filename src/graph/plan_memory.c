@@ -7,8 +7,7 @@
 
 /* ---- lifetimes ---- */
 
-/* What a backward kernel reads of the forward pass: bits of inputs, and whether it reads the output. */
-static unsigned bwd_inputs(const spk_node *node)
+unsigned spk__plan_reads_in(const spk_node *node)
 {
     switch (node->op) {
     case SPK_OP_CONV1D:
@@ -41,7 +40,7 @@ static unsigned bwd_inputs(const spk_node *node)
     }
 }
 
-static bool bwd_output(const spk_node *node)
+bool spk__plan_reads_out(const spk_node *node)
 {
     switch (node->op) {
     case SPK_OP_CONV1D:
@@ -91,13 +90,13 @@ void spk__plan_find_lifetimes(spk_plan *p, const bool *needs)
         const int back = last - 1 - i;
         for (int k = 0; k < node->n_in; k++) {
             touch(p, p->value_of, node->in[k], i);
-            if (s->backward && (bwd_inputs(node) >> k & 1)) touch(p, p->value_of, node->in[k], back);
+            if (s->backward && (spk__plan_reads_in(node) >> k & 1)) touch(p, p->value_of, node->in[k], back);
             if (s->backward && node->in[k] && !node->in[k]->param && spk__plan_wants_grad(node->in[k], needs))
                 touch(p, p->grad_of, node->in[k], back);
         }
         for (int k = 0; k < node->n_out; k++) {
             touch(p, p->value_of, node->out[k], i);
-            if (s->backward && bwd_output(node)) touch(p, p->value_of, node->out[k], back);
+            if (s->backward && spk__plan_reads_out(node)) touch(p, p->value_of, node->out[k], back);
             if (s->backward && node->out[k] != p->options.loss) touch(p, p->grad_of, node->out[k], back);
         }
     }
