@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Profiles of plans: operations and bytes of a small graph counted by hand, the clocks' sum against one clock around all
- * runs, rows of several plans together, and the tables' text of made-up figures.
+ * Profiles of plans: operations and bytes of a small graph counted by hand, the clocks' sum against one clock around
+ * all runs, rows of several plans together, and the tables' text of made-up figures.
  */
 #include <math.h>
 #include <setjmp.h>
