@@ -169,7 +169,7 @@ typedef struct spk_config {
     /* spk's own */
     int64_t per_speaker;         /* for batch_type pk */
     char *train_dir, *valid_dir; /* data folders, for the lists of paths; NULL: not given */
-    bool overwrite, quiet;
+    bool overwrite, quiet, profile;
     int64_t threads;           /* SPK_NONE: all processors */
     char *channel;             /* as written; i_channel has its meaning */
     int64_t max_bad_files;     /* unreadable training files that are passed over; 0 */

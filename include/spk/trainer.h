@@ -107,6 +107,7 @@ typedef struct spk_step {
     bool clipped;
     bool skipped; /* the loss or the gradient was not finite: nothing was changed */
     double forward_backward_s, optim_step_s;
+    double zero_grad_s, grad_norm_s; /* what of these clearing the gradients and their norm took */
 } spk_step;
 
 /* The table. A NULL validate_one_epoch means that there is no validation phase; NULL epoch_done: nothing. */

@@ -517,5 +517,8 @@ const char *spk_backend_isa(void);
 bool spk_backend_has_bf16(void);
 /* Peak of a large float matrix product on n_threads, GFLOP/s (about 0.2 s). */
 double spk_backend_peak_gflops(int n_threads);
+/* 1e9 bytes a second that n_threads read and write in large arrays, two thirds of them reads; 0 when memory is short
+ * (256 MB, about 0.1 s). */
+double spk_backend_memory_gbs(int n_threads);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * spk bench: training steps and embeddings a second, peak memory, and how much of the processor's matrix peak a
- * training step reaches. Random waves, Adam, the median over the steps after two to warm up.
+ * training step reaches. Random waves, Adam, the median over the steps after two to warm up. With --profile or --ops the
+ * clocks of the ops run in the timed steps.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ typedef struct bench_options {
     char *config;
     int64_t batch, steps, threads;
     double seconds;
-    bool use_amp, skip_train, profile, quiet;
+    bool use_amp, skip_train, profile, ops, json, quiet;
 } bench_options;
 
 enum { WARM_UP = 2, SAMPLE_RATE = 16000 };
@@ -29,7 +29,11 @@ static const spk_opt table[] = {
     {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 4096, NULL, "threads; none: all processors", SPK_OPT_NULLABLE},
     {"use_amp", SPK_OPT_BOOL, FIELD(use_amp), "false", 0, 0, NULL, "frames and products in bfloat16", 0},
     {"skip_train", SPK_OPT_BOOL, FIELD(skip_train), "false", 0, 0, NULL, "time embedding only", 0},
-    {"profile", SPK_OPT_BOOL, FIELD(profile), "false", 0, 0, NULL, "also print the time of each op on stderr", 0},
+    {"profile", SPK_OPT_BOOL, FIELD(profile), "false", 0, 0, NULL,
+     "also print on stderr where the time of a step went, by kind of op", 0},
+    {"ops", SPK_OPT_BOOL, FIELD(ops), "false", 0, 0, NULL,
+     "print tables of all ops instead: time, GFLOP/s, bytes, share of the roofline", 0},
+    {"json", SPK_OPT_BOOL, FIELD(json), "false", 0, 0, NULL, "with ops: one JSON object, not tables", 0},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no notes on stderr, but warnings", 0},
 };
 
@@ -41,11 +45,23 @@ static const spk_args_spec spec = {
         "config,\n"
         "batch, amp, compile, threads, parameters, train_utt_per_s, embed_utt_per_s, peak_gb (of the process, 1e9 "
         "bytes),\n"
-        "gflops (of a training step, forward and backward, a second) and share_of_peak (gflops over those of a large\n"
-        "matrix product with the same threads, measured at the start).",
+        "gflops (of a training step, forward and backward, a second), share_of_peak (gflops over those of a large\n"
+        "matrix product with the same threads, measured at the start) and peak_gflops (those).\n"
+        "With --ops, what the ops of a step do, those of one geometry together, forward and backward: milliseconds a "
+        "step,\n"
+        "MB that they must read and write, and what of the roofline they reach: the time that the matrix peak and the\n"
+        "memory's bandwidth (measured at the start) would need, over the time taken. --json adds memory_gb_per_s,\n"
+        "train_ops and embed_ops to the line's keys.",
     .no_file = true,
     .options = {table, NULL, SPK_COUNT(table)},
 };
+
+/* What was timed: steps of one kind. */
+typedef struct timing {
+    double median, total; /* seconds */
+    double zero, optim;   /* of total: clearing gradients, the optimiser */
+    spk_profile profile;
+} timing;
 
 typedef struct bench {
     const bench_options *o;
@@ -53,6 +69,9 @@ typedef struct bench {
     spk_optim *optim;
     float *speech, *embedding;
     int64_t *labels, samples;
+    int threads;
+    spk_roofline roof;
+    timing train, embed;
 } bench;
 
 static int by_value(const void *a, const void *b)
@@ -68,9 +87,13 @@ static spk_status train_step(bench *b)
     float *parameters, *gradients;
     int64_t n;
     model->blocks(model->self, &parameters, &gradients, &n);
+    const double start = spk_now();
     model->zero_grad(model->self);
+    b->train.zero += spk_now() - start;
     SPK_TRY(model->forward_backward(model->self, b->speech, b->labels, b->o->batch, b->samples, 1, &stats));
+    const double middle = spk_now();
     spk_optim_step(b->optim, parameters, gradients, 1e-3, 1);
+    b->train.optim += spk_now() - middle;
     model->parameters_changed(model->self);
     return SPK_OK;
 }
@@ -81,38 +104,72 @@ static spk_status embed_step(bench *b)
     return model->embed(model->self, b->speech, b->o->batch, b->samples, NULL, b->embedding);
 }
 
-/* Median seconds of a step. */
-static spk_status timed(bench *b, spk_status (*step)(bench *), double *seconds)
+/* Steps to warm up, then those that count. */
+static spk_status timed(bench *b, spk_status (*step)(bench *), timing *out)
 {
-    double *t = spk_new((size_t)(b->o->steps + WARM_UP) * sizeof *t);
+    double *t = spk_new((size_t)b->o->steps * sizeof *t);
     spk_status status = SPK_OK;
-    for (int64_t i = 0; i < b->o->steps + WARM_UP && status == SPK_OK; i++) {
+    for (int64_t i = -WARM_UP; i < b->o->steps && status == SPK_OK; i++) {
+        if (i == 0) {
+            *out = (timing){0};
+            spk_net_profile(b->net, b->o->profile || b->o->ops);
+        }
         const double start = spk_now();
         status = step(b);
-        t[i] = spk_now() - start;
+        const double seconds = spk_now() - start;
+        if (i >= 0) t[i] = seconds;
+        out->total += seconds;
         if (spk_interrupted()) status = spk_fail(SPK_E_INTERRUPTED, "interrupted");
     }
-    qsort(t + WARM_UP, (size_t)b->o->steps, sizeof *t, by_value);
-    *seconds = t[WARM_UP + b->o->steps / 2];
+    qsort(t, (size_t)b->o->steps, sizeof *t, by_value);
+    out->median = t[b->o->steps / 2];
     spk_free(t);
+    spk_net_profile_take(b->net, &out->profile);
+    spk_net_profile(b->net, false);
     return status;
 }
 
-/* Steps once more with the clock on every op. */
-static spk_status profile(bench *b, spk_net_mode mode, spk_status (*step)(bench *))
+/* ---- tables ---- */
+
+static void print_profile(const bench *b, const char *title, const timing *t, bool train)
 {
-    spk_net_plan *p;
     spk_text text = {0};
-    SPK_TRY(spk_net_plan_for(b->net, mode, b->o->batch < 32 || mode == SPK_NET_TRAIN ? b->o->batch : 32, b->samples,
-                             SPK_NET_EVEN, &p));
-    spk_plan_profile(p->plan, true);
-    for (int i = 0; i < 3; i++)
-        SPK_TRY(step(b));
-    spk_plan_profile_print(p->plan, &text);
+    const spk_profile_rest rest[] = {{"clearing gradients", t->zero}, {"optimiser", t->optim}};
+    const spk_profile_steps steps = {
+        .title = title, .n = b->o->steps, .seconds = t->total, .rest = rest, .n_rest = train ? 2 : 0};
+    spk_profile_print(&t->profile, &steps, &text);
     fputs(spk_text_str(&text), stderr);
     spk_text_clear(&text);
-    return SPK_OK;
 }
+
+static void print_ops(const bench *b)
+{
+    spk_text text = {0};
+    if (!b->o->skip_train) {
+        spk_profile_print_ops(&b->train.profile, "training", b->o->steps, &b->roof, &text);
+        spk_text_add(&text, "\n");
+    }
+    spk_profile_print_ops(&b->embed.profile, "embedding", b->o->steps, &b->roof, &text);
+    fputs(spk_text_str(&text), stdout);
+    spk_text_clear(&text);
+}
+
+/* Behind the other keys. */
+static void print_json_ops(const bench *b)
+{
+    spk_text text = {0};
+    spk_text_addf(&text, ", \"memory_gb_per_s\": %.2f, \"train_ops\": ", b->roof.gbytes);
+    if (b->o->skip_train)
+        spk_text_add(&text, "null");
+    else
+        spk_profile_json_ops(&b->train.profile, b->o->steps, &b->roof, &text);
+    spk_text_add(&text, ", \"embed_ops\": ");
+    spk_profile_json_ops(&b->embed.profile, b->o->steps, &b->roof, &text);
+    fputs(spk_text_str(&text), stdout);
+    spk_text_clear(&text);
+}
+
+/* ---- the command ---- */
 
 static spk_status fill(bench *b, const spk_config *config)
 {
@@ -132,62 +189,71 @@ static spk_status fill(bench *b, const spk_config *config)
     return SPK_OK;
 }
 
-static spk_status measure(bench *b, double *train_s, double *embed_s)
+static spk_status measure(bench *b)
 {
-    *train_s = NAN;
     if (!b->o->skip_train) {
         float *parameters, *gradients;
         int64_t n;
         spk_model *model = spk_net_model(b->net);
         model->blocks(model->self, &parameters, &gradients, &n);
         SPK_TRY(spk_optim_new("adam", NULL, n, &b->optim));
-        SPK_TRY(timed(b, train_step, train_s));
-        if (b->o->profile) SPK_TRY(profile(b, SPK_NET_TRAIN, train_step));
+        SPK_TRY(timed(b, train_step, &b->train));
+        if (b->o->profile) print_profile(b, "training", &b->train, true);
     }
-    SPK_TRY(timed(b, embed_step, embed_s));
-    if (b->o->profile) SPK_TRY(profile(b, SPK_NET_EMBED, embed_step));
+    SPK_TRY(timed(b, embed_step, &b->embed));
+    if (b->o->profile) print_profile(b, "embedding", &b->embed, false);
     return SPK_OK;
 }
 
-static void print(const bench *b, int threads, double peak, double train_s, double embed_s)
+static void print(const bench *b)
 {
     spk_net_info info;
-    const double batch = (double)b->o->batch;
+    const double batch = (double)b->o->batch, rate = batch / b->train.median;
     if (spk_net_describe(b->net, b->samples, &info) != SPK_OK) return;
     printf("{\"config\": \"%s\", \"batch\": %lld, \"amp\": %s, \"compile\": false, \"threads\": %d, "
            "\"parameters\": %lld, ",
-           b->o->config, (long long)b->o->batch, b->o->use_amp ? "true" : "false", threads,
+           b->o->config, (long long)b->o->batch, b->o->use_amp ? "true" : "false", b->threads,
            (long long)info.n_parameters);
-    if (isnan(train_s))
+    if (b->o->skip_train)
         printf("\"train_utt_per_s\": null, ");
     else
-        printf("\"train_utt_per_s\": %.2f, ", batch / train_s);
-    printf("\"embed_utt_per_s\": %.2f, \"peak_gb\": %.2f, ", batch / embed_s, spk_peak_gb());
-    if (isnan(train_s))
-        printf("\"gflops\": null, \"share_of_peak\": null}\n");
+        printf("\"train_utt_per_s\": %.2f, ", rate);
+    printf("\"embed_utt_per_s\": %.2f, \"peak_gb\": %.2f, ", batch / b->embed.median, spk_peak_gb());
+    if (b->o->skip_train)
+        printf("\"gflops\": null, \"share_of_peak\": null");
     else
-        printf("\"gflops\": %.1f, \"share_of_peak\": %.3f}\n", info.gflop_training * batch / train_s,
-               info.gflop_training * batch / train_s / peak);
+        printf("\"gflops\": %.1f, \"share_of_peak\": %.3f", info.gflop_training * rate,
+               info.gflop_training * rate / b->roof.gflops);
+    printf(", \"peak_gflops\": %.1f", b->roof.gflops);
+    if (b->o->ops) print_json_ops(b);
+    printf("}\n");
 }
 
 static spk_status run(const bench_options *o)
 {
     spk_status status;
     spk_config config = {0};
-    bench b = {.o = o};
-    double train_s, embed_s;
-    const int threads = cli_threads(o->threads);
-    const spk_net_options options = {.n_threads = threads, .bf16_train = o->use_amp, .bf16_embed = o->use_amp, .has_weights = true};
+    bench b = {.o = o, .threads = cli_threads(o->threads)};
+    const spk_net_options options = {
+        .n_threads = b.threads, .bf16_train = o->use_amp, .bf16_embed = o->use_amp, .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
+    b.roof.gflops = spk_backend_peak_gflops(b.threads);
+    if (o->ops) b.roof.gbytes = spk_backend_memory_gbs(b.threads);
+    if (o->ops && !(b.roof.gbytes > 0)) SPK_GO(spk_fail(SPK_E_NOMEM, "out of memory for measuring its speed (256 MB)"));
     SPK_GO(spk_net_new(&config, &options, &b.net));
     SPK_GO(fill(&b, &config));
-    const double peak = spk_backend_peak_gflops(threads);
-    cli_note("%s, %s, %d threads, matrix peak %.1f GFLOP/s", spk_backend_version(), spk_backend_isa(), threads, peak);
-    SPK_GO(measure(&b, &train_s, &embed_s));
+    cli_note("%s, %s, %d threads, matrix peak %.1f GFLOP/s", spk_backend_version(), spk_backend_isa(), b.threads,
+             b.roof.gflops);
+    SPK_GO(measure(&b));
     cli_note("activations %.2f GB", (double)spk_net_arena_bytes(b.net) / 1e9);
-    print(&b, threads, peak, train_s, embed_s);
+    if (o->ops && !o->json)
+        print_ops(&b);
+    else
+        print(&b);
 done:
+    spk_profile_clear(&b.train.profile);
+    spk_profile_clear(&b.embed.profile);
     spk_optim_free(b.optim);
     spk_net_free(b.net);
     spk_config_clear(&config);

@@ -5,16 +5,69 @@
 #include <inttypes.h>
 
 #include "backend/backend_impl.h"
+#include "model/net_impl.h"
 
 static spk_trainer_hooks base; /* the speaker trainer's table */
+
+/* ---- where the time of an epoch's steps goes ---- */
+
+static struct {
+    spk_net *net; /* NULL: nobody wants to know */
+    int64_t n;
+    double wait, zero, norm, optim; /* seconds of the epoch so far */
+} clocks;
+
+static spk_status train_step(spk_training *t, const spk_batch *batch, spk_step *out)
+{
+    const spk_status status = base.train_step(t, batch, out);
+    clocks.n++;
+    clocks.wait += batch->wait_s;
+    clocks.zero += out->zero_grad_s;
+    clocks.norm += out->grad_norm_s;
+    if (!out->skipped) clocks.optim += out->optim_step_s - out->grad_norm_s;
+    return status;
+}
+
+static void print_profile(int64_t epoch, double seconds)
+{
+    char title[32];
+    spk_text text = {0};
+    spk_profile profile = {0};
+    const spk_profile_rest rest[] = {{"waiting for the loader", clocks.wait},
+                                     {"clearing gradients", clocks.zero},
+                                     {"norm of the gradients, for clipping", clocks.norm},
+                                     {"optimiser", clocks.optim}};
+    snprintf(title, sizeof title, "epoch %" PRId64, epoch);
+    const spk_profile_steps steps = {
+        .title = title, .n = clocks.n, .seconds = seconds, .rest = rest, .n_rest = SPK_COUNT(rest)};
+    spk_net_profile_take(clocks.net, &profile);
+    spk_profile_print(&profile, &steps, &text);
+    cli_lock();
+    cli_progress_clear();
+    fputs(spk_text_str(&text), stdout);
+    fflush(stdout);
+    cli_unlock();
+    spk_text_clear(&text);
+    spk_profile_clear(&profile);
+}
 
 static spk_status train_one_epoch(spk_training *t, spk_iterator *iterator)
 {
     char prefix[64];
     snprintf(prefix, sizeof prefix, "epoch %" PRId64 "/%" PRId64, t->epoch, t->setup->max_epoch);
     cli_progress_prefix(prefix);
-    return base.train_one_epoch(t, iterator);
+    if (!clocks.net) return base.train_one_epoch(t, iterator);
+    clocks.n = 0;
+    clocks.wait = clocks.zero = clocks.norm = clocks.optim = 0;
+    spk_net_profile(clocks.net, true);
+    const double start = spk_now();
+    const spk_status status = base.train_one_epoch(t, iterator);
+    if (status == SPK_OK) print_profile(t->epoch, spk_now() - start);
+    spk_net_profile(clocks.net, false);
+    return status;
 }
+
+/* ---- the training ---- */
 
 static spk_status say_what(const spk_run *r)
 {
@@ -76,7 +129,9 @@ spk_status train_with_view(spk_config *config, const train_view *view, bool *usa
     base = spk_trainer_speaker_hooks();
     spk_trainer_hooks hooks = base;
     hooks.train_one_epoch = train_one_epoch;
+    hooks.train_step = train_step;
     if (view->epoch_done) hooks.epoch_done = view->epoch_done;
+    clocks.net = config->profile ? run.net : NULL;
     const spk_run_callbacks callbacks = {.progress = cli_progress, .epoch_line = view->epoch_line};
     status = spk_run_train(&run, &hooks, &callbacks);
     cli_progress_prefix(NULL);

@@ -154,6 +154,7 @@ spk_tensor *spk_g_proto_loss(spk_graph *g, spk_tensor *e, const spk_param *w, co
 
 /* Floating-point operations of one forward pass (2 for a multiply-add), and of a backward pass over it. */
 double spk_node_flops(const spk_node *node); /* forward */
+double spk_node_flops_backward(const spk_node *node);
 double spk_graph_flops_forward(const spk_graph *g);
 double spk_graph_flops_backward(const spk_graph *g);
 

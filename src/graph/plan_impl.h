@@ -50,8 +50,4 @@ spk_view spk_plan_value(const spk_plan *p, spk_tensor *t);
 
 size_t spk_plan_bytes(const spk_plan *p); /* of the arena that this plan uses */
 
-/* Seconds spent in each op since the last call, as lines of text: SPK_DEBUG users and spk bench --profile. */
-void spk_plan_profile(spk_plan *p, bool on);
-void spk_plan_profile_print(spk_plan *p, spk_text *out);
-
 #endif

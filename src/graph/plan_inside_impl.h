@@ -25,7 +25,7 @@ typedef struct spk_step {
     spk_kargs args;
     int save, scratch; /* buffers, -1: none */
     bool backward;     /* has something to do backward */
-    double seconds_fwd, seconds_bwd;
+    double seconds[2]; /* forward, backward, since the clocks were last read */
 } spk_step;
 
 struct spk_plan {
@@ -44,7 +44,7 @@ struct spk_plan {
     int64_t generation; /* of the arena when pointers were last set */
     double seed[2];     /* gradient of the loss tensor: room for either type */
     bool profile;
-    int64_t runs;
+    int64_t runs[2]; /* forward, backward, since the clocks were last read */
 };
 
 /* needs[id]: a trainable parameter reaches that tensor. */
@@ -66,5 +66,9 @@ unsigned spk__plan_reads_in(const spk_node *node);
 bool spk__plan_reads_out(const spk_node *node);
 void spk__plan_find_lifetimes(spk_plan *p, const bool *needs);
 void spk__plan_order_gradients(spk_plan *p, const bool *needs);
+/* work.c: bytes that a pass of a step moves at least: each view that it reads or writes once, one that it adds to twice,
+ * and what the forward pass saves. Its scratch is not counted. */
+double spk__step_bytes_forward(const spk_plan *p, const spk_step *s);
+double spk__step_bytes_backward(const spk_plan *p, const spk_step *s);
 
 #endif

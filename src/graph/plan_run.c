@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Running a plan, and what it took. */
+/* Running a plan; what it took: plan_profile.c. */
 #include <string.h>
 
 #include "graph/plan_inside_impl.h"
@@ -33,9 +33,9 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
         s->args.scratch = scratch_at(p, s, 0);
         s->args.weights_changed = weights_changed;
         s->kernel->fwd(&s->args);
-        if (p->profile) s->seconds_fwd += spk_now() - start;
+        if (p->profile) s->seconds[0] += spk_now() - start;
     }
-    p->runs++;
+    p->runs[0]++;
 }
 
 static void run_backward(spk_plan *p)
@@ -49,8 +49,9 @@ static void run_backward(spk_plan *p)
         s->args.ctx = &ctx;
         s->args.scratch = scratch_at(p, s, 1);
         s->kernel->bwd(&s->args);
-        if (p->profile) s->seconds_bwd += spk_now() - start;
+        if (p->profile) s->seconds[1] += spk_now() - start;
     }
+    p->runs[1]++;
 }
 
 void spk_plan_backward(spk_plan *p, double scale)
@@ -89,30 +90,4 @@ spk_view spk_plan_value(const spk_plan *p, spk_tensor *t)
 size_t spk_plan_bytes(const spk_plan *p)
 {
     return p->bytes;
-}
-
-/* ---- profile ---- */
-
-void spk_plan_profile(spk_plan *p, bool on)
-{
-    p->profile = on;
-    p->runs = 0;
-    for (int i = 0; i < p->n_steps; i++)
-        p->steps[i].seconds_fwd = p->steps[i].seconds_bwd = 0;
-}
-
-void spk_plan_profile_print(spk_plan *p, spk_text *out)
-{
-    const double runs = p->runs ? (double)p->runs : 1;
-    double total = 0;
-    for (int i = 0; i < p->n_steps; i++) {
-        const spk_step *s = &p->steps[i];
-        const spk_tensor *y = s->node->out[0], *x = s->node->in[0];
-        total += s->seconds_fwd + s->seconds_bwd;
-        spk_text_addf(out, "%3d %-11s %-10s %4lldx%4lldx%4lld <- %4lld  fwd %8.3f ms  bwd %8.3f ms\n", i,
-                      spk_op_name(s->node->op), s->kernel->name, (long long)y->n, (long long)y->w, (long long)y->c,
-                      (long long)x->c, 1e3 * s->seconds_fwd / runs, 1e3 * s->seconds_bwd / runs);
-    }
-    spk_text_addf(out, "total %.3f ms a run, %.2f GB of activations (%.2f without reuse)\n", 1e3 * total / runs,
-                  (double)p->bytes / 1e9, (double)p->bytes_sum / 1e9);
 }

@@ -31,7 +31,8 @@ struct spk_net {
     int n_plans;
     spk_net_plan *plan[MOST_PLANS];
     int64_t version, clock;
-    bool keep_all;
+    bool keep_all, profiling;
+    spk_profile profile; /* of plans that are gone, and the time in which plans were made */
     spk_model model;
 };
 
@@ -229,15 +230,38 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
         if (p->used < net->plan[oldest]->used) oldest = i;
     }
     spk_net_plan *made;
+    const double start = spk_now();
     SPK_TRY(plan_new(net, mode, n, samples, kind, &made));
-    if (slot == MOST_PLANS)
+    if (net->profiling) {
+        spk_plan_profile(made->plan, true);
+        net->profile.planning += spk_now() - start;
+    }
+    if (slot == MOST_PLANS) {
+        if (net->profiling) spk_plan_profile_take(net->plan[oldest]->plan, &net->profile);
         plan_free(net->plan[slot = oldest]);
-    else
+    } else {
         net->n_plans++;
+    }
     net->plan[slot] = made;
     made->used = ++net->clock;
     *out = made;
     return SPK_OK;
+}
+
+void spk_net_profile(spk_net *net, bool on)
+{
+    net->profiling = on;
+    spk_profile_clear(&net->profile);
+    for (int i = 0; i < net->n_plans; i++)
+        spk_plan_profile(net->plan[i]->plan, on);
+}
+
+/* Plans that did not run since have nothing to tell. */
+void spk_net_profile_take(spk_net *net, spk_profile *into)
+{
+    for (int i = 0; i < net->n_plans; i++)
+        if (spk_plan_runs(net->plan[i]->plan) > 0) spk_plan_profile_take(net->plan[i]->plan, into);
+    spk_profile_add(&net->profile, into);
 }
 
 void spk_net_forward(spk_net *net, spk_net_plan *p)
@@ -310,6 +334,7 @@ void spk_net_free(spk_net *net)
             spk_opts_clear(net->part[i]->options, net->part[i]->n_options, net->conf[i]);
             spk_free(net->conf[i]);
         }
+    spk_profile_clear(&net->profile);
     spk_params_free(net->params);
     spk_arena_free(net->arena);
     spk_free(net);

@@ -4,6 +4,7 @@
 #define SPK_MODEL_NET_IMPL_H
 
 #include "graph/plan_impl.h"
+#include "graph/profile_impl.h"
 #include "model/build_impl.h"
 #include "spk/net.h"
 
@@ -58,5 +59,9 @@ void spk_net_layers_free(spk_net_layer *layers, int64_t n);
 /* A part's options as they count, its defaults settled: a new map, or NULL where there is no such part. */
 spk_yaml *spk_net_resolved_conf(const spk_net *net, spk_part_kind kind);
 size_t spk_net_arena_bytes(const spk_net *net);
+/* Clocks on every op of all plans, those that are made later too; off forgets what they showed. */
+void spk_net_profile(spk_net *net, bool on);
+/* Add what the clocks showed to *into, and set them to zero. */
+void spk_net_profile_take(spk_net *net, spk_profile *into);
 
 #endif

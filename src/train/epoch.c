@@ -72,11 +72,13 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
     SPK_TRY(find_arrays(batch, t->model->feature_size, &speech, &labels));
     const double start = spk_now();
     t->model->zero_grad(t->model->self);
+    out->zero_grad_s = spk_now() - start;
     SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
     const double middle = spk_now();
     t->model->blocks(t->model->self, &parameters, &gradients, &n);
     out->forward_backward_s = middle - start;
     out->grad_norm = spk_grad_norm(gradients, n, t->setup->grad_clip_type);
+    out->grad_norm_s = spk_now() - middle;
     out->rate = spk_scheduler_lr(t->scheduler, t->step);
     out->skipped = !isfinite(out->stats.loss) || !isfinite(out->grad_norm);
     if (out->skipped) return SPK_OK;
