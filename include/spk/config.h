@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "spk/augment.h"
 #include "spk/status.h"
 
 #ifdef __cplusplus
@@ -48,15 +49,29 @@ enum {
 
 /* preprocessor_conf, with the defaults filled in. */
 typedef struct spk_preprocess_options {
-    double target_duration;      /* seconds of a crop and of a validation segment; 3.0 */
-    int64_t sample_rate;         /* Hz that the model hears; 16000 */
-    int64_t num_eval;            /* segments of a validation utterance; 10 */
-    int64_t frames_per_second;   /* of features from files: a crop has target_duration times as many frames; 100 */
-    char *rir_scp;               /* NULL: none */
-    double rir_apply_prob;       /* 0 here where it is not given */
+    double target_duration;    /* seconds of a crop and of a validation segment; 3.0 */
+    int64_t sample_rate;       /* Hz that the model hears; 16000 */
+    int64_t num_eval;          /* segments of a validation utterance; 10 */
+    int64_t frames_per_second; /* of features from files: a crop has target_duration times as many frames; 100 */
+    /* augmentation (docs/augmentation.md); probabilities that are not given are 1 where there is something to apply */
+    char *rir_scp; /* NULL: none */
+    double rir_apply_prob;
+    bool rir_align;
     struct spk_yaml *noise_info; /* list of [weight, scp, [n_min, n_max], [snr_lo, snr_hi]]; NULL: none */
-    double noise_apply_prob;     /* 0 here where it is not given */
-    double short_noise_thres;    /* 0.5 */
+    double noise_apply_prob;
+    char *noise_scp, *noise_db_range; /* one kind of noise, instead of noise_info */
+    double noise_power_floor;         /* 1e-4 */
+    double short_noise_thres;         /* no effect */
+    double volume_db_range[2];        /* NAN: none */
+    double volume_apply_prob;
+    spk_str_list speed_perturb_factors;
+    bool speed_perturb_classes;
+    int64_t augment_cache_size; /* bytes */
+    /* derived: noise_info or noise_scp, and the factors */
+    spk_noise_kind *noise;
+    int64_t n_noise;
+    double *speed;
+    int64_t n_speed;
 } spk_preprocess_options;
 
 typedef struct spk_config {
@@ -232,6 +247,9 @@ typedef struct spk_batching {
     const char *note; /* to be said once in the log, or NULL */
 } spk_batching;
 SPK_API void spk_config_batching(const spk_config *config, bool train, spk_batching *out);
+
+/* The augmentation of training crops; it points into the configuration. */
+SPK_API void spk_config_augment(const spk_config *config, spk_augment_options *out);
 
 /* A complete config.yaml; reading it gives the same configuration. Free with spk_config_free_text. */
 SPK_API char *spk_config_dump(const spk_config *config);

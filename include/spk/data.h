@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+#include "spk/augment.h"
 #include "spk/iterator.h"
 #include "spk/types.h"
 
@@ -81,6 +82,7 @@ typedef struct spk_train_set_options {
     uint64_t seed;
     int num_workers;       /* loader threads; 0 counts as 1 */
     int64_t max_bad_files; /* so many distinct files that cannot be read are replaced; one more is an error */
+    spk_augment_options augment;
 } spk_train_set_options;
 
 /* Defaults: 16 kHz, several channels refused, 3 s, batch 20, plain, one worker, no bad file. */
@@ -91,7 +93,7 @@ typedef struct spk_train_set spk_train_set;
 SPK_API spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_set **out) SPK_NODISCARD;
 SPK_API void spk_train_set_close(spk_train_set *s); /* NULL is allowed */
 
-SPK_API int64_t spk_train_set_n_utterances(const spk_train_set *s);
+SPK_API int64_t spk_train_set_n_utterances(const spk_train_set *s); /* with their copies at other speeds */
 SPK_API int64_t spk_train_set_n_speakers(const spk_train_set *s);
 SPK_API const char *spk_train_set_speaker(const spk_train_set *s, int64_t label); /* name of a class */
 SPK_API const char *const *spk_train_set_speakers(const spk_train_set *s);        /* all, in class order */

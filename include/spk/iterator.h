@@ -65,6 +65,9 @@ struct spk_iterator {
     spk_trial_source *split;
     /* Batches of the epoch, or -1 when it is not known beforehand (for progress and for log_interval). */
     int64_t n_batches;
+    /* Leave out the first n batches, before the first call of next: an epoch that is continued. NULL: next is called n
+     * times instead. */
+    spk_status (*skip)(void *self, int64_t n);
     /* Release what the iterator holds; NULL where there is nothing to release. */
     void (*close)(void *self);
 };

@@ -23,6 +23,17 @@ static spk_status same_setting(const spk_config *c, const char *key, double task
                     spk_option_where(c->source, key, where, sizeof where), a, key, b);
 }
 
+static spk_status same_rir_scp(spk_config *c)
+{
+    char where[512];
+    char **scp = &c->preprocess.rir_scp;
+    if (!c->rir_scp || !c->rir_scp[0]) return SPK_OK;
+    if (!*scp) *scp = spk_strdup(c->rir_scp);
+    if (strcmp(*scp, c->rir_scp) == 0) return SPK_OK;
+    return spk_fail(SPK_E_CONFIG, "%s: %s disagrees with preprocessor_conf.rir_scp, which is %s; give it in one place",
+                    spk_option_where(c->source, "rir_scp", where, sizeof where), c->rir_scp, *scp);
+}
+
 static spk_status derive_preprocess(spk_config *c)
 {
     spk_preprocess_options *p = &c->preprocess;
@@ -35,7 +46,8 @@ static spk_status derive_preprocess(spk_config *c)
     SPK_TRY(same_setting(c, "num_eval", (double)c->num_eval, 10, &segments));
     p->sample_rate = (int64_t)rate;
     p->num_eval = (int64_t)segments;
-    return SPK_OK;
+    SPK_TRY(same_rir_scp(c));
+    return spk__preprocess_derive(p);
 }
 
 spk_status spk__config_derive(spk_config *c, spk_yaml *source, bool *usage)
@@ -139,7 +151,7 @@ spk_status spk_config_load(int argc, char *const *argv, spk_config *config, spk_
 void spk_config_clear(spk_config *config)
 {
     spk_opts_clear(spk__config_options.table, spk__config_options.n, config);
-    spk_opts_clear(spk__preprocess_table, spk__n_preprocess, &config->preprocess);
+    spk__preprocess_clear(&config->preprocess);
     spk_yaml_free(config->source);
     memset(config, 0, sizeof *config);
 }

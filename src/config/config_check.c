@@ -126,23 +126,8 @@ static spk_status check_data(checker *k)
 
 static spk_status check_augmentation(checker *k)
 {
-    const spk_preprocess_options *p = &k->c->preprocess;
-    const struct {
-        const char *key;
-        double value;
-    } probability[] = {{"noise_apply_prob", p->noise_apply_prob}, {"rir_apply_prob", p->rir_apply_prob}};
-    for (int i = 0; i < SPK_COUNT(probability); i++) {
-        char where[512], value[32];
-        const spk_yaml *node = spk_yaml_get(k->c->preprocessor_conf, probability[i].key);
-        if (probability[i].value == 0) continue;
-        k->key = "preprocessor_conf";
-        spk_format_double(probability[i].value, value);
-        return spk_fail(SPK_E_UNSUPPORTED, "%s: preprocessor_conf.%s: %s is not supported yet; set it to 0",
-                        node->file && spk_starts_with(node->file, "--") ? node->file
-                                                                        : spk_yaml_where(node, where, sizeof where),
-                        probability[i].key, value);
-    }
-    return SPK_OK;
+    k->key = "preprocessor_conf";
+    return spk__preprocess_check(&k->c->preprocess);
 }
 
 /* ---- criteria ---- */

@@ -4,14 +4,11 @@
 #define SPK_CONFIG_CONFIG_IMPL_H
 
 #include "config/args_impl.h"
+#include "config/preprocess_impl.h"
 #include "spk/config.h"
 
 extern const spk_options spk__config_options;
 extern const spk_args_spec spk__config_spec;
-/* preprocessor_conf, into a spk_preprocess_options. */
-extern const spk_opt spk__preprocess_table[];
-extern const int spk__n_preprocess;
-
 /* Fill what is derived (preprocess, i_channel, pool_lengths) and take `source`. *usage as spk_args has it.
  * On failure the configuration is cleared. */
 spk_status spk__config_derive(spk_config *config, spk_yaml *source, bool *usage);

@@ -27,6 +27,7 @@ struct spk_audio_reader {
     SF_INFO info;
     int64_t frames;  /* that the file really has, as far as known */
     int64_t rate;    /* that samples are delivered at */
+    int64_t speed;   /* in thousandths: so much faster the file is played */
     int64_t samples; /* length at that rate */
     float *mix;      /* MIX_FRAMES frames of all channels */
     int mix_channels;
@@ -206,6 +207,17 @@ static spk_status open_sound(spk_audio_reader *r, int fd)
     return SPK_OK;
 }
 
+/* Rates that are converted: those in Hz, or in thousandths where the speed changes. */
+static int64_t in_rate(const spk_audio_reader *r)
+{
+    return r->speed == SPK_SPEED_ONE ? r->info.samplerate : r->info.samplerate * r->speed;
+}
+
+static int64_t out_rate(const spk_audio_reader *r)
+{
+    return r->speed == SPK_SPEED_ONE ? r->rate : r->rate * SPK_SPEED_ONE;
+}
+
 static spk_status learn_length(spk_audio_reader *r)
 {
     SPK_TRY(check_channels(r));
@@ -222,19 +234,32 @@ static spk_status learn_length(spk_audio_reader *r)
                  r->path, (long long)r->info.frames, (long long)r->frames);
     if (r->frames <= 0) return spk_fail(SPK_E_FORMAT, "%s: holds no samples", r->path);
     r->rate = r->options.sample_rate > 0 ? r->options.sample_rate : r->info.samplerate;
-    r->samples = spk_resampled_length(r->frames, r->info.samplerate, r->rate);
+    r->samples = spk_resampled_length(r->frames, in_rate(r), out_rate(r));
     if (r->info.samplerate < r->rate && !atomic_exchange(&said_narrow, true))
         spk_warn("audio", "%s: recorded at %d Hz and raised to %lld Hz, with nothing above %d Hz (said once)", r->path,
                  r->info.samplerate, (long long)r->rate, r->info.samplerate / 2);
     return SPK_OK;
 }
 
+bool spk_audio_is_exact(const spk_audio_reader *r)
+{
+    const int type = r->info.format & SF_FORMAT_TYPEMASK;
+    return in_rate(r) == out_rate(r) && type != SF_FORMAT_OGG && type != SF_FORMAT_MPEG;
+}
+
 spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *samples)
+{
+    return spk_audio_open_speed(r, path, SPK_SPEED_ONE, samples);
+}
+
+spk_status spk_audio_open_speed(spk_audio_reader *r, const char *path, int64_t speed, int64_t *samples)
 {
     spk_audio_shut(r);
     *samples = 0;
+    SPK_ASSERT(speed > 0 && (speed == SPK_SPEED_ONE || !r->features));
     if (r->features) return spk_feature_open(r->features, path, samples);
     r->path = path;
+    r->speed = speed;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd);
     if (status == SPK_OK) status = learn_length(r);
@@ -269,11 +294,11 @@ spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, flo
 {
     if (r->features) return spk_feature_part(r->features, start, count, dst);
     SPK_ASSERT(r->file && start >= 0 && count > 0 && start + count <= r->samples);
-    if (r->info.samplerate == r->rate)
+    if (in_rate(r) == out_rate(r))
         SPK_TRY(read_span(r, start, count, dst));
     else
         SPK_TRY(spk_resample_part(r->resampler,
-                                  &(spk_resample_source){r, read_span, r->path, r->frames, r->info.samplerate, r->rate},
+                                  &(spk_resample_source){r, read_span, r->path, r->frames, in_rate(r), out_rate(r)},
                                   start, count, dst));
     return check_samples(r, dst, count);
 }

@@ -23,6 +23,10 @@ void spk_audio_reader_free(spk_audio_reader *r);
 /* Open a file (the one before is closed); *samples: its length at the wanted rate, at least 1. `path` is borrowed until
  * the file is closed. */
 spk_status spk_audio_open(spk_audio_reader *r, const char *path, int64_t *samples) SPK_NODISCARD;
+/* The same of a file that is played faster by speed / 1000: pitch and tempo change, as by sox's `speed`. */
+spk_status spk_audio_open_speed(spk_audio_reader *r, const char *path, int64_t speed, int64_t *samples) SPK_NODISCARD;
+/* A part of the open file has the same bytes as that part of the whole: no other rate, no codec that remembers. */
+bool spk_audio_is_exact(const spk_audio_reader *r);
 /* The open file's part [start, start + count), which must lie inside: count floats to dst. */
 spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, float *dst) SPK_NODISCARD;
 void spk_audio_shut(spk_audio_reader *r);
@@ -33,8 +37,10 @@ int64_t spk_audio_file_rate(const spk_audio_reader *r);
 
 /* ---- what an utterance gives to training and to validation ---- */
 
+enum { SPK_SPEED_ONE = 1000 }; /* speeds are in thousandths */
 /* T samples beginning at start in 0..L-T, chosen uniformly by *draw; a shorter file is repeated periodically to T. */
-spk_status spk_crop_train(spk_audio_reader *r, const char *path, int64_t T, spk_rng *draw, float *dst) SPK_NODISCARD;
+spk_status spk_crop_train(spk_audio_reader *r, const char *path, int64_t speed, int64_t T, spk_rng *draw,
+                          float *dst) SPK_NODISCARD;
 /* K segments of T samples at int(linspace(0, L - T, K)); a shorter file is repeated to T, all K being equal. dst: K*T. */
 spk_status spk_crop_segments(spk_audio_reader *r, const char *path, int64_t T, int64_t K, float *dst) SPK_NODISCARD;
 /* Start of segment k of K. */

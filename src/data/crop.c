@@ -18,11 +18,11 @@ static spk_status wrap(spk_audio_reader *r, int64_t n, int64_t T, float *dst)
     return SPK_OK;
 }
 
-spk_status spk_crop_train(spk_audio_reader *r, const char *path, int64_t T, spk_rng *draw, float *dst)
+spk_status spk_crop_train(spk_audio_reader *r, const char *path, int64_t speed, int64_t T, spk_rng *draw, float *dst)
 {
     int64_t L = 0;
     spk_status status;
-    SPK_GO(spk_audio_open(r, path, &L));
+    SPK_GO(spk_audio_open_speed(r, path, speed, &L));
     if (L < T)
         SPK_GO(wrap(r, L, T, dst));
     else

@@ -22,6 +22,7 @@ struct spk_loader {
     struct worker {
         spk_loader *loader;
         spk_audio_reader *reader;
+        void *own;
         pthread_t thread;
     } * worker;
     pthread_mutex_t lock;
@@ -68,7 +69,7 @@ static void *run_worker(void *arg)
         }
         void *data = l->slot[batch % l->n_slots].data;
         pthread_mutex_unlock(&l->lock);
-        const spk_status status = l->job.fill(l->job.self, w->reader, batch, item, data);
+        const spk_status status = l->job.fill(l->job.self, w->reader, w->own, batch, item, data);
         pthread_mutex_lock(&l->lock);
         note_done(l, batch, item, status);
     }
@@ -78,15 +79,22 @@ static void *run_worker(void *arg)
 
 /* ---- the consumer ---- */
 
+static void close_worker(const spk_loader *l, struct worker *w)
+{
+    if (l->job.close_worker) l->job.close_worker(w->own);
+    spk_audio_reader_free(w->reader);
+}
+
 static spk_status start_workers(spk_loader *l, const spk_audio_options *audio, int workers)
 {
     l->worker = spk_new(sizeof *l->worker * (size_t)workers);
     for (int i = 0; i < workers; i++) {
         struct worker *w = &l->worker[i];
         *w = (struct worker){.loader = l, .reader = spk_audio_reader_new(audio)};
+        if (l->job.open_worker) w->own = l->job.open_worker(l->job.self, w->reader);
         const int error = pthread_create(&w->thread, NULL, run_worker, w);
         if (error != 0) {
-            spk_audio_reader_free(w->reader);
+            close_worker(l, w);
             return spk_fail(SPK_E_NOMEM, "cannot start loader thread %d of %d: %s; lower num_workers", i + 1, workers,
                             strerror(error));
         }
@@ -101,10 +109,12 @@ spk_status spk_loader_open(const spk_loader_job *job, const spk_audio_options *a
     spk_loader *l = spk_new(sizeof *l);
     *out = NULL;
     l->job = *job;
+    l->due = l->fill_batch = l->n_released = job->first;
     workers = workers < 1 ? 1 : workers > MAX_WORKERS ? MAX_WORKERS : workers;
     /* One slot is with the consumer; two (or three) are ahead of it. */
     const int64_t ahead = workers > 1 ? 4 : 3;
     l->n_slots = (int)(job->n_batches < ahead ? job->n_batches : ahead);
+    SPK_ASSERT(job->first >= 0 && job->first <= job->n_batches);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
     pthread_cond_init(&l->ready, NULL);
@@ -129,7 +139,7 @@ spk_status spk_loader_next(spk_loader *l, int64_t *batch, void **slot, double *w
     *slot = NULL;
     *wait_s = 0;
     if (l->status != SPK_OK) return spk_fail(l->status, "%s", l->message);
-    if (l->due > 0 && l->due <= l->job.n_batches) {
+    if (l->due > l->job.first && l->due <= l->job.n_batches) {
         pthread_mutex_lock(&l->lock);
         struct slot *used = &l->slot[(l->due - 1) % l->n_slots];
         if (l->n_released < l->due) {
@@ -166,7 +176,7 @@ void spk_loader_close(spk_loader *l)
     pthread_mutex_unlock(&l->lock);
     for (int i = 0; i < l->n_workers; i++) {
         pthread_join(l->worker[i].thread, NULL);
-        spk_audio_reader_free(l->worker[i].reader);
+        close_worker(l, &l->worker[i]);
     }
     for (int i = 0; i < l->n_slots; i++)
         spk_free(l->slot[i].data);

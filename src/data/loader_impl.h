@@ -17,9 +17,13 @@
 typedef struct spk_loader_job {
     void *self; /* read by all workers at once: fill must change nothing but its part of the slot */
     int64_t n_batches;
+    int64_t first; /* batch to begin with; the ones before are not made */
     size_t slot_bytes;
     int64_t (*n_items)(void *self, int64_t batch); /* at least 1 */
-    spk_status (*fill)(void *self, spk_audio_reader *reader, int64_t batch, int64_t item, void *slot);
+    /* `own`: the thread's memory, from open_worker; NULL without one */
+    spk_status (*fill)(void *self, spk_audio_reader *reader, void *own, int64_t batch, int64_t item, void *slot);
+    void *(*open_worker)(void *self, spk_audio_reader *reader); /* may be NULL */
+    void (*close_worker)(void *own);
 } spk_loader_job;
 
 typedef struct spk_loader spk_loader;

@@ -9,11 +9,16 @@
 #include <string.h>
 
 /* Samples at the lower rate on both sides of a part: the filter of quality HQ is shorter. */
-enum { MARGIN = 512 };
+enum { MARGIN = 512, MAX_CONVERTERS = 6 };
 
 struct spk_resampler {
-    soxr_t soxr; /* for rates in_hz -> out_hz */
-    int64_t in_hz, out_hz;
+    /* Making a filter costs more than converting a crop, and speeds alternate: the last ones used stay. */
+    struct converter {
+        soxr_t soxr;
+        int64_t p, q; /* rates in lowest terms */
+        int64_t last; /* when it was used */
+    } converter[MAX_CONVERTERS];
+    int64_t uses;
     float *in, *out;
     int64_t in_room, out_room;
 };
@@ -26,7 +31,8 @@ spk_resampler *spk_resampler_new(void)
 void spk_resampler_free(spk_resampler *s)
 {
     if (!s) return;
-    soxr_delete(s->soxr);
+    for (int i = 0; i < MAX_CONVERTERS; i++)
+        soxr_delete(s->converter[i].soxr);
     spk_free(s->in);
     spk_free(s->out);
     spk_free(s);
@@ -63,26 +69,37 @@ static spk_status make_room(float **x, int64_t *room, int64_t n, const char *pat
     return SPK_OK;
 }
 
-static spk_status prepare(spk_resampler *s, const spk_resample_source *source)
+/* The converter of these rates, cleared; or the one that was not used for longest, made anew. */
+static spk_status prepare(spk_resampler *s, const spk_resample_source *source, int64_t p, int64_t q, soxr_t *out)
 {
+    struct converter *c = &s->converter[0];
     soxr_error_t error = NULL;
-    if (s->soxr && s->in_hz == source->in_hz && s->out_hz == source->out_hz) {
-        error = soxr_clear(s->soxr);
+    for (int i = 0; i < MAX_CONVERTERS; i++) {
+        struct converter *other = &s->converter[i];
+        if (other->soxr && other->p == p && other->q == q) {
+            c = other;
+            break;
+        }
+        if (other->last < c->last) c = other;
+    }
+    if (c->soxr && c->p == p && c->q == q) {
+        error = soxr_clear(c->soxr);
     } else {
         const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
-        soxr_delete(s->soxr);
-        s->soxr = soxr_create((double)source->in_hz, (double)source->out_hz, 1, &error, NULL, &quality, NULL);
-        s->in_hz = source->in_hz;
-        s->out_hz = source->out_hz;
+        soxr_delete(c->soxr);
+        *c = (struct converter){.p = p, .q = q};
+        c->soxr = soxr_create((double)p, (double)q, 1, &error, NULL, &quality, NULL);
     }
-    if (error || !s->soxr)
+    c->last = ++s->uses;
+    *out = c->soxr;
+    if (error || !c->soxr)
         return spk_fail(SPK_E_VALUE, "%s: cannot convert from %lld Hz to %lld Hz: %s", source->path,
                         (long long)source->in_hz, (long long)source->out_hz, error ? error : "no converter");
     return SPK_OK;
 }
 
 /* Convert n_in samples; the first n_out of the result, zeros where there are fewer (rounding at the end). */
-static spk_status convert(spk_resampler *s, const char *path, int64_t n_in, int64_t n_out)
+static spk_status convert(spk_resampler *s, soxr_t soxr, const char *path, int64_t n_in, int64_t n_out)
 {
     const size_t n = (size_t)n_in, want = (size_t)n_out;
     size_t used = 0, total = 0, took, made;
@@ -90,8 +107,8 @@ static spk_status convert(spk_resampler *s, const char *path, int64_t n_in, int6
     do { /* soxr takes in what the room for output seems to need, so it is asked again; NULL ends the input */
         const bool more = used < n;
         took = made = 0;
-        error = soxr_process(s->soxr, more ? s->in + used : NULL, more ? n - used : 0, &took, s->out + total,
-                             want - total, &made);
+        error = soxr_process(soxr, more ? s->in + used : NULL, more ? n - used : 0, &took, s->out + total, want - total,
+                             &made);
         used += more ? took : 0;
         total += made;
     } while (!error && total < want && (took > 0 || made > 0));
@@ -112,11 +129,12 @@ spk_status spk_resample_part(spk_resampler *s, const spk_resample_source *source
     int64_t in_end = ((start + count + margin) * p + q - 1) / q + 1;
     if (in_end > source->n) in_end = source->n;
     const int64_t n_in = in_end - in_first, n_out = start + count - out_first;
-    SPK_TRY(prepare(s, source));
+    soxr_t soxr;
+    SPK_TRY(prepare(s, source, p, q, &soxr));
     SPK_TRY(make_room(&s->in, &s->in_room, n_in, source->path));
     SPK_TRY(make_room(&s->out, &s->out_room, n_out, source->path));
     SPK_TRY(source->read(source->self, in_first, n_in, s->in));
-    SPK_TRY(convert(s, source->path, n_in, n_out));
+    SPK_TRY(convert(s, soxr, source->path, n_in, n_out));
     memcpy(dst, s->out + (start - out_first), sizeof *dst * (size_t)count);
     return SPK_OK;
 }

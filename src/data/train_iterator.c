@@ -28,12 +28,32 @@ static spk_status read_utterance(const train_iterator *t, spk_audio_reader *read
 {
     const spk_train_set *s = t->set;
     spk_rng draw = spk_rng_make(s->o.seed, SPK_PURPOSE_CROP, (uint64_t)t->epoch, s->hash[u], nth);
-    const spk_status status = spk_crop_train(reader, s->path[u], s->T, &draw, dst);
+    const spk_status status = spk_crop_train(reader, s->path[u], s->speed[u], s->T, &draw, dst);
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
 }
 
+static spk_status change_utterance(const train_iterator *t, spk_augment_bench *bench, int64_t u, uint32_t nth, float *x)
+{
+    const spk_train_set *s = t->set;
+    if (!s->augment) return SPK_OK;
+    const spk_augment_item item = {(uint64_t)t->epoch, s->hash[u], nth, s->label[s->base[u]]};
+    const spk_status status = spk_augment_apply(s->augment, bench, &item, x);
+    return status == SPK_OK ? SPK_OK : spk_fail_in(status, "augmenting utterance '%s'", s->id[u]);
+}
+
+static void *open_bench(void *self, spk_audio_reader *reader)
+{
+    const train_iterator *t = self;
+    return t->set->augment ? spk_augment_bench_new(t->set->augment, reader) : NULL;
+}
+
+static void close_bench(void *own)
+{
+    spk_augment_bench_free(own);
+}
+
 /* Where bad files are allowed, the next utterance of the same speaker stands in for one. */
-static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+static spk_status fill(void *self, spk_audio_reader *reader, void *own, int64_t b, int64_t item, void *slot)
 {
     enum { STAND_IN = 0x40000000 }; /* sets the draws of a stand-in apart */
     const train_iterator *t = self;
@@ -43,15 +63,18 @@ static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t 
     const uint32_t nth = t->plan.nth[at];
     float *speech = (float *)slot + item * s->T * s->width;
     int64_t used = u;
+    uint32_t stands_in = 0;
     spk_status status = read_utterance(t, reader, u, nth, speech);
     while (status != SPK_OK && s->o.max_bad_files > 0 && s->next_alike[used] != u) {
         used = s->next_alike[used];
+        stands_in = STAND_IN;
         status = read_utterance(t, reader, used, nth | STAND_IN, speech);
     }
     if (status != SPK_OK)
         return s->o.max_bad_files > 0
                    ? spk_fail_in(status, "no recording of speaker '%s' can be read", s->speaker[s->label[u]])
                    : status;
+    SPK_TRY(change_utterance(t, own, used, nth | stands_in, speech));
     ((const char **)(void *)(data + t->ids_at))[item] = s->id[used];
     ((int64_t *)(void *)(data + t->labels_at))[item] = s->label[used];
     ((int64_t *)(void *)(data + t->nth_at))[item] = nth;
@@ -65,8 +88,8 @@ static spk_status fill(void *self, spk_audio_reader *reader, int64_t b, int64_t 
 static spk_status note_bad(train_iterator *t, int64_t u, int64_t stand_in)
 {
     spk_train_set *s = t->set;
-    if (s->bad[u]) return SPK_OK;
-    s->bad[u] = true;
+    if (s->bad[s->base[u]]) return SPK_OK; /* its copies at other speeds are the same file */
+    s->bad[s->base[u]] = true;
     s->n_bad++;
     spk_audio_reader *reader = spk_audio_reader_new(&s->o.audio);
     float *scratch = spk_alloc(sizeof *scratch * (size_t)(s->T * s->width));
@@ -120,6 +143,32 @@ static spk_status next(void *self, const spk_batch **out)
     return SPK_OK;
 }
 
+static spk_status start_loader(train_iterator *t, int64_t first)
+{
+    const spk_train_set *s = t->set;
+    const spk_loader_job job = {.self = t,
+                                .n_batches = t->plan.n_batches,
+                                .first = first,
+                                .slot_bytes = t->used_at + sizeof(int64_t) * (size_t)t->plan.largest,
+                                .n_items = n_items,
+                                .fill = fill,
+                                .open_worker = open_bench,
+                                .close_worker = close_bench};
+    return spk_loader_open(&job, &s->o.audio, s->o.num_workers, &t->loader);
+}
+
+/* The loader has begun with the first batch; it is started anew. */
+static spk_status skip(void *self, int64_t n)
+{
+    train_iterator *t = self;
+    if (n < 0 || n > t->plan.n_batches)
+        return spk_fail(SPK_E_VALUE, "epoch %lld has %lld batches, and %lld are to be left out", (long long)t->epoch,
+                        (long long)t->plan.n_batches, (long long)n);
+    spk_loader_close(t->loader);
+    t->loader = NULL;
+    return start_loader(t, n);
+}
+
 static void close_train(void *self)
 {
     train_iterator *t = self;
@@ -150,19 +199,14 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     t->labels_at = t->ids_at + sizeof(char *) * B;
     t->nth_at = t->labels_at + sizeof(int64_t) * B;
     t->used_at = t->nth_at + sizeof(int64_t) * B;
-    const spk_loader_job job = {.self = t,
-                                .n_batches = t->plan.n_batches,
-                                .slot_bytes = t->used_at + sizeof(int64_t) * B,
-                                .n_items = n_items,
-                                .fill = fill};
     t->array[0] = (spk_array){.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {0, s->T, s->width}};
     if (s->o.audio.feature_size > 0) t->array[0].n_dims = 3;
     t->array[1] = (spk_array){.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->array[2] = (spk_array){.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->batch = (spk_batch){.n_arrays = 3, .arrays = t->array};
-    t->it = (spk_iterator){.self = t, .next = next, .n_batches = t->plan.n_batches, .close = close_train};
+    t->it = (spk_iterator){.self = t, .next = next, .n_batches = t->plan.n_batches, .skip = skip, .close = close_train};
     log_plan(t);
-    SPK_GO(spk_loader_open(&job, &s->o.audio, s->o.num_workers, &t->loader));
+    SPK_GO(start_loader(t, 0));
     *out = &t->it;
     t = NULL;
 done:

@@ -90,14 +90,19 @@ static spk_status read_speakers(spk_train_set *s, const struct files *f)
         for (int64_t i = 0; i < s->spk2utt.n; i++)
             s->speaker[s->n_speakers++] = s->spk2utt.entry[i].key;
     }
-    const char *from = f->make_speakers ? f->utt2spk : f->spk2utt;
-    if (s->n_speakers == 0) return spk_fail(SPK_E_FORMAT, "%s: names no speaker", from);
-    if (s->o.spk_num > 0 && s->o.spk_num != s->n_speakers)
-        return spk_fail(SPK_E_MISMATCH,
-                        "spk_num is %lld, and %s has %lld speakers; set spk_num to %lld or give the list that belongs "
-                        "to it",
-                        (long long)s->o.spk_num, from, (long long)s->n_speakers, (long long)s->n_speakers);
+    if (s->n_speakers == 0)
+        return spk_fail(SPK_E_FORMAT, "%s: names no speaker", f->make_speakers ? f->utt2spk : f->spk2utt);
     return SPK_OK;
+}
+
+static spk_status check_speakers(const spk_train_set *s, const struct files *f)
+{
+    if (s->o.spk_num == 0 || s->o.spk_num == s->n_speakers) return SPK_OK;
+    return spk_fail(
+        SPK_E_MISMATCH,
+        "spk_num is %lld, and %s has %lld speakers%s; set spk_num to %lld or give the list that belongs to it",
+        (long long)s->o.spk_num, f->make_speakers ? f->utt2spk : f->spk2utt, (long long)s->n_speakers,
+        s->n > s->n_base ? " (with those of the speeds)" : "", (long long)s->n_speakers);
 }
 
 static spk_status label_utterances(spk_train_set *s, const struct files *f)
@@ -164,6 +169,7 @@ static spk_status read_categories(spk_train_set *s, const struct files *f)
 
 static void chain_speakers(spk_train_set *s)
 {
+    s->next_alike = spk_new(sizeof *s->next_alike * (size_t)s->n);
     int64_t *first = spk_new(sizeof *first * (size_t)s->n_speakers),
             *last = spk_new(sizeof *last * (size_t)s->n_speakers);
     for (int64_t i = 0; i < s->n; i++) {
@@ -193,9 +199,13 @@ static spk_status read_lists(spk_train_set *s, const struct files *f)
     s->label = spk_new(sizeof *s->label * n);
     s->category = spk_new(sizeof *s->category * n);
     s->hash = spk_new(sizeof *s->hash * n);
-    s->next_alike = spk_new(sizeof *s->next_alike * n);
+    s->speed = spk_new(sizeof *s->speed * n);
+    s->base = spk_new(sizeof *s->base * n);
     s->bad = spk_new(sizeof *s->bad * n);
+    s->n_base = s->n;
     for (int64_t i = 0; i < s->n; i++) {
+        s->speed[i] = SPK_SPEED_ONE;
+        s->base[i] = i;
         s->id[i] = s->wav.entry[i].key;
         s->hash[i] = spk_hash_str(s->id[i]);
     }
@@ -204,7 +214,21 @@ static spk_status read_lists(spk_train_set *s, const struct files *f)
     SPK_TRY(read_categories(s, f));
     for (int64_t i = 0; i < s->n; i++)
         SPK_TRY(spk__paths_get(&s->paths, &s->wav, i, &s->path[i]));
+    SPK_TRY(spk__train_set_speeds(s));
+    SPK_TRY(check_speakers(s, f));
     chain_speakers(s);
+    return SPK_OK;
+}
+
+static spk_status open_augment(spk_train_set *s)
+{
+    const spk_augment_options *o = &s->o.augment;
+    const spk_babble_source babble = {s->path, s->label, s->n_base, s->o.max_bad_files > 0};
+    SPK_TRY(spk_augment_open(o, &babble, s->o.audio.sample_rate, s->T, s->o.seed, &s->augment));
+    if (s->augment && s->o.audio.feature_size > 0)
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "noise, reverberation and volume change sound, and the training data are features; set "
+                        "noise_apply_prob, rir_apply_prob and volume_apply_prob to 0");
     return SPK_OK;
 }
 
@@ -235,6 +259,8 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
                         options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(find_files(options, &f));
     SPK_GO(read_lists(s, &f));
+    SPK_GO(open_augment(s));
+    s->o.augment = (spk_augment_options){0}; /* its lists are the caller's */
     const spk_sampler_options so = {.batch_size = options->batch_size,
                                     .iters_per_epoch = options->num_iters_per_epoch,
                                     .balanced = options->category,
@@ -254,6 +280,12 @@ void spk_train_set_close(spk_train_set *s)
 {
     if (!s) return;
     spk_sampler_close(s->sampler);
+    spk_augment_close(s->augment);
+    for (int64_t i = 0; i < s->n_own_names; i++)
+        spk_free(s->own_name[i]);
+    spk_free(s->own_name);
+    spk_free(s->speed);
+    spk_free(s->base);
     spk_list_clear(&s->wav);
     spk_list_clear(&s->utt2spk);
     spk_list_clear(&s->spk2utt);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "data/augment_impl.h"
 #include "data/lists_impl.h"
 #include "data/sampler_impl.h"
 
@@ -12,15 +13,21 @@ struct spk_train_set {
     spk_train_set_options o; /* without lists, dir, spk2utt */
     int64_t n, T;            /* utterances; samples (or frames) of a crop */
     int64_t width;           /* floats of a sample: 1, or those of a frame */
-    const char **id;         /* n, borrowed from wav */
+    const char **id;         /* n, borrowed from wav and own_name */
     const char **path;       /* n, borrowed from paths */
     int64_t *label;          /* n: class */
     int64_t *category;       /* n: what batches are balanced over; the label unless category2utt says otherwise */
     int64_t n_categories;
+    int64_t *speed;      /* n: in thousandths */
+    int64_t *base;       /* n: the utterance that this is a copy of at another speed, or itself; the first n_base are */
+    int64_t n_base;      /* utterances of the lists */
     uint64_t *hash;      /* n: of the id, names its random streams */
     int64_t *next_alike; /* n: the next utterance of the same speaker, cyclic */
     int64_t n_speakers;
     const char **speaker; /* n_speakers */
+    char **own_name;      /* ids and names of copies */
+    int64_t n_own_names;
+    spk_augment *augment; /* NULL: crops stay as they are read */
     spk_list wav, utt2spk, spk2utt, category2utt;
     spk__paths paths;
     spk_sampler *sampler;
@@ -28,5 +35,8 @@ struct spk_train_set {
     bool *bad;
     int64_t n_bad;
 };
+
+/* Copies at other speeds, by the options (speed.c): lengthens all that has n entries. */
+spk_status spk__train_set_speeds(spk_train_set *s) SPK_NODISCARD;
 
 #endif

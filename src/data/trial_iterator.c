@@ -50,15 +50,17 @@ static spk_status read_segments(const trial_iterator *t, spk_audio_reader *reade
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
 }
 
-static spk_status fill_utterance(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+static spk_status fill_utterance(void *self, spk_audio_reader *reader, void *own, int64_t b, int64_t item, void *slot)
 {
     const trial_iterator *t = self;
+    (void)own;
     return read_segments(t, reader, b * t->B + item, (float *)slot + item * (t->side / t->B));
 }
 
-static spk_status fill_trial(void *self, spk_audio_reader *reader, int64_t b, int64_t item, void *slot)
+static spk_status fill_trial(void *self, spk_audio_reader *reader, void *own, int64_t b, int64_t item, void *slot)
 {
     const trial_iterator *t = self;
+    (void)own;
     const spk_trial *trial = &t->set->trial[b * t->B + item / 2];
     float *dst = (float *)slot + (item % 2) * t->side + item / 2 * (t->side / t->B);
     return read_segments(t, reader, item % 2 ? trial->test : trial->enroll, dst);

@@ -50,6 +50,10 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->seed = (uint64_t)c->seed;
     out->num_workers = (int)c->num_workers;
     out->max_bad_files = c->max_bad_files;
+    if (c->collect_stats)
+        out->spk_num = 0; /* of recordings as they are, with no classes of other speeds */
+    else
+        spk_config_augment(c, &out->augment);
 }
 
 void spk_run_trial_options(const spk_config *c, spk_data_list *lists, spk_trial_set_options *out)

@@ -304,7 +304,7 @@ static void crops_reach_every_position(void **state)
     for (uint32_t nth = 0; nth < 300; nth++) {
         float x[1000];
         spk_rng draw = spk_rng_make(7, SPK_PURPOSE_CROP, 1, 99, nth);
-        help_ok(spk_crop_train(r, path, 1000, &draw, x));
+        help_ok(spk_crop_train(r, path, SPK_SPEED_ONE, 1000, &draw, x));
         const int64_t start = (int64_t)lrintf(x[0] * 32768.0f);
         assert_in_range(start, 0, 7);
         assert_true(x[999] == help_ramp(start + 999, 0));
@@ -322,7 +322,7 @@ static void short_files_are_repeated(void **state)
     spk_audio_reader *r = spk_audio_reader_new(&mono16);
     float x[1000], y[3000];
     spk_rng draw = spk_rng_make(7, SPK_PURPOSE_CROP, 1, 99, 0);
-    help_ok(spk_crop_train(r, path, 1000, &draw, x));
+    help_ok(spk_crop_train(r, path, SPK_SPEED_ONE, 1000, &draw, x));
     help_ok(spk_crop_segments(r, path, 1000, 3, y));
     for (int i = 0; i < 1000; i++)
         assert_true(x[i] == help_ramp(i % 300, 0));

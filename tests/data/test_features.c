@@ -171,13 +171,13 @@ static void test_crops(void **state)
     float x[4 * T * F];
     spk_rng draw = spk_rng_make(1, SPK_PURPOSE_TEST, 0, 0, 0);
     const char *path = write_utterance("short.npy", 3, 7);
-    help_ok(spk_crop_train(r, path, T, &draw, x));
+    help_ok(spk_crop_train(r, path, SPK_SPEED_ONE, T, &draw, x));
     for (int64_t i = 0; i < T * F; i++)
         assert_true(x[i] == value(3, i / F % 7, i % F));
     help_ok(spk_crop_segments(r, path, T, 2, x));
     assert_memory_equal(x, x + T * F, sizeof(float[T * F]));
     path = write_utterance("long.npy", 4, 2 * T);
-    help_ok(spk_crop_train(r, path, T, &draw, x));
+    help_ok(spk_crop_train(r, path, SPK_SPEED_ONE, T, &draw, x));
     const int64_t start = (int64_t)((x[0] * 8 - 4000) / 10);
     assert_true(start >= 0 && start <= T);
     for (int64_t i = 0; i < T * F; i++)

@@ -137,7 +137,7 @@ static void a_crop_can_be_made_again_alone(void **state)
             n_again += drawn[u] > 0;
             spk_rng draw = spk_rng_make(5, SPK_PURPOSE_CROP, 2, spk_hash_str(b->ids[i]), drawn[u]++);
             snprintf(name, sizeof name, "audio/%s.flac", b->ids[i]);
-            help_ok(spk_crop_train(r, help_path(name), T, &draw, x));
+            help_ok(spk_crop_train(r, help_path(name), SPK_SPEED_ONE, T, &draw, x));
             assert_memory_equal(x, (const float *)spk_batch_find(b, "speech")->data + i * T, sizeof x);
         }
     assert_true(n_again > 0);
@@ -285,9 +285,10 @@ static int64_t three(void *self, int64_t batch)
 }
 
 /* Items 1 and 2 of batch 1 fail; *self is the one that takes longer. */
-static spk_status fail_late(void *self, spk_audio_reader *reader, int64_t batch, int64_t item, void *slot)
+static spk_status fail_late(void *self, spk_audio_reader *reader, void *own, int64_t batch, int64_t item, void *slot)
 {
     (void)reader;
+    (void)own;
     ((int64_t *)slot)[item] = 10 * batch + item;
     if (batch == 1 && item == *(const int64_t *)self) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     return batch == 1 && item > 0 ? spk_fail(SPK_E_VALUE, "item %lld", (long long)item) : SPK_OK;
