@@ -149,7 +149,7 @@ typedef struct spk_config {
     /* optimiser */
     bool exclude_weight_decay;
     struct spk_yaml *exclude_weight_decay_conf;
-    char *optim; /* "adam", "sgd" */
+    char *optim; /* "adam" */
     struct spk_yaml *optim_conf;
     char *scheduler; /* NULL: constant rate; "cosineannealingwarmuprestarts" */
     struct spk_yaml *scheduler_conf;
@@ -182,8 +182,9 @@ typedef struct spk_config {
     char *margin_scheduler; /* NULL: the margin stays; "linear", "exp" */
     struct spk_yaml *margin_scheduler_conf;
     /* spk's own */
-    int64_t per_speaker;         /* for batch_type pk */
-    char *train_dir, *valid_dir; /* data folders, for the lists of paths; NULL: not given */
+    char *lr_scale, *freeze_steps; /* by parameters' names, as docs/optim.md says; NULL: none */
+    int64_t per_speaker;           /* for batch_type pk */
+    char *train_dir, *valid_dir;   /* data folders, for the lists of paths; NULL: not given */
     bool overwrite, quiet, profile;
     int64_t threads;           /* SPK_NONE: all processors */
     char *channel;             /* as written; i_channel has its meaning */

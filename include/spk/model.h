@@ -33,6 +33,14 @@ typedef struct spk_step_info {
     const uint64_t *item_keys; /* n: utterance, epoch and how often it came before in the epoch */
 } spk_step_info;
 
+/* A trainable parameter: where it lies in the blocks, and how many values it has. Between parameters there may be padding,
+ * whose values and gradients are zero. */
+typedef struct spk_parameter {
+    const char *name; /* as in the state: "encoder.conv.weight"; borrowed */
+    int64_t at, n;
+    int n_dims;
+} spk_parameter;
+
 typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
@@ -65,6 +73,9 @@ struct spk_model {
      * missing, surplus and misshapen tensors with SPK_E_MISMATCH and then leaves the model as it was. */
     spk_status (*save_state)(void *self, spk_tensors *out);
     spk_status (*load_state)(void *self, const spk_tensors *in);
+    /* Trainable parameter i, in the order of their places; false behind the last. NULL: the model does not tell them, and
+     * nothing in a training may depend on their names (lr_scale, freeze_steps, exclude_weight_decay). */
+    bool (*parameter)(void *self, int64_t i, spk_parameter *out);
 };
 
 #ifdef __cplusplus

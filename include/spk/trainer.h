@@ -44,6 +44,13 @@ typedef struct spk_training_setup {
      * with options as YAML text ("{lr: 0.001}"; NULL: defaults). */
     const char *optim, *optim_conf;
     const char *scheduler, *scheduler_conf;
+    /* What a scheduler that follows a value looks at: phase and key (mode is the scheduler's); default valid eer. */
+    spk_criterion val_scheduler_criterion;
+    /* Groups of parameters by their names (docs/optim.md); NULL, false: all alike. */
+    const char *lr_scale, *freeze_steps; /* "loss=10,encoder=0.1"; "encoder=1000" */
+    bool exclude_weight_decay;
+    const char *exclude_weight_decay_conf; /* YAML text */
+    bool grad_noise;
     double grad_clip;      /* largest norm of the gradient; default 5.0; infinity: off */
     double grad_clip_type; /* p of that norm; default 2 */
 

@@ -155,7 +155,8 @@ enum spk_purpose {
     SPK_PURPOSE_SYNTH,
     SPK_PURPOSE_TEST,
     SPK_PURPOSE_DITHER,
-    SPK_PURPOSE_VOLUME
+    SPK_PURPOSE_VOLUME,
+    SPK_PURPOSE_GRAD_NOISE
 };
 typedef struct spk_rng {
     uint32_t key[2], counter[4], block[4];

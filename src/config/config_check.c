@@ -168,6 +168,17 @@ static spk_status check_criteria(checker *k)
     return SPK_OK;
 }
 
+/* What a scheduler that follows a value would wait for in vain. */
+static spk_status check_scheduler_criterion(checker *k)
+{
+    const spk_str_list *list = &k->c->val_scheduler_criterion;
+    const char *phase = list->n == 2 ? list->v[0] : "", *key = list->n == 2 ? list->v[1] : "";
+    if (is_metric(phase, key) || (is(phase, "valid") && is(key, "loss"))) return SPK_OK;
+    return spk_fail(SPK_E_CONFIG,
+                    "%s: there is no %s.%s; there are train.loss, train.accuracy, valid.eer, valid.mindcf",
+                    at(k, "val_scheduler_criterion"), phase, key);
+}
+
 /* ---- batches ---- */
 
 static spk_status check_batches(checker *k)
@@ -237,6 +248,7 @@ static spk_status check_training(checker *k)
     SPK_TRY(check_data(k));
     SPK_TRY(check_batches(k));
     SPK_TRY(check_criteria(k));
+    SPK_TRY(check_scheduler_criterion(k));
     SPK_TRY(check_init_param(k));
     return check_augmentation(k);
 }

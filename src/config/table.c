@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* options.def as arrays: what the readers need, and what is supported. */
 #include "config/config_impl.h"
+#include "config/optim_names_impl.h"
 #include "config/parts_impl.h"
 
 #include <math.h>

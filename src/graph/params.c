@@ -177,6 +177,13 @@ const spk_param *spk_params_at(const spk_params *p, int64_t i)
     return p->item[i];
 }
 
+const spk_param *spk_params_trainable_at(const spk_params *p, int64_t i)
+{
+    for (int64_t k = 0; k < p->n; k++)
+        if (p->item[k]->trainable && i-- == 0) return p->item[k];
+    return NULL;
+}
+
 const spk_param *spk_params_find(const spk_params *p, const char *name)
 {
     int64_t at;

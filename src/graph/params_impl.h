@@ -56,8 +56,9 @@ spk_status spk_params_commit(spk_params *p, uint64_t seed);
 
 int64_t spk_params_n(const spk_params *p);
 const spk_param *spk_params_at(const spk_params *p, int64_t i);
-const spk_param *spk_params_find(const spk_params *p, const char *name); /* NULL: not there */
-int64_t spk_params_trainable_count(const spk_params *p);                 /* without padding */
+const spk_param *spk_params_trainable_at(const spk_params *p, int64_t i); /* i-th in the block; NULL behind the last */
+const spk_param *spk_params_find(const spk_params *p, const char *name);  /* NULL: not there */
+int64_t spk_params_trainable_count(const spk_params *p);                  /* without padding */
 
 /* The blocks; n elements with padding. */
 void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n);

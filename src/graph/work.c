@@ -61,7 +61,7 @@ double spk_graph_flops_backward(const spk_graph *g)
 
 static double view_bytes(const spk_plan *p, const spk_tensor *t)
 {
-    const spk_dtype dtype = t->dtype == SPK_I64 ? SPK_I64 : p->options.real;
+    const spk_dtype dtype = t->dtype == SPK_I64 ? SPK_I64 : spk__plan_dtype(p, t);
     return (double)(t->n * t->h * t->w * t->c) * (double)spk_dtype_size(dtype);
 }
 

@@ -128,6 +128,17 @@ static void blocks(void *self, float **parameters, float **gradients, int64_t *n
     *gradients = grad;
 }
 
+static bool parameter(void *self, int64_t i, spk_parameter *out)
+{
+    void *data, *grad;
+    int64_t n;
+    const spk_param *p = spk_params_trainable_at(spk_net_params(self), i);
+    if (!p) return false;
+    spk_params_blocks(spk_net_params(self), &data, &grad, &n);
+    *out = (spk_parameter){p->name, (float *)p->data - (float *)data, p->count, p->n_dims};
+    return true;
+}
+
 static void parameters_changed(void *self)
 {
     spk__net_weights_changed(self);
@@ -158,4 +169,5 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->parameters_changed = parameters_changed;
     model->save_state = save_state;
     model->load_state = load_state;
+    model->parameter = parameter;
 }

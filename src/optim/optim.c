@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registry of optimisers by ESPnet's names, and their state. */
+/* The registry of optimisers by ESPnet's names, their state, and a step over all pieces. */
 #include "optim/kind_impl.h"
 
 #include <string.h>
 #include <strings.h>
 
-static const spk_optim_kind *const kinds[] = {&spk_optim_adam, &spk_optim_sgd};
-static const char *const here[] = {"adam", "sgd"};
-static const char *const known[] = {"adamw",    "adadelta",  "adagrad",   "adamax",        "asgd",     "lbfgs",
-                                    "rmsprop",  "rprop",     "radam",     "accagd",        "adabound", "adamod",
-                                    "diffgrad", "lamb",      "novograd",  "pid",           "qhm",      "sgdw",
-                                    "yogi",     "fusedadam", "fusedlamb", "fusednovograd", "fusedsgd"};
+#define KIND(name) &spk__optim_##name,
+#define NAME(name) #name,
+#define NOTHING(name)
+static const spk_optim_kind *const kinds[] = {SPK_OPTIMISERS(KIND, NOTHING)};
+static const char *const here[] = {SPK_OPTIMISERS(NAME, NOTHING)};
+static const char *const known[] = {SPK_OPTIMISERS(NOTHING, NAME)};
+
+/* ---- messages ---- */
 
 const char *spk_optim_where(const spk_yaml *map, const char *key, char out[512])
 {
@@ -42,6 +44,29 @@ spk_status spk_optim_unknown(const char *what, const char *name, const char *con
     return status;
 }
 
+spk_status spk__optim_wrong(const spk_yaml *map, const char *key, double value, const char *what)
+{
+    char at[512];
+    return spk_fail(SPK_E_CONFIG, "%soptim_conf: %s: %g is not %s", spk_optim_where(map, key, at), key, value, what);
+}
+
+spk_status spk__optim_check_betas(const double betas[2], const spk_yaml *map)
+{
+    for (int i = 0; i < 2; i++)
+        if (!(betas[i] >= 0 && betas[i] < 1)) return spk__optim_wrong(map, "betas", betas[i], "in [0, 1)");
+    return SPK_OK;
+}
+
+spk_status spk__optim_check_differentiable(bool differentiable, const spk_yaml *map)
+{
+    char at[512];
+    if (!differentiable) return SPK_OK;
+    return spk_fail(SPK_E_UNSUPPORTED, "%soptim_conf: differentiable is not available in this release; set it to false",
+                    spk_optim_where(map, "differentiable", at));
+}
+
+/* ---- one optimiser ---- */
+
 /* The kind and its options, read and checked. */
 static spk_status read_conf(const char *name, const spk_yaml *map, const spk_optim_kind **kind, void **conf)
 {
@@ -69,11 +94,33 @@ spk_status spk_optim_check(const char *name, const spk_yaml *map)
     return SPK_OK;
 }
 
+static void free_blocks(spk_optim *o)
+{
+    for (int i = 0; i < o->n_blocks; i++)
+        spk_free(o->block[i].v);
+    o->n_blocks = 0;
+}
+
+static spk_status make_blocks(spk_optim *o)
+{
+    const char *names[SPK_OPTIM_MAX_BLOCKS];
+    const int n = o->kind->blocks(o->conf, names);
+    SPK_ASSERT(n <= SPK_OPTIM_MAX_BLOCKS);
+    free_blocks(o);
+    for (int i = 0; i < n; i++) {
+        float *v = spk_alloc_zero((size_t)(o->n > 0 ? o->n : 1) * sizeof *v);
+        if (!v)
+            return spk_fail(SPK_E_NOMEM, "optim: not enough memory for the state of %s: %d blocks of %.3f GB",
+                            o->kind->name, n, (double)o->n * 4e-9);
+        o->block[o->n_blocks++] = (spk_optim_block){names[i], v, o->n};
+    }
+    return SPK_OK;
+}
+
 spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_optim **out)
 {
     const spk_optim_kind *kind = NULL;
     void *conf = NULL;
-    const char *names[SPK_OPTIM_MAX_BLOCKS];
     *out = NULL;
     SPK_TRY(read_conf(name, map, &kind, &conf));
     SPK_ASSERT(kind && conf);
@@ -81,19 +128,14 @@ spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_o
     o->kind = kind;
     o->conf = conf;
     o->n = n;
-    o->n_blocks = kind->blocks(conf, names);
-    for (int i = 0; i < o->n_blocks; i++) {
-        float *v = spk_alloc_zero((size_t)(n > 0 ? n : 1) * sizeof *v);
-        o->block[i] = (spk_optim_block){names[i], v, n};
-        if (!v) {
-            spk_fail(SPK_E_NOMEM, "optim: not enough memory for the state of %s: %d blocks of %.3f GB", name,
-                     o->n_blocks, (double)n * 4e-9);
-            spk_optim_free(o);
-            return SPK_E_NOMEM;
-        }
-    }
-    *out = o;
-    return SPK_OK;
+    const spk_optim_param all = {.name = "", .n = n};
+    spk_status status = spk_optim_set_groups(o, &all, n > 0, &(spk_optim_group_conf){0});
+    if (status == SPK_OK) status = make_blocks(o);
+    if (status == SPK_OK)
+        *out = o;
+    else
+        spk_optim_free(o);
+    return status;
 }
 
 void spk_optim_free(spk_optim *o)
@@ -101,10 +143,55 @@ void spk_optim_free(spk_optim *o)
     if (!o) return;
     spk_opts_clear(o->kind->options, o->kind->n_options, o->conf);
     spk_free(o->conf);
-    for (int i = 0; i < o->n_blocks; i++)
-        spk_free(o->block[i].v);
+    free_blocks(o);
+    spk_free(o->group);
+    spk_free(o->scalars);
+    spk_free(o->piece);
+    spk_free(o->span);
+    spk_free(o->part);
     spk_free(o);
 }
+
+/* ---- a step ---- */
+
+static void update_piece(const spk_optim *o, const spk_optim_piece *p, float *w, const float *g)
+{
+    float *state[SPK_OPTIM_MAX_BLOCKS] = {0};
+    for (int i = 0; i < o->n_blocks; i++)
+        state[i] = o->block[i].v + p->at;
+    o->kind->update(&o->scalars[p->group], p->n, w + p->at, g + p->at, state);
+}
+
+/* A group's blocks before its first step. */
+static void start_group(spk_optim *o, int group, double lr)
+{
+    for (int b = 0; o->kind->start && b < o->n_blocks; b++) {
+        const float value = o->kind->start(o->conf, b, lr);
+        for (int64_t i = 0; i < o->n_pieces; i++)
+            for (int64_t k = 0; o->piece[i].group == group && k < o->piece[i].n; k++)
+                o->block[b].v[o->piece[i].at + k] = value;
+    }
+}
+
+void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale)
+{
+    o->steps++;
+    for (int i = 0; i < o->n_groups; i++) {
+        const spk_optim_group *g = &o->group[i];
+        const spk_optim_now now = {.t = (double)(o->steps - g->freeze_steps),
+                                   .lr = lr * g->lr_scale,
+                                   .scale = grad_scale,
+                                   .decay = g->decays ? 1 : 0};
+        if (now.t < 1) continue;
+        if (now.t == 1) start_group(o, i, now.lr);
+        o->kind->prepare(o->conf, &now, &o->scalars[i]);
+    }
+#pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
+    for (int64_t i = 0; i < o->n_pieces; i++)
+        if (o->steps > o->group[o->piece[i].group].freeze_steps) update_piece(o, &o->piece[i], parameters, gradients);
+}
+
+/* ---- questions ---- */
 
 const char *spk_optim_name(const spk_optim *o)
 {
@@ -118,10 +205,23 @@ double spk_optim_lr(const spk_optim *o)
     return lr;
 }
 
-void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale)
+double spk_optim_momentum(const spk_optim *o)
 {
-    o->steps++;
-    o->kind->step(o, parameters, gradients, lr, grad_scale);
+    double momentum = NAN;
+    if (o->kind->momentum_offset != SPK_OPTIM_NO_MOMENTUM)
+        memcpy(&momentum, (const char *)o->conf + o->kind->momentum_offset, sizeof momentum);
+    return momentum;
+}
+
+spk_status spk_optim_set_momentum(spk_optim *o, double momentum)
+{
+    const char *names[SPK_OPTIM_MAX_BLOCKS];
+    if (o->kind->momentum_offset == SPK_OPTIM_NO_MOMENTUM)
+        return spk_fail(SPK_E_CONFIG,
+                        "scheduler_conf: cycle_momentum: the optimiser %s has no momentum; set cycle_momentum to false",
+                        o->kind->name);
+    memcpy((char *)o->conf + o->kind->momentum_offset, &momentum, sizeof momentum);
+    return o->steps == 0 && o->kind->blocks(o->conf, names) > o->n_blocks ? make_blocks(o) : SPK_OK;
 }
 
 int64_t spk_optim_steps(const spk_optim *o)

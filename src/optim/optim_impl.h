@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Optimisers, learning-rate schedules and gradient clipping on flat blocks of float32 parameters.
+ * Optimisers, parameter groups, gradient clipping and noise, and learning-rate schedules, on flat blocks of float32
+ * parameters. docs/optim.md is the guide.
  *
- * The updates are PyTorch's (torch.optim of 2.11: SGD, Adam), one loop over the block. The rate and the factor on the
- * gradients are inputs of a step. Results do not depend on the number of threads: elements are independent, and the
- * norm is summed in a fixed number of parts in a fixed order. Nothing here allocates after spk_optim_new.
+ * The updates are PyTorch's (torch.optim of 2.11). The rate and the factor on the gradients are inputs of a step.
+ * Results do not depend on the number of threads: elements are independent, and the norm is summed over fixed pieces
+ * in their order. A step allocates nothing.
  */
 #ifndef SPK_OPTIM_IMPL_H
 #define SPK_OPTIM_IMPL_H
@@ -27,8 +28,8 @@ enum { SPK_OPTIM_MAX_BLOCKS = 4 };
 
 /*
  * An optimiser for n parameters: `name` as ESPnet's `optim` (any case), `conf` its `optim_conf` (NULL: defaults).
- * SPK_E_CONFIG: unknown name or key, value out of range; SPK_E_UNSUPPORTED: an optimiser of ESPnet's that is not here
- * yet; SPK_E_NOMEM. *out is NULL on failure. Free with spk_optim_free (NULL is allowed).
+ * SPK_E_CONFIG: unknown name or key, value out of range; SPK_E_UNSUPPORTED: an optimiser of ESPnet's that is not here;
+ * SPK_E_NOMEM. *out is NULL on failure. Free with spk_optim_free (NULL is allowed).
  */
 spk_status spk_optim_new(const char *name, const spk_yaml *conf, int64_t n, spk_optim **out);
 void spk_optim_free(spk_optim *o);
@@ -38,7 +39,8 @@ spk_status spk_optim_check(const char *name, const spk_yaml *conf);
 const char *spk_optim_name(const spk_optim *o); /* "adam" */
 double spk_optim_lr(const spk_optim *o);        /* the rate of optim_conf: the schedule's lr0 */
 
-/* One step: parameters (n) are updated from grad_scale * gradients (n) at rate lr; gradients are not written. */
+/* One step: parameters (n) are updated from grad_scale * gradients (n) at rate lr (each group's: times its factor);
+ * gradients are not written. */
 void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale);
 
 /* Steps done so far, which bias corrections and first-step rules depend on. */
@@ -47,10 +49,60 @@ void spk_optim_set_steps(spk_optim *o, int64_t steps);
 /* The state's blocks (borrowed); returns how many. */
 int spk_optim_blocks(spk_optim *o, spk_optim_block out[SPK_OPTIM_MAX_BLOCKS]);
 
-/* ---- gradient norm and clipping ---- */
+/*
+ * The momentum (of optimisers with `betas`: the first) from the next step on; for schedules that cycle it. Before the
+ * first step this may add a block of state. SPK_E_CONFIG: the optimiser has no momentum; SPK_E_NOMEM.
+ */
+spk_status spk_optim_set_momentum(spk_optim *o, double momentum);
+double spk_optim_momentum(const spk_optim *o); /* NAN: it has none */
+
+/* ---- parameter groups (groups.c) ---- */
+
+/* Where a parameter lies in the blocks. Parameters are in the order of their places; gaps between them are padding. */
+typedef struct spk_optim_param {
+    const char *name; /* "encoder.conv.weight" */
+    int64_t at, n;
+    int n_dims;
+} spk_optim_param;
+
+/* What the configuration says of them. Zero-initialised: all alike. */
+typedef struct spk_optim_group_conf {
+    bool exclude_weight_decay;                 /* no weight decay for biases and normalisations, */
+    const spk_yaml *exclude_weight_decay_conf; /* unless it says bias_weight_decay, normalization_weight_decay: true */
+    const char *lr_scale;                      /* "loss=10,encoder=0.1": factors on the rate; NULL: none */
+    const char *freeze_steps; /* "encoder=1000", "1000" (all but the loss): steps without an update; NULL: none */
+} spk_optim_group_conf;
+
+/* Parameters that are treated alike. */
+typedef struct spk_optim_group {
+    double lr_scale;
+    bool decays;          /* weight_decay acts on it */
+    int64_t freeze_steps; /* it is updated from the step behind these on, as if that were its first */
+    int64_t n_params, n;  /* parameters and values in it */
+} spk_optim_group;
+
+/* Divide the parameters into groups; without a call there is one. SPK_E_CONFIG: a text that cannot be read, or names
+ * that no parameter begins with (at a dot). Call it before the first step. */
+spk_status spk_optim_set_groups(spk_optim *o, const spk_optim_param *params, int64_t n_params,
+                                const spk_optim_group_conf *conf);
+/* Check the texts alone. */
+spk_status spk_optim_check_groups(const spk_optim_group_conf *conf);
+int spk_optim_n_groups(const spk_optim *o);
+const spk_optim_group *spk_optim_group_at(const spk_optim *o, int i);
+/* Is group i left alone in the next step? */
+bool spk_optim_group_frozen(const spk_optim *o, int i);
+
+/* ---- gradients: noise, norm, clipping ---- */
+
+/* ESPnet's gradient noise: a normal number of deviation spk_grad_noise_sigma(count) is added to each gradient, count
+ * being the batches of the training so far. The numbers are a function of (seed, count, place). */
+void spk_optim_add_noise(const spk_optim *o, float *gradients, uint64_t seed, int64_t count);
+double spk_grad_noise_sigma(int64_t count);
 
 /* p-norm (p > 0, INFINITY: largest magnitude) of n gradients, summed in double. Not finite when a gradient is not. */
 double spk_grad_norm(const float *gradients, int64_t n, double p);
+/* The same of the optimiser's gradients, without groups that are frozen in the next step. */
+double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p);
 /* min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; 1 where clip <= 0 (no clipping). Give it to
  * spk_optim_step as grad_scale, so that gradients need no pass of their own. */
 double spk_clip_factor(double norm, double clip);
@@ -59,6 +111,15 @@ double spk_clip_factor(double norm, double clip);
 
 typedef struct spk_scheduler spk_scheduler;
 
+/* What a schedule counts, ESPnet's three families: optimiser steps, epochs, or the values of a criterion. */
+typedef enum spk_scheduler_family { SPK_SCHEDULE_BATCH, SPK_SCHEDULE_EPOCH, SPK_SCHEDULE_VALUE } spk_scheduler_family;
+
+/* Where a training stands. */
+typedef struct spk_schedule_place {
+    int64_t steps;  /* optimiser steps done */
+    int64_t epochs; /* epochs finished */
+} spk_schedule_place;
+
 /*
  * A schedule: `name` as ESPnet's `scheduler` (any case; NULL, "none" or "constant": lr0 always), `conf` its
  * `scheduler_conf`. Errors as for spk_optim_new.
@@ -66,7 +127,23 @@ typedef struct spk_scheduler spk_scheduler;
 spk_status spk_scheduler_new(const char *name, const spk_yaml *conf, double lr0, spk_scheduler **out);
 void spk_scheduler_free(spk_scheduler *s);
 const char *spk_scheduler_name(const spk_scheduler *s); /* "constant" */
-/* The rate after n schedule steps; n = 0 is the rate of the first optimiser step. A pure function of n. */
-double spk_scheduler_lr(const spk_scheduler *s, int64_t n);
+spk_scheduler_family spk_scheduler_kind_of(const spk_scheduler *s);
+
+/* The rate of the next optimiser step there. A function of the place and, for the family of values, of what
+ * spk_scheduler_take_value was given since the schedule was made: a resumed training gives it the values of all epochs
+ * again and needs no other state. */
+double spk_scheduler_lr(const spk_scheduler *s, spk_schedule_place at);
+/* Does it cycle the momentum as well? Then *momentum is that of the next step. */
+bool spk_scheduler_momentum(const spk_scheduler *s, spk_schedule_place at, double *momentum);
+/* The criterion's value at an epoch's end. True: the rate is lower from now on. Other families pass it over. */
+bool spk_scheduler_take_value(spk_scheduler *s, double value);
+
+/* Before the first step: can this optimiser follow the schedule? As spk_optim_set_momentum. */
+spk_status spk_scheduler_bind(const spk_scheduler *s, spk_optim *o);
+/* Set the optimiser's momentum where the schedule cycles it; gives the rate. */
+double spk_scheduler_apply(const spk_scheduler *s, spk_optim *o, spk_schedule_place at);
+
+/* The cycle that a place lies in, in what the family counts: [*from, *to). False: the schedule has no cycles. */
+bool spk_scheduler_cycle(const spk_scheduler *s, spk_schedule_place at, int64_t *from, int64_t *to);
 
 #endif

@@ -1,31 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Stochastic gradient descent with momentum, as torch.optim.SGD of PyTorch 2.11:
+ * Stochastic gradient descent with momentum (Sutskever et al., 2013), as torch.optim.SGD:
  *
  *   g += wd w; b = g at the first step, then mu b + (1 - dampening) g; w -= lr (nesterov ? g + mu b : b)
  */
 #include "optim/kind_impl.h"
 
-#include <math.h>
-
 typedef struct sgd_conf {
     double lr, momentum, dampening, weight_decay;
     bool nesterov, maximize, differentiable;
-    int foreach, fused; /* PyTorch's choice among its own loops: read and ignored */
+    int foreach, fused;
 } sgd_conf;
 
-#define AT(field) offsetof(sgd_conf, field)
 static const spk_opt options[] = {
-    {"lr", SPK_OPT_FLOAT, AT(lr), "0.1", 0, INFINITY, NULL, "learning rate, where no schedule sets it", 0},
-    {"momentum", SPK_OPT_FLOAT, AT(momentum), "0", 0, INFINITY, NULL, "share of the last step's direction that is kept",
-     0},
-    {"dampening", SPK_OPT_FLOAT, AT(dampening), "0", 0, 0, NULL, "share of the gradient kept out of the momentum", 0},
-    {"weight_decay", SPK_OPT_FLOAT, AT(weight_decay), "0", 0, INFINITY, NULL, "L2 penalty", 0},
-    {"nesterov", SPK_OPT_BOOL, AT(nesterov), "false", 0, 0, NULL, "Nesterov momentum", 0},
-    {"maximize", SPK_OPT_BOOL, AT(maximize), "false", 0, 0, NULL, "climb instead of descend", 0},
-    {"foreach", SPK_OPT_CHOICE, AT(foreach), "none", 0, 0, "false|true", "ignored", SPK_OPT_NULLABLE},
-    {"differentiable", SPK_OPT_BOOL, AT(differentiable), "false", 0, 0, NULL, "must be false", 0},
-    {"fused", SPK_OPT_CHOICE, AT(fused), "none", 0, 0, "false|true", "ignored", SPK_OPT_NULLABLE},
+    SPK_OPTIM_ROW_LR(sgd_conf, "0.1"),
+    SPK_OPTIM_ROW_FLOAT(sgd_conf, momentum, "0", "share of the last step's direction that is kept"),
+    {"dampening", SPK_OPT_FLOAT, offsetof(sgd_conf, dampening), "0", 0, 0, NULL,
+     "share of the gradient kept out of the momentum", 0},
+    SPK_OPTIM_ROW_DECAY(sgd_conf, "0"),
+    SPK_OPTIM_ROW_BOOL(sgd_conf, nesterov, "Nesterov momentum"),
+    SPK_OPTIM_ROWS_TORCH(sgd_conf),
+    SPK_OPTIM_ROW_LOOP(sgd_conf, fused),
 };
 
 static spk_status check(const void *conf, const spk_yaml *map)
@@ -35,11 +30,7 @@ static spk_status check(const void *conf, const spk_yaml *map)
     if (c->nesterov && !(c->momentum > 0 && c->dampening == 0))
         return spk_fail(SPK_E_CONFIG, "%soptim_conf: nesterov needs a momentum above 0 and dampening 0",
                         spk_optim_where(map, "nesterov", at));
-    if (c->differentiable)
-        return spk_fail(SPK_E_UNSUPPORTED,
-                        "%soptim_conf: differentiable is not available in this release; set it to false",
-                        spk_optim_where(map, "differentiable", at));
-    return SPK_OK;
+    return spk__optim_check_differentiable(c->differentiable, map);
 }
 
 static int blocks(const void *conf, const char *names[SPK_OPTIM_MAX_BLOCKS])
@@ -48,49 +39,58 @@ static int blocks(const void *conf, const char *names[SPK_OPTIM_MAX_BLOCKS])
     return ((const sgd_conf *)conf)->momentum != 0;
 }
 
-/* The scalars of one step: w -= direct * g + through * b, with b = keep * b + add * g. */
-typedef struct sgd_step {
-    float scale, decay, keep, add, direct, through;
-} sgd_step;
+/* w -= DIRECT * g + THROUGH * b, with b = KEEP * b + ADD * g; without a buffer b is g. */
+enum { SCALE, DECAY, KEEP, ADD, DIRECT, THROUGH, RATE };
 
-static void update_plain(const sgd_step *step, int64_t n, float *restrict w, const float *restrict g)
+static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
-    const sgd_step s = *step;
-#pragma omp parallel for simd schedule(static) if (n >= SPK_OPTIM_PARALLEL_FROM)
-    for (int64_t i = 0; i < n; i++)
-        w[i] -= s.direct * (s.scale * g[i] + s.decay * w[i]);
+    const sgd_conf *c = conf;
+    const bool first = now->t == 1;
+    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
+    out->f[DECAY] = (float)(c->weight_decay * now->decay);
+    out->f[KEEP] = (float)(first ? 0 : c->momentum);
+    out->f[ADD] = (float)(first ? 1 : 1 - c->dampening);
+    out->f[DIRECT] = (float)(c->nesterov ? now->lr : 0);
+    out->f[THROUGH] = (float)(c->nesterov ? now->lr * c->momentum : now->lr);
+    out->f[RATE] = (float)now->lr;
 }
 
-static void update_momentum(const sgd_step *step, int64_t n, float *restrict w, const float *restrict g,
-                            float *restrict b)
+static void update_plain(const float *s, int64_t n, float *restrict w, const float *restrict g)
 {
-    const sgd_step s = *step;
-#pragma omp parallel for simd schedule(static) if (n >= SPK_OPTIM_PARALLEL_FROM)
+    const float scale = s[SCALE], decay = s[DECAY], rate = s[RATE];
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++)
+        w[i] -= rate * (scale * g[i] + decay * w[i]);
+}
+
+static void update_momentum(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict b)
+{
+    const float scale = s[SCALE], decay = s[DECAY], keep = s[KEEP], add = s[ADD], direct = s[DIRECT];
+    const float through = s[THROUGH];
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        const float gi = s.scale * g[i] + s.decay * w[i];
-        b[i] = s.keep * b[i] + s.add * gi;
-        w[i] -= s.direct * gi + s.through * b[i];
+        const float gi = scale * g[i] + decay * w[i];
+        b[i] = keep * b[i] + add * gi;
+        w[i] -= direct * gi + through * b[i];
     }
 }
 
-static void step(spk_optim *o, float *w, const float *g, double lr, double scale)
+static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
+                   float *const *state)
 {
-    const sgd_conf *c = o->conf;
-    const bool first = o->steps == 1;
-    sgd_step s = {
-        .scale = (float)(c->maximize ? -scale : scale),
-        .decay = (float)c->weight_decay,
-        .keep = (float)(first ? 0 : c->momentum),
-        .add = (float)(first ? 1 : 1 - c->dampening),
-        .direct = (float)(c->nesterov || o->n_blocks == 0 ? lr : 0),
-        .through = (float)(c->nesterov ? lr * c->momentum : lr),
-    };
-    if (o->n_blocks == 0)
-        update_plain(&s, o->n, w, g);
+    if (state[0])
+        update_momentum(s->f, n, w, g, state[0]);
     else
-        update_momentum(&s, o->n, w, g, o->block[0].v);
+        update_plain(s->f, n, w, g);
 }
 
-const spk_optim_kind spk_optim_sgd = {
-    "sgd", options, SPK_COUNT(options), sizeof(sgd_conf), AT(lr), check, blocks, step,
-};
+const spk_optim_kind spk__optim_sgd = {.name = "sgd",
+                                       .options = options,
+                                       .n_options = SPK_COUNT(options),
+                                       .conf_size = sizeof(sgd_conf),
+                                       .lr_offset = offsetof(sgd_conf, lr),
+                                       .momentum_offset = offsetof(sgd_conf, momentum),
+                                       .check = check,
+                                       .blocks = blocks,
+                                       .prepare = prepare,
+                                       .update = update};

@@ -7,6 +7,7 @@
 #include "optim/optim_impl.h"
 #include "spk/trainer.h"
 #include "train/plot_impl.h"
+#include "train/rates_impl.h"
 #include "train/reporter_impl.h"
 
 /* ---- one step ---- */
@@ -77,9 +78,9 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
     const double middle = spk_now();
     t->model->blocks(t->model->self, &parameters, &gradients, &n);
     out->forward_backward_s = middle - start;
-    out->grad_norm = spk_grad_norm(gradients, n, t->setup->grad_clip_type);
+    out->grad_norm = spk_rates_norm(t, gradients);
     out->grad_norm_s = spk_now() - middle;
-    out->rate = spk_scheduler_lr(t->scheduler, t->step);
+    out->rate = spk_rates_next(t);
     out->skipped = !isfinite(out->stats.loss) || !isfinite(out->grad_norm);
     if (out->skipped) return SPK_OK;
     out->clipped = t->setup->grad_clip > 0 && out->grad_norm > t->setup->grad_clip;
@@ -103,12 +104,15 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
         {"grad_norm", s->grad_norm, false},
         {"clip", s->clipped ? 100.0 : 0.0, false},
         {"optim_step_time", s->optim_step_s, false},
-        {"optim0_lr0", s->rate, false},
-        {"train_time", train_time, false},
     };
+    const spk_stat span = {"train_time", train_time, false};
     SPK_TRY(spk_reporter_register(t->reporter, &wait, 1, 0.0));
     SPK_TRY(spk_reporter_register(t->reporter, of_batch, s->stats.has_margin ? 3 : 2, (double)batch->n));
-    if (!s->skipped) SPK_TRY(spk_reporter_register(t->reporter, plain, 6, 0.0));
+    if (!s->skipped) {
+        SPK_TRY(spk_reporter_register(t->reporter, plain, 4, 0.0));
+        SPK_TRY(spk_rates_register(t, s->rate));
+        SPK_TRY(spk_reporter_register(t->reporter, &span, 1, 0.0));
+    }
     spk_reporter_next(t->reporter);
     return SPK_OK;
 }

@@ -108,7 +108,11 @@ static void close_iter(void *data, spk_iterator *iterator)
 static spk_status check_optim(const spk_config *c)
 {
     spk_scheduler *scheduler = NULL;
+    const spk_optim_group_conf groups = {.exclude_weight_decay_conf = c->exclude_weight_decay_conf,
+                                         .lr_scale = c->lr_scale,
+                                         .freeze_steps = c->freeze_steps};
     SPK_TRY(spk_optim_check(c->optim, c->optim_conf));
+    SPK_TRY(spk_optim_check_groups(&groups));
     SPK_TRY(spk_scheduler_new(c->scheduler, c->scheduler_conf, 1.0, &scheduler));
     spk_scheduler_free(scheduler);
     return SPK_OK;
@@ -213,6 +217,10 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->data = r;
     s->optim = c->optim;
     s->scheduler = c->scheduler;
+    s->lr_scale = c->lr_scale;
+    s->freeze_steps = c->freeze_steps;
+    s->exclude_weight_decay = c->exclude_weight_decay;
+    s->grad_noise = c->grad_noise;
     s->grad_clip = c->grad_clip;
     s->grad_clip_type = c->grad_clip_type;
     s->output_dir = c->output_dir;
@@ -240,6 +248,8 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
         s->epoch_line = callbacks->epoch_line;
         s->epoch_line_user = callbacks->user;
     }
+    const spk_triple value = {{c->val_scheduler_criterion.v[0], c->val_scheduler_criterion.v[1]}};
+    if (!is_idle(&value)) s->val_scheduler_criterion = (spk_criterion){value.part[0], value.part[1], NULL};
     if (c->early_stopping_criterion.n == 3)
         s->early_stopping = (spk_criterion){c->early_stopping_criterion.v[0], c->early_stopping_criterion.v[1],
                                             c->early_stopping_criterion.v[2]};
@@ -251,16 +261,19 @@ spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_r
     spk_training_setup s;
     fill_setup(r, callbacks, &s);
     char *text = spk_config_dump(r->config), *optim = print_conf(r->config->optim_conf);
-    char *scheduler = print_conf(r->config->scheduler_conf);
+    char *scheduler = print_conf(r->config->scheduler_conf),
+         *exclude = print_conf(r->config->exclude_weight_decay_conf);
     spk_criterion *criteria = read_criteria(r->config, &s.n_best_model_criterion);
     s.best_model_criterion = criteria;
     s.config_text = text;
     s.optim_conf = optim;
     s.scheduler_conf = scheduler;
+    s.exclude_weight_decay_conf = exclude;
     const spk_status status = spk_trainer_run(hooks ? hooks : &speaker, &s);
     spk_config_free_text(text);
     spk_free(optim);
     spk_free(scheduler);
+    spk_free(exclude);
     spk_free(criteria);
     return status;
 }

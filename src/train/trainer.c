@@ -12,6 +12,7 @@
 #include "train/embed_impl.h"
 #include "train/init_param_impl.h"
 #include "train/plot_impl.h"
+#include "train/rates_impl.h"
 #include "train/reporter_impl.h"
 
 static const spk_criterion valid_eer = {"valid", "eer", "min"};
@@ -24,6 +25,7 @@ void spk_training_defaults(spk_training_setup *setup)
                                   .max_skipped_steps = 20,
                                   .patience = -1,
                                   .early_stopping = valid_eer,
+                                  .val_scheduler_criterion = valid_eer,
                                   .best_model_criterion = &valid_eer,
                                   .n_best_model_criterion = 1,
                                   .keep_nbest_models = 10,
@@ -56,30 +58,6 @@ spk_trainer_hooks spk_trainer_speaker_hooks(void)
 
 /* ---- set-up ---- */
 
-static spk_status read_conf(const char *text, const char *what, spk_yaml **out)
-{
-    *out = NULL;
-    return text ? spk_yaml_parse(text, strlen(text), what, out) : SPK_OK;
-}
-
-static spk_status open_optim(spk_training *t)
-{
-    const spk_training_setup *s = t->setup;
-    float *parameters, *gradients;
-    int64_t n = 0;
-    spk_yaml *optim_conf = NULL, *scheduler_conf = NULL;
-    spk_status status = SPK_OK;
-    t->model->blocks(t->model->self, &parameters, &gradients, &n);
-    SPK_GO(read_conf(s->optim_conf, "optim_conf", &optim_conf));
-    SPK_GO(read_conf(s->scheduler_conf, "scheduler_conf", &scheduler_conf));
-    SPK_GO(spk_optim_new(s->optim, optim_conf, n, &t->optim));
-    SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
-done:
-    spk_yaml_free(optim_conf);
-    spk_yaml_free(scheduler_conf);
-    return status;
-}
-
 static char *snapshot_path(const spk_training *t)
 {
     char *name = spk_strf("%" PRId64 "epoch.pth", t->epoch), *path = spk_path_join(t->setup->output_dir, name);
@@ -110,6 +88,8 @@ static spk_status resume(spk_training *t)
     spk_status status = spk_checkpoint_apply(&c, t);
     spk_checkpoint_clear(&c);
     SPK_TRY(status);
+    for (int64_t e = 1; e <= t->epoch; e++)
+        spk_rates_epoch_done(t, e, true);
     SPK_TRY(renew_snapshot(t));
     return spk_folder_settle(t->setup->output_dir, t, t->epoch, NULL);
 }
@@ -119,7 +99,7 @@ static spk_status prepare(spk_training *t)
 {
     const spk_training_setup *s = t->setup;
     const bool going_on = s->resume && spk_checkpoint_exists(s->output_dir);
-    SPK_TRY(open_optim(t));
+    SPK_TRY(spk_rates_open(t));
     if (going_on) SPK_TRY(resume(t));
     const spk_class_names speakers = {s->n_speakers, s->speakers};
     for (int64_t i = 0; !going_on && i < s->n_init_param; i++)
@@ -244,6 +224,7 @@ static spk_status run_epoch(spk_training *t, bool first)
     SPK_TRY(run_phase(t, "train", t->hooks->train_one_epoch));
     if (t->hooks->validate_one_epoch) SPK_TRY(say_interrupted(t, run_phase(t, "valid", t->hooks->validate_one_epoch)));
     if (first) check_criteria(t);
+    spk_rates_epoch_done(t, t->epoch, false);
     SPK_TRY(save(t));
     say_epoch(t);
     draw(t);

@@ -66,8 +66,8 @@ static void refused(void **state)
         {"accum_grad: 4", "conf.yaml:1:1: accum_grad: 4 is not supported yet; leave it at 1"},
         {"ngpu: 1", "ngpu: 1 is not supported yet; leave it at 0"},
         {"patience: 3", "patience: 3 is not supported yet; leave it at none"},
-        {"optim: adamw", "optim: adamw is not supported yet; use adam or sgd"},
-        {"scheduler: noamlr", "scheduler: noamlr is not supported yet; use none or cosineannealingwarmuprestarts"},
+        {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
+        {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
         {"iterator_type: chunk", "iterator_type: chunk is not supported yet; use sequence or category"},
         {"batch_type: numel", "batch_type: numel is not supported yet; use catbel, unsorted, folded or pk"},
         {"use_wandb: true", "use_wandb: true is not supported yet"},
@@ -89,6 +89,7 @@ static void contradictions(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
+        {"val_scheduler_criterion: [valid, acc]", "conf.yaml:1:1: val_scheduler_criterion: there is no valid.acc"},
         {"output_dir: none", "output_dir is missing; give --output_dir DIR"},
         {"train_dir: none", "training data are missing; give --train_dir DIR"},
         {"valid_dir: none", "trials for validation are missing; give --valid_dir DIR"},

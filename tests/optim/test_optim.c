@@ -52,14 +52,40 @@ static void test_check_figures(void **state)
         {"adam", /* what adamw does */
          "{lr: 0.1, weight_decay: 0.01, decoupled_weight_decay: true}",
          {.899000002, .87895119894, .84332947959, .786960592483, .747037148909}},
+        {"adamw", "lr: 0.1", {.899000002, .87895119894, .84332947959, .786960592483, .747037148909}},
+        {"RAdam", "lr: 0.1", {.95, .942105263158, .929743639542, .909345267922, .896370004803}},
+        {"radam", /* by hand: decay apart from the gradient */
+         "{lr: 0.1, weight_decay: 0.5, decoupled_weight_decay: true}",
+         {.9, .847105263158, .792388376242, .732370585809, .682776793397}},
+        {"adadelta", "lr: 1.0", {.996837785583, .999228180956, .997480128699, .994426222624, .995330151333}},
+        {"adagrad", "lr: 0.01", {.990000000002, .995144957555, .991900529133, .986457218595, .987805618319}},
+        {"adagrad", /* by hand: 1/2, 1/3, ... of the rate, a sum that begins at 0.75 */
+         "{lr: 0.1, lr_decay: 1, initial_accumulator_value: 0.75}",
+         {.950000000005, .964367394282, .958095921827, .949291412764, .951045528803}},
+        {"rmsprop", "lr: 0.01", {.90000002, .951639789061, .918941761185, .864017423717, .877688119436}},
+        {"rmsprop",
+         "{lr: 0.01, momentum: 0.9, centered: true}",
+         {.899496238676, .860711737548, .793039938505, .67688568865, .58607723053}},
+        {"adamax", /* by hand: u falls by a thousandth a step, so m / u is what matters */
+         "lr: 0.01",
+         {.9900000002, .988419472335, .985942195585, .981850257801, .979244799017}},
+        {"asgd", /* by hand: eta is lr / (1 + lambd lr (t - 1))^alpha */
+         "{lr: 0.1, lambd: 0.1, alpha: 1, t0: 2}",
+         {.94, .960396039604, .931372549020, .883495145631, .884615384615}},
+        {"rprop", /* by hand: a step of 0.1; it turns, rests, goes on, turns, rests */
+         "lr: 0.1",
+         {.9, .9, .85, .79, .79}},
+        {"adam",
+         "{lr: 0.1, maximize: true}",
+         {1.099999998, 1.119149801058, 1.153892569209, 1.209418126837, 1.248554609818}},
     };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         spk_optim *o = make(rows[r].name, rows[r].conf, 1);
         float x = 1;
-        near(spk_optim_lr(o), 0.1, 0);
+        const double rate = spk_optim_lr(o);
         for (int i = 0; i < 5; i++) {
             const float doubled = 2 * gradients[i];
-            spk_optim_step(o, &x, &doubled, 0.1, 0.5); /* the clip factor is part of the step */
+            spk_optim_step(o, &x, &doubled, rate, 0.5); /* the clip factor is part of the step */
             near((double)x, rows[r].x[i], 2e-6);
         }
         assert_int_equal(spk_optim_steps(o), 5);
@@ -79,7 +105,17 @@ static const char *const settings[][2] = {
     {"sgd", "{lr: 0.1, momentum: 0.9, weight_decay: 0.01}"},
     {"adam", "{lr: 0.1, weight_decay: 0.01}"},
     {"adam", "{lr: 0.1, amsgrad: true}"},
+    {"adamw", "{lr: 0.1}"},
+    {"adadelta", "{}"},
+    {"adagrad", "{initial_accumulator_value: 0.5}"},
+    {"adamax", "{weight_decay: 0.01}"},
+    {"asgd", "{t0: 1}"},
+    {"rmsprop", "{}"},
+    {"rmsprop", "{centered: true, momentum: 0.9}"},
+    {"rprop", "{}"},
+    {"radam", "{weight_decay: 0.01}"},
 };
+enum { SETTINGS = sizeof settings / sizeof *settings };
 
 /* One thread or three, on a block that is large enough to be shared: the same bits. */
 static void test_threads(void **state)
@@ -89,7 +125,7 @@ static void test_threads(void **state)
     float *g = spk_alloc(N * sizeof *g), *w[2] = {spk_alloc(N * sizeof *g), spk_alloc(N * sizeof *g)};
     const int threads = omp_get_max_threads();
     double norm[2][3];
-    for (int s = 0; s < 4; s++) {
+    for (int s = 0; s < SETTINGS; s++) {
         for (int k = 0; k < 2; k++) {
             omp_set_num_threads(k ? 3 : 1);
             spk_optim *o = make(settings[s][0], settings[s][1], N);
@@ -115,9 +151,20 @@ static void test_state(void **state)
 {
     (void)state;
     enum { N = 37 };
-    const char *const names[][3] = {
-        {NULL}, {"momentum_buffer"}, {"exp_avg", "exp_avg_sq"}, {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"}};
-    for (int s = 0; s < 4; s++) {
+    static const char *const names[SETTINGS][4] = {{NULL},
+                                                   {"momentum_buffer"},
+                                                   {"exp_avg", "exp_avg_sq"},
+                                                   {"exp_avg", "exp_avg_sq", "max_exp_avg_sq"},
+                                                   {"exp_avg", "exp_avg_sq"},
+                                                   {"square_avg", "acc_delta"},
+                                                   {"sum"},
+                                                   {"exp_avg", "exp_inf"},
+                                                   {"ax"},
+                                                   {"square_avg"},
+                                                   {"square_avg", "grad_avg", "momentum_buffer"},
+                                                   {"prev", "step_size"},
+                                                   {"exp_avg", "exp_avg_sq"}};
+    for (int s = 0; s < SETTINGS; s++) {
         float w[N], again[N], g[N];
         spk_optim *a = make(settings[s][0], settings[s][1], N), *b = make(settings[s][0], settings[s][1], N);
         spk_optim_block from[SPK_OPTIM_MAX_BLOCKS], to[SPK_OPTIM_MAX_BLOCKS];
@@ -127,7 +174,10 @@ static void test_state(void **state)
             spk_optim_step(a, w, g, 0.1, 1);
         }
         const int n = spk_optim_blocks(a, from);
-        assert_int_equal(n, s);
+        int n_names = 0;
+        while (names[s][n_names])
+            n_names++;
+        assert_int_equal(n, n_names);
         assert_int_equal(spk_optim_blocks(b, to), n);
         for (int i = 0; i < n; i++) {
             assert_string_equal(from[i].name, names[s][i]);
@@ -195,7 +245,13 @@ static void refused(const char *name, const char *conf, spk_status code, const c
 static void test_refusals(void **state)
 {
     (void)state;
-    refused("rmsprop", "", SPK_E_UNSUPPORTED, "rmsprop is not available");
+    refused("lbfgs", "", SPK_E_UNSUPPORTED, "lbfgs is not available");
+    refused("yogi", "", SPK_E_UNSUPPORTED, "yogi is not available");
+    refused("rprop", "etas: [0.5, 0.9]", SPK_E_CONFIG, "etas: 0.9 is not above 1");
+    refused("rprop", "step_sizes: [0.1, 0.01]", SPK_E_CONFIG, "step_sizes: 0.01");
+    refused("rmsprop", "alpha: 1.5", SPK_E_CONFIG, "alpha");
+    refused("adamw", "decoupled_weight_decay: true", SPK_E_CONFIG, "decoupled_weight_decay");
+    refused("radam", "betas: [1, 0.9]", SPK_E_CONFIG, "betas: 1 is not in");
     refused("adamm", "", SPK_E_CONFIG, "did you mean adam?");
     refused("adam", "weight_decy: 1", SPK_E_CONFIG, "weight_decay");
     refused("adam", "lr: -1", SPK_E_CONFIG, "at least 0");
@@ -212,6 +268,18 @@ static void test_refusals(void **state)
     spk_optim_free(make("sgd",
                         "{lr: 0.001, momentum: 0, dampening: 0, weight_decay: 0, nesterov: false, maximize: false, "
                         "foreach: null, differentiable: false, fused: null}",
+                        4));
+    spk_optim_free(make("adadelta",
+                        "{lr: 1.0, rho: 0.9, eps: 1.0e-06, weight_decay: 0, foreach: null, capturable: false, "
+                        "maximize: false, differentiable: false}",
+                        4));
+    spk_optim_free(make("adagrad",
+                        "{lr: 0.01, lr_decay: 0, weight_decay: 0, initial_accumulator_value: 0, eps: 1.0e-10, "
+                        "foreach: null, maximize: false, differentiable: false, fused: null}",
+                        4));
+    spk_optim_free(make("rprop",
+                        "{lr: 0.01, etas: [0.5, 1.2], step_sizes: [1.0e-06, 50], capturable: false, foreach: null, "
+                        "maximize: false, differentiable: false}",
                         4));
 }
 

@@ -76,6 +76,7 @@ static void test_resumed(void **state)
 /* ---- keys ---- */
 
 static spk_scheduler *scheduler;
+static spk_optim *optim;
 
 static void keys_of(int64_t epoch, int64_t place, const char *const *ids, const int64_t *nth, uint64_t *keys)
 {
@@ -85,10 +86,11 @@ static void keys_of(int64_t epoch, int64_t place, const char *const *ids, const 
                                  {.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {2, 1}, .data = labels},
                                  {.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {2, 1}, .data = nth}};
     const spk_batch batch = {.n = 2, .ids = ids, .n_arrays = nth ? 3 : 2, .arrays = arrays};
-    spk_training t = {.setup = &setup, .model = &model.m, .scheduler = scheduler, .epoch = epoch, .batch = place};
+    spk_training t = {
+        .setup = &setup, .model = &model.m, .optim = optim, .scheduler = scheduler, .epoch = epoch, .batch = place};
     spk_step step;
     model.calls = 0;
-    model.nan_loss_from = 1; /* the step ends before the optimiser, which this training does not have */
+    model.nan_loss_from = 1; /* the step ends before the optimiser's */
     model.nan_loss_to = 1;
     n_steps = 0;
     assert_int_equal(spk_trainer_train_step(&t, &batch, &step), SPK_OK);
@@ -103,6 +105,7 @@ static void test_keys(void **state)
     uint64_t k[2], other[2];
     begin("unused", 1);
     assert_int_equal(spk_scheduler_new(NULL, NULL, 0.1, &scheduler), SPK_OK);
+    assert_int_equal(spk_optim_new("sgd", NULL, N_P, &optim), SPK_OK);
     model.m.begin_step = begin_step;
     keys_of(1, 0, ab, first, k);
     keys_of(1, 3, ba, first, other); /* another batch, another place: the utterance's key stays */
@@ -114,6 +117,7 @@ static void test_keys(void **state)
     keys_of(1, 0, aa, NULL, other); /* an iterator that does not count: the place keeps them apart */
     assert_true(other[0] != other[1]);
     spk_scheduler_free(scheduler);
+    spk_optim_free(optim);
     end();
 }
 

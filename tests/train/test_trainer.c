@@ -166,7 +166,7 @@ static void test_hooks(void **state)
     OK(spk_yaml_parse(scheduler_conf, strlen(scheduler_conf), "conf", &conf)); /* the rate of this step, not the next */
     OK(spk_scheduler_new("cosineannealingwarmuprestarts", conf, 0.02, &scheduler));
     for (int64_t i = 0; i < 10; i++)
-        assert_true(w.rate[i] == spk_scheduler_lr(scheduler, i));
+        assert_true(w.rate[i] == spk_scheduler_lr(scheduler, (spk_schedule_place){i, 0}));
     spk_scheduler_free(scheduler);
     spk_yaml_free(conf);
     end();

@@ -6,8 +6,6 @@
  */
 #include "optim/kind_impl.h"
 
-#include <math.h>
-
 typedef struct cosine_conf {
     int64_t first_cycle_steps, warmup_steps, last_epoch;
     double cycle_mult, max_lr, min_lr, gamma;
@@ -22,7 +20,7 @@ static const spk_opt options[] = {
     {"min_lr", SPK_OPT_FLOAT, AT(min_lr), "0.001", 0, INFINITY, NULL, "smallest rate", 0},
     {"warmup_steps", SPK_OPT_INT, AT(warmup_steps), "0", 0, INFINITY, NULL, "steps of each cycle that climb", 0},
     {"gamma", SPK_OPT_FLOAT, AT(gamma), "1.0", 0, INFINITY, NULL, "factor on the largest rate with each cycle", 0},
-    {"last_epoch", SPK_OPT_INT, AT(last_epoch), "-1", -1, INFINITY, NULL, "must be -1", 0},
+    SPK_SCHEDULER_ROW_LAST(cosine_conf),
 };
 
 static spk_status check(const void *conf, const spk_yaml *map)
@@ -33,11 +31,7 @@ static spk_status check(const void *conf, const spk_yaml *map)
         return spk_fail(
             SPK_E_CONFIG, "%sscheduler_conf: warmup_steps (%lld) must be less than first_cycle_steps (%lld)",
             spk_optim_where(map, "warmup_steps", at), (long long)c->warmup_steps, (long long)c->first_cycle_steps);
-    if (c->last_epoch != -1)
-        return spk_fail(SPK_E_UNSUPPORTED,
-                        "%sscheduler_conf: last_epoch is not available in this release; leave it at -1",
-                        spk_optim_where(map, "last_epoch", at));
-    return SPK_OK;
+    return spk__scheduler_check_last(c->last_epoch, map);
 }
 
 /* Which cycle step n lies in, its length, and the place in it. */
@@ -66,13 +60,25 @@ static double lr(const void *conf, double lr0, int64_t n)
     (void)lr0;                    /* the optimiser's rate has no say */
     if (n <= 0) return c->min_lr; /* also without warm-up, as there */
     find_cycle(c, n, &cycle, &length, &place);
-    const double span = c->max_lr * pow(c->gamma, (double)cycle) - c->min_lr;
+    const double top = c->max_lr * pow(c->gamma, (double)cycle);
     const int64_t w = c->warmup_steps;
-    if (place < w) return c->min_lr + span * (double)place / (double)w;
-    const double pi = 3.14159265358979323846;
-    return c->min_lr + span * (1 + cos(pi * (double)(place - w) / (double)(length - w))) / 2;
+    if (place < w) return c->min_lr + (top - c->min_lr) * (double)place / (double)w;
+    return spk__half_cosine(top, c->min_lr, (double)(place - w) / (double)(length - w));
 }
 
-const spk_scheduler_kind spk_scheduler_cosine_warmup_restarts = {
-    "cosineannealingwarmuprestarts", options, SPK_COUNT(options), sizeof(cosine_conf), check, lr,
-};
+static void cycle_of(const void *conf, int64_t n, int64_t *from, int64_t *to)
+{
+    int64_t cycle, length, place;
+    find_cycle(conf, n, &cycle, &length, &place);
+    *from = n - place;
+    *to = *from + length;
+}
+
+const spk_scheduler_kind spk__scheduler_cosineannealingwarmuprestarts = {.name = "cosineannealingwarmuprestarts",
+                                                                         .options = options,
+                                                                         .n_options = SPK_COUNT(options),
+                                                                         .conf_size = sizeof(cosine_conf),
+                                                                         .family = SPK_SCHEDULE_BATCH,
+                                                                         .check = check,
+                                                                         .lr = lr,
+                                                                         .cycle = cycle_of};

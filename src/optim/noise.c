@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Gradient noise that falls with time (Neelakantan et al., 2015), as espnet2/train/gradient_noise.py: deviation
+ * 1 / (floor(count / 100) + 1)^0.55. Each piece of a parameter has its own random stream, so the numbers do not depend
+ * on the number of threads, and padding stays zero.
+ */
+#include "optim/kind_impl.h"
+
+double spk_grad_noise_sigma(int64_t count)
+{
+    return 1 / pow((double)(count / 100 + 1), 0.55);
+}
+
+/* Two normal numbers from two words: Box and Muller. */
+static void normal_pair(uint32_t a, uint32_t b, float sigma, float out[2])
+{
+    const float u = ((float)(a >> 8) + 0.5F) * 0x1p-24F, angle = (float)(b >> 8) * (6.2831853F * 0x1p-24F);
+    const float r = sigma * sqrtf(-2 * logf(u));
+    out[0] = r * cosf(angle);
+    out[1] = r * sinf(angle);
+}
+
+static void add_to_piece(float *g, int32_t n, spk_rng rng, float sigma)
+{
+    for (int32_t i = 0; i < n; i += 2) {
+        float x[2];
+        const uint32_t a = spk_rng_u32(&rng), b = spk_rng_u32(&rng);
+        normal_pair(a, b, sigma, x);
+        g[i] += x[0];
+        if (i + 1 < n) g[i + 1] += x[1];
+    }
+}
+
+void spk_optim_add_noise(const spk_optim *o, float *gradients, uint64_t seed, int64_t count)
+{
+    const float sigma = (float)spk_grad_noise_sigma(count);
+#pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
+    for (int64_t i = 0; i < o->n_spans; i++) {
+        const spk_optim_piece *p = &o->span[i];
+        add_to_piece(gradients + p->at, p->n,
+                     spk_rng_make(seed, SPK_PURPOSE_GRAD_NOISE, (uint64_t)count, (uint64_t)p->at, 0), sigma);
+    }
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a step's rate depends on: the optimiser's groups, the schedule's family, a plateau's criterion. */
+#include "train/rates_impl.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "optim/optim_impl.h"
+
+/* ---- opening ---- */
+
+static spk_status read_conf(const char *text, const char *what, spk_yaml **out)
+{
+    *out = NULL;
+    return text ? spk_yaml_parse(text, strlen(text), what, out) : SPK_OK;
+}
+
+/* The model's parameters with their places: a new list. */
+static spk_optim_param *list_parameters(const spk_model *m, int64_t *n)
+{
+    spk_optim_param *list = NULL;
+    spk_parameter p;
+    *n = 0;
+    for (int64_t i = 0; m->parameter && m->parameter(m->self, i, &p); i++)
+        SPK_PUSH(list, *n) = (spk_optim_param){p.name, p.at, p.n, p.n_dims};
+    return list;
+}
+
+static void say_groups(const spk_optim *o)
+{
+    for (int i = 0; spk_optim_n_groups(o) > 1 && i < spk_optim_n_groups(o); i++) {
+        const spk_optim_group *g = spk_optim_group_at(o, i);
+        spk_text line = {0};
+        spk_text_addf(&line, "parameter group %d: %" PRId64 " parameters of %" PRId64 " values, rate x %g", i,
+                      g->n_params, g->n, g->lr_scale);
+        if (!g->decays) spk_text_add(&line, ", no weight decay");
+        if (g->freeze_steps > 0) spk_text_addf(&line, ", frozen for %" PRId64 " steps", g->freeze_steps);
+        spk_info("trainer", "%s", spk_text_str(&line));
+        spk_text_clear(&line);
+    }
+}
+
+static spk_status group(spk_training *t)
+{
+    const spk_training_setup *s = t->setup;
+    spk_yaml *exclude = NULL;
+    int64_t n = 0;
+    if (!t->model->parameter && (s->exclude_weight_decay || s->lr_scale || s->freeze_steps))
+        return spk_fail(
+            SPK_E_UNSUPPORTED,
+            "exclude_weight_decay, lr_scale and freeze_steps go by the names of parameters, which this model "
+            "does not tell");
+    if (!t->model->parameter) return SPK_OK;
+    SPK_TRY(read_conf(s->exclude_weight_decay_conf, "exclude_weight_decay_conf", &exclude));
+    spk_optim_param *params = list_parameters(t->model, &n);
+    const spk_status status =
+        spk_optim_set_groups(t->optim, params, n,
+                             &(spk_optim_group_conf){.exclude_weight_decay = s->exclude_weight_decay,
+                                                     .exclude_weight_decay_conf = exclude,
+                                                     .lr_scale = s->lr_scale,
+                                                     .freeze_steps = s->freeze_steps});
+    spk_free(params);
+    spk_yaml_free(exclude);
+    if (status == SPK_OK) say_groups(t->optim);
+    return status;
+}
+
+spk_status spk_rates_open(spk_training *t)
+{
+    const spk_training_setup *s = t->setup;
+    float *parameters, *gradients;
+    int64_t n = 0;
+    spk_yaml *optim_conf = NULL, *scheduler_conf = NULL;
+    spk_status status = SPK_OK;
+    t->model->blocks(t->model->self, &parameters, &gradients, &n);
+    SPK_GO(read_conf(s->optim_conf, "optim_conf", &optim_conf));
+    SPK_GO(read_conf(s->scheduler_conf, "scheduler_conf", &scheduler_conf));
+    SPK_GO(spk_optim_new(s->optim, optim_conf, n, &t->optim));
+    SPK_GO(group(t));
+    SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
+    SPK_GO(spk_scheduler_bind(t->scheduler, t->optim));
+done:
+    spk_yaml_free(optim_conf);
+    spk_yaml_free(scheduler_conf);
+    return status;
+}
+
+/* ---- a step ---- */
+
+double spk_rates_norm(spk_training *t, float *gradients)
+{
+    if (t->setup->grad_noise) spk_optim_add_noise(t->optim, gradients, (uint64_t)t->setup->options.seed, t->step);
+    return spk_optim_grad_norm(t->optim, gradients, t->setup->grad_clip_type);
+}
+
+double spk_rates_next(spk_training *t)
+{
+    return spk_scheduler_apply(t->scheduler, t->optim, (spk_schedule_place){t->step, t->epoch - 1});
+}
+
+spk_status spk_rates_register(spk_training *t, double rate)
+{
+    for (int i = 0; i < spk_optim_n_groups(t->optim); i++) {
+        const spk_optim_group *g = spk_optim_group_at(t->optim, i);
+        char name[32];
+        snprintf(name, sizeof name, "optim0_lr%d", i);
+        const bool moved = t->step > g->freeze_steps; /* in the step that is done */
+        const spk_stat one = {name, moved ? rate * g->lr_scale : 0, false};
+        SPK_TRY(spk_reporter_register(t->reporter, &one, 1, 0.0));
+    }
+    return SPK_OK;
+}
+
+/* ---- an epoch's end ---- */
+
+void spk_rates_epoch_done(spk_training *t, int64_t epoch, bool again)
+{
+    const spk_criterion *c = &t->setup->val_scheduler_criterion;
+    double value;
+    if (spk_scheduler_kind_of(t->scheduler) != SPK_SCHEDULE_VALUE) return;
+    if (!spk_reporter_get(t->reporter, epoch, c->phase, c->key, &value)) {
+        if (!again)
+            spk_warn("trainer", "val_scheduler_criterion: epoch %" PRId64 " has no %s.%s: the rate stays", epoch,
+                     c->phase, c->key);
+        return;
+    }
+    if (spk_scheduler_take_value(t->scheduler, value) && !again)
+        spk_info("trainer", "%s.%s stands still: the learning rate is %g from epoch %" PRId64 " on", c->phase, c->key,
+                 spk_scheduler_lr(t->scheduler, (spk_schedule_place){INT64_MAX - 1, epoch}), epoch + 1);
+}

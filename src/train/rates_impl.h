@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The optimiser of a training, its parameter groups and its schedule. */
+#ifndef SPK_TRAIN_RATES_IMPL_H
+#define SPK_TRAIN_RATES_IMPL_H
+
+#include "spk/trainer.h"
+
+/* Make t->optim and t->scheduler from the set-up. Errors as spk_optim_new, spk_optim_set_groups, spk_scheduler_new. */
+spk_status spk_rates_open(spk_training *t);
+/* The gradients' norm, behind the noise that the set-up may ask for. */
+double spk_rates_norm(spk_training *t, float *gradients);
+/* The rate of the next optimiser step. */
+double spk_rates_next(spk_training *t);
+/* Register the rate of each parameter group of a step: optim0_lr0, optim0_lr1, ... */
+spk_status spk_rates_register(spk_training *t, double rate);
+/* What the schedule must know of epoch e once it is over: a plateau's criterion. Also for each finished epoch of a
+ * training that is resumed. */
+void spk_rates_epoch_done(spk_training *t, int64_t epoch, bool again);
+
+#endif
