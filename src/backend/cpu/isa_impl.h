@@ -50,7 +50,16 @@
     X(CHOOSE, choose)
 
 /* Those of them that have a kernel for bfloat16 frames: the same source, where spk_elem is 16 bits wide. */
-#define SPK_OMP_BF16_OPS(X) X(BATCH_NORM, batch_norm)
+#define SPK_OMP_BF16_OPS(X)                                                                                            \
+    X(BATCH_NORM, batch_norm)                                                                                          \
+    X(ACT, act)                                                                                                        \
+    X(ADD, add)                                                                                                        \
+    X(COPY, copy)                                                                                                      \
+    X(TIME_MEAN, time_mean)                                                                                            \
+    X(SCALE_ADD, scale_add)                                                                                            \
+    X(ROW_BIAS, row_bias)                                                                                              \
+    X(TIME_STATS, time_stats)                                                                                          \
+    X(ATTN_STATS, attn_stats)
 
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
 SPK_OMP_OPS(SPK_OMP_DECLARE)

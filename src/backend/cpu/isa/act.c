@@ -54,11 +54,11 @@ SPK_INLINE void fwd_rows(const spk_kargs *a, spk_act act)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r);
-        float *y = spk__row(&a->out[0], r);
+        const spk_elem *x = spk__frame(&a->in[0], r);
+        spk_elem *y = spk__frame(&a->out[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            y[c] = value_of(act, x[c]);
+            y[c] = spk__put(value_of(act, spk__get(x[c])));
     }
 }
 
@@ -67,11 +67,12 @@ SPK_INLINE void bwd_rows(const spk_kargs *a, spk_act act, int mode)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *y = spk__row(act == SPK_SWISH ? &a->in[0] : &a->out[0], r), *dy = spk__row(&a->dout[0], r);
-        float *dx = spk__row(&a->din[0], r);
+        const spk_elem *y = spk__frame(act == SPK_SWISH ? &a->in[0] : &a->out[0], r);
+        const spk_elem *dy = spk__frame(&a->dout[0], r);
+        spk_elem *dx = spk__frame(&a->din[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, gradient_of(act, y[c], y[c], dy[c]), mode);
+            spk__store_elem(dx + c, gradient_of(act, spk__get(y[c]), spk__get(y[c]), spk__get(dy[c])), mode);
     }
 }
 
@@ -106,4 +107,4 @@ static void bwd(const spk_kargs *a)
     }
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_act) = {.name = SPK_KERNEL_NAME, .fwd = fwd, .bwd = bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_act) = {.name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = fwd, .bwd = bwd};

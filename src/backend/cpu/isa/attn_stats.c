@@ -35,7 +35,7 @@ static int64_t frames_of(const spk_kargs *a, int64_t n, bool *uniform)
 }
 
 /* Raise the maximum to that of `rows` more frames, and move the sums there. */
-static void raise(const float *e, int64_t e_ld, const float *x, int64_t x_ld, int64_t rows, int64_t n_c, sums *s)
+static void raise(const spk_elem *e, int64_t e_ld, const spk_elem *x, int64_t x_ld, int64_t rows, int64_t n_c, sums *s)
 {
     float max[SPK_CHUNK], shift[SPK_CHUNK];
     for (int64_t c = 0; c < n_c; c++) {
@@ -43,11 +43,12 @@ static void raise(const float *e, int64_t e_ld, const float *x, int64_t x_ld, in
         shift[c] = s->shift[c];
     }
     for (int64_t t = 0; t < rows; t++) {
-        const float *et = e + t * e_ld, *xt = x + t * x_ld;
+        const spk_elem *et = e + t * e_ld, *xt = x + t * x_ld;
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++) {
-            shift[c] = et[c] > max[c] ? xt[c] : shift[c];
-            max[c] = et[c] > max[c] ? et[c] : max[c];
+            const float v = spk__get(et[c]);
+            shift[c] = v > max[c] ? spk__get(xt[c]) : shift[c];
+            max[c] = v > max[c] ? v : max[c];
         }
     }
 #pragma omp simd
@@ -62,14 +63,15 @@ static void raise(const float *e, int64_t e_ld, const float *x, int64_t x_ld, in
 }
 
 /* Add `rows` frames, a constant after inlining. */
-SPK_INLINE void add_frames(const float *e, int64_t e_ld, const float *x, int64_t x_ld, int rows, int64_t n_c,
+SPK_INLINE void add_frames(const spk_elem *e, int64_t e_ld, const spk_elem *x, int64_t x_ld, int rows, int64_t n_c,
                            bool uniform, sums *s)
 {
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
         float den = 0, first = 0, second = 0;
         for (int t = 0; t < rows; t++) {
-            const float w = uniform ? 1 : spk__expf(e[t * e_ld + c] - s->max[c]), y = x[t * x_ld + c] - s->shift[c];
+            const float w = uniform ? 1 : spk__expf(spk__get(e[t * e_ld + c]) - s->max[c]);
+            const float y = spk__get(x[t * x_ld + c]) - s->shift[c];
             den += w;
             first += w * y;
             second += w * y * y;
@@ -83,7 +85,7 @@ SPK_INLINE void add_frames(const float *e, int64_t e_ld, const float *x, int64_t
 static void add_tile(const spk_kargs *a, int64_t row, int64_t c0, int64_t rows, int64_t n_c, bool uniform, sums *s)
 {
     const int64_t e_ld = a->in[0].ld, x_ld = a->in[1].ld;
-    const float *e = spk__row(&a->in[0], row) + c0, *x = spk__row(&a->in[1], row) + c0;
+    const spk_elem *e = spk__frame(&a->in[0], row) + c0, *x = spk__frame(&a->in[1], row) + c0;
     int64_t t = 0;
     raise(e, e_ld, x, x_ld, rows, n_c, s);
     for (; t + 4 <= rows; t += 4)
@@ -103,11 +105,11 @@ static void fwd_task(const spk_kargs *a, const spk_task *k)
     const int64_t all_c = a->in[1].c, n = k->n, row = k->first, c0 = k->c0, n_c = k->n_c;
     bool uniform;
     const int64_t len = frames_of(a, n, &uniform);
-    const float *x = spk__row(&a->in[1], row) + c0, *e = spk__row(&a->in[0], row) + c0;
+    const spk_elem *x = spk__frame(&a->in[1], row) + c0, *e = spk__frame(&a->in[0], row) + c0;
     sums s;
     for (int64_t c = 0; c < n_c; c++) {
-        s.max[c] = e[c];
-        s.shift[c] = x[c];
+        s.max[c] = spk__get(e[c]);
+        s.shift[c] = spk__get(x[c]);
         s.den[c] = s.first[c] = s.second[c] = 0;
     }
     for (int64_t t = 0; t < len; t += TILE)
@@ -150,23 +152,24 @@ static void slopes_of(const spk_kargs *a, int64_t n, int64_t c0, int64_t n_c, sl
 SPK_INLINE void bwd_frame(const spk_kargs *a, int64_t row, int64_t c0, int64_t n_c, const float *save, const float *mu,
                           const slopes *k, bool uniform, int mode_e, int mode_x)
 {
-    const float *e = spk__row(&a->in[0], row) + c0, *x = spk__row(&a->in[1], row) + c0;
+    const spk_elem *e = spk__frame(&a->in[0], row) + c0, *x = spk__frame(&a->in[1], row) + c0;
     const float *max = save, *inv = save + a->in[1].c, *var = inv + a->in[1].c;
-    float *de = mode_e ? spk__row(&a->din[0], row) + c0 : NULL;
-    float *dx = mode_x ? spk__row(&a->din[1], row) + c0 : NULL;
+    spk_elem *de = mode_e ? spk__frame(&a->din[0], row) + c0 : NULL;
+    spk_elem *dx = mode_x ? spk__frame(&a->din[1], row) + c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
-        const float y = x[c] - mu[c], p = uniform ? 1 : spk__expf(e[c] - max[c]), w = p * inv[c];
+        const float y = spk__get(x[c]) - mu[c];
+        const float w = (uniform ? 1 : spk__expf(spk__get(e[c]) - max[c])) * inv[c];
         const float to_e = w * (k->dmu[c] * y + k->dvar[c] * (y * y - var[c]));
         const float to_x = w * (k->dmu[c] + 2 * k->dvar[c] * y);
-        if (mode_e) spk__store(de + c, uniform ? 0 : to_e, mode_e);
-        if (mode_x) spk__store(dx + c, to_x, mode_x);
+        if (mode_e) spk__store_elem(de + c, uniform ? 0 : to_e, mode_e);
+        if (mode_x) spk__store_elem(dx + c, to_x, mode_x);
     }
 }
 
 static void zero(const spk_view *d, int64_t row, int64_t c0, int64_t n_c)
 {
-    memset(spk__row(d, row) + c0, 0, (size_t)n_c * sizeof(float));
+    memset(spk__frame(d, row) + c0, 0, (size_t)n_c * sizeof(spk_elem));
 }
 
 SPK_INLINE void bwd_task(const spk_kargs *a, const spk_task *k, int mode_e, int mode_x)
@@ -229,4 +232,4 @@ static void bwd(const spk_kargs *a)
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_attn_stats) = {
-    .name = SPK_KERNEL_NAME, .save_bytes = save_bytes, .fwd = fwd, .bwd = bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 0), .save_bytes = save_bytes, .fwd = fwd, .bwd = bwd};

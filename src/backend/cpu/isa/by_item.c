@@ -18,13 +18,13 @@ static void store_sums(float *d, const double *sum, int64_t n_c, bool add)
 
 /* ---- time_mean ---- */
 
-SPK_INLINE void add_rows(const float *x, int64_t ld, int rows, int64_t n_c, double *sum)
+SPK_INLINE void add_rows(const spk_elem *x, int64_t ld, int rows, int64_t n_c, double *sum)
 {
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++) {
         float s = 0;
         for (int i = 0; i < rows; i++)
-            s += x[i * ld + c];
+            s += spk__get(x[i * ld + c]);
         sum[c] += (double)s;
     }
 }
@@ -40,9 +40,9 @@ static void time_mean_fwd(const spk_kargs *a)
         double sum[SPK_CHUNK] = {0};
         int64_t t = 0;
         for (; t + GROUP <= len; t += GROUP)
-            add_rows(spk__row(x, k.first + t) + k.c0, x->ld, GROUP, k.n_c, sum);
+            add_rows(spk__frame(x, k.first + t) + k.c0, x->ld, GROUP, k.n_c, sum);
         for (; t < len; t++)
-            add_rows(spk__row(x, k.first + t) + k.c0, x->ld, 1, k.n_c, sum);
+            add_rows(spk__frame(x, k.first + t) + k.c0, x->ld, 1, k.n_c, sum);
         for (int64_t c = 0; c < k.n_c; c++)
             sum[c] /= (double)(len > 0 ? len : 1);
         store_sums(spk__row(&a->out[0], k.n) + k.c0, sum, k.n_c, false);
@@ -59,15 +59,15 @@ static void time_mean_bwd(const spk_kargs *a)
     for (int64_t r = 0; r < rows; r++) {
         const int64_t len = spk__n_valid(x, r / n_t);
         const float *dy = spk__row(&a->dout[0], r / n_t), share = r % n_t < len ? 1.0f / (float)len : 0;
-        float *dx = spk__row(&a->din[0], r);
+        spk_elem *dx = spk__frame(&a->din[0], r);
         if (mode == SPK_ADD) {
 #pragma omp simd
             for (int64_t c = 0; c < x->c; c++)
-                dx[c] += dy[c] * share;
+                spk__store_elem(dx + c, dy[c] * share, SPK_ADD);
         } else {
 #pragma omp simd
             for (int64_t c = 0; c < x->c; c++)
-                dx[c] = dy[c] * share;
+                spk__store_elem(dx + c, dy[c] * share, SPK_WRITE);
         }
     }
 }
@@ -80,17 +80,17 @@ static void scale_add_fwd(const spk_kargs *a)
     const bool has_r = a->in[2].p != NULL;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t row = 0; row < rows; row++) {
-        const float *x = spk__row(&a->in[0], row), *s = spk__row(&a->in[1], row / n_t);
-        const float *r = has_r ? spk__row(&a->in[2], row) : NULL;
-        float *y = spk__row(&a->out[0], row);
+        const spk_elem *x = spk__frame(&a->in[0], row), *r = has_r ? spk__frame(&a->in[2], row) : NULL;
+        const float *s = spk__row(&a->in[1], row / n_t);
+        spk_elem *y = spk__frame(&a->out[0], row);
         if (has_r) {
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = x[c] * s[c] + r[c];
+                y[c] = spk__put(spk__get(x[c]) * s[c] + spk__get(r[c]));
         } else {
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = x[c] * s[c];
+                y[c] = spk__put(spk__get(x[c]) * s[c]);
         }
     }
 }
@@ -98,16 +98,16 @@ static void scale_add_fwd(const spk_kargs *a)
 /* One frame: dx = dy s, dr = dy, ds += dy x. */
 SPK_INLINE void scale_add_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *ds, int mode_x, int mode_r)
 {
-    const float *dy = spk__row(&a->dout[0], row) + k->c0, *x = spk__row(&a->in[0], row) + k->c0;
+    const spk_elem *dy = spk__frame(&a->dout[0], row) + k->c0, *x = spk__frame(&a->in[0], row) + k->c0;
     const float *s = spk__row(&a->in[1], k->n) + k->c0;
-    float *dx = mode_x ? spk__row(&a->din[0], row) + k->c0 : NULL;
-    float *dr = mode_r ? spk__row(&a->din[2], row) + k->c0 : NULL;
+    spk_elem *dx = mode_x ? spk__frame(&a->din[0], row) + k->c0 : NULL;
+    spk_elem *dr = mode_r ? spk__frame(&a->din[2], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        const float d = dy[c];
-        ds[c] += (double)(d * x[c]);
-        if (mode_x) spk__store(dx + c, d * s[c], mode_x);
-        if (mode_r) spk__store(dr + c, d, mode_r);
+        const float d = spk__get(dy[c]);
+        ds[c] += (double)(d * spk__get(x[c]));
+        if (mode_x) spk__store_elem(dx + c, d * s[c], mode_x);
+        if (mode_r) spk__store_elem(dr + c, d, mode_r);
     }
 }
 
@@ -158,11 +158,12 @@ SPK_INLINE void row_bias_rows(const spk_kargs *a, spk_act act)
     const int64_t rows = spk_rows(&a->out[0]), n_t = spk__n_frames(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r), *v = spk__row(&a->in[1], r / n_t);
-        float *y = spk__row(&a->out[0], r);
+        const spk_elem *x = spk__frame(&a->in[0], r);
+        const float *v = spk__row(&a->in[1], r / n_t);
+        spk_elem *y = spk__frame(&a->out[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            y[c] = row_bias_act(x[c] + v[c], act);
+            y[c] = spk__put(row_bias_act(spk__get(x[c]) + v[c], act));
     }
 }
 
@@ -180,14 +181,15 @@ static void row_bias_fwd(const spk_kargs *a)
 /* One frame: dx = dy act'(y), dv += that. A linear one does not read y. */
 SPK_INLINE void row_bias_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *dv, int mode, spk_act act)
 {
-    const float *dy = spk__row(&a->dout[0], row) + k->c0;
-    const float *y = act == SPK_LINEAR ? dy : spk__row(&a->out[0], row) + k->c0;
-    float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
+    const spk_elem *dy = spk__frame(&a->dout[0], row) + k->c0;
+    const spk_elem *y = act == SPK_LINEAR ? dy : spk__frame(&a->out[0], row) + k->c0;
+    spk_elem *dx = mode ? spk__frame(&a->din[0], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        const float d = act == SPK_LINEAR ? dy[c] : act == SPK_TANH ? dy[c] * (1 - y[c] * y[c]) : y[c] > 0 ? dy[c] : 0;
+        const float g = spk__get(dy[c]), v = spk__get(y[c]);
+        const float d = act == SPK_LINEAR ? g : act == SPK_TANH ? g * (1 - v * v) : v > 0 ? g : 0;
         dv[c] += (double)d;
-        if (mode) spk__store(dx + c, d, mode);
+        if (mode) spk__store_elem(dx + c, d, mode);
     }
 }
 
@@ -222,7 +224,8 @@ static void row_bias_bwd(const spk_kargs *a)
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_time_mean) = {
-    .name = SPK_KERNEL_NAME, .fwd = time_mean_fwd, .bwd = time_mean_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 0), .fwd = time_mean_fwd, .bwd = time_mean_bwd};
 const spk_kernel SPK_ISA_NAME(spk__omp_scale_add) = {
-    .name = SPK_KERNEL_NAME, .fwd = scale_add_fwd, .bwd = scale_add_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_row_bias) = {.name = SPK_KERNEL_NAME, .fwd = row_bias_fwd, .bwd = row_bias_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(5, 1), .fwd = scale_add_fwd, .bwd = scale_add_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_row_bias) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = row_bias_fwd, .bwd = row_bias_bwd};

@@ -10,11 +10,11 @@ SPK_INLINE void move_rows(const spk_kargs *a, const spk_view *from, const spk_vi
     const int64_t rows = spk_rows(from), n_c = from->c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(from, r);
-        float *y = spk__row(to, r);
+        const spk_elem *x = spk__frame(from, r);
+        spk_elem *y = spk__frame(to, r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(y + c, x[c], mode);
+            spk__store_elem(y + c, spk__get(x[c]), mode);
     }
 }
 
@@ -45,13 +45,13 @@ SPK_INLINE void sum_rows(const spk_kargs *a, bool relu)
     const spk_span w = spk__span(spk_rows(y), y->c, spk__dense(x0) && spk__dense(x1) && spk__dense(y));
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < w.rows; r++) {
-        const float *p0 = spk__wide(x0, &w, r), *p1 = spk__wide(x1, &w, r);
-        float *q = spk__wide(y, &w, r);
+        const spk_elem *p0 = spk__wide(x0, &w, r), *p1 = spk__wide(x1, &w, r);
+        spk_elem *q = spk__wide(y, &w, r);
         const int64_t n = spk__width(&w, r);
 #pragma omp simd
         for (int64_t c = 0; c < n; c++) {
-            const float v = p0[c] + factor * p1[c];
-            q[c] = relu && v < 0 ? 0 : v;
+            const float v = spk__get(p0[c]) + factor * spk__get(p1[c]);
+            q[c] = spk__put(relu && v < 0 ? 0 : v);
         }
     }
 }
@@ -74,15 +74,15 @@ SPK_INLINE void share_rows(const spk_kargs *a, int mode0, int mode1, bool relu)
     const spk_span w = spk__span(spk_rows(dy), dy->c, dense);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < w.rows; r++) {
-        const float *p = spk__wide(dy, &w, r), *v = relu ? spk__wide(y, &w, r) : p;
-        float *q0 = mode0 != SPK_SKIP ? spk__wide(d0, &w, r) : NULL;
-        float *q1 = mode1 != SPK_SKIP ? spk__wide(d1, &w, r) : NULL;
+        const spk_elem *p = spk__wide(dy, &w, r), *v = relu ? spk__wide(y, &w, r) : p;
+        spk_elem *q0 = mode0 != SPK_SKIP ? spk__wide(d0, &w, r) : NULL;
+        spk_elem *q1 = mode1 != SPK_SKIP ? spk__wide(d1, &w, r) : NULL;
         const int64_t n = spk__width(&w, r);
 #pragma omp simd
         for (int64_t c = 0; c < n; c++) {
-            const float d = relu && !(v[c] > 0) ? 0 : p[c];
-            spk__store(q0 + c, d, mode0);
-            spk__store(q1 + c, factor * d, mode1);
+            const float d = relu && !(spk__get(v[c]) > 0) ? 0 : spk__get(p[c]);
+            spk__store_elem(q0 + c, d, mode0);
+            spk__store_elem(q1 + c, factor * d, mode1);
         }
     }
 }
@@ -123,5 +123,7 @@ static void add_bwd(const spk_kargs *a)
         share(a, SPK_SKIP, mode1, false);
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_add) = {.name = SPK_KERNEL_NAME, .fwd = add_fwd, .bwd = add_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {.name = SPK_KERNEL_NAME, .fwd = copy_fwd, .bwd = copy_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_add) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 1), .fwd = add_fwd, .bwd = add_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = copy_fwd, .bwd = copy_bwd};

@@ -59,13 +59,15 @@ static void fwd_task(const spk_kargs *a, const spk_task *k)
     const spk_time_stats_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
     const int64_t n = k->n, first = k->first, c0 = k->c0, n_c = k->n_c, len = spk__n_valid(x, n);
-    const float *shift = spk__row(x, first) + c0;
+    float shift[SPK_CHUNK];
     double sum[SPK_CHUNK] = {0}, square[SPK_CHUNK] = {0};
     int64_t t = 0;
+    for (int64_t c = 0; c < n_c; c++)
+        shift[c] = spk__get(spk__frame(x, first)[c0 + c]);
     for (; t + GROUP <= len; t += GROUP)
-        spk__add_moments(spk__row(x, first + t) + c0, x->ld, GROUP, n_c, shift, sum, square);
+        spk__add_moments(spk__frame(x, first + t) + c0, x->ld, GROUP, n_c, shift, sum, square);
     for (; t < len; t++)
-        spk__add_moments(spk__row(x, first + t) + c0, x->ld, 1, n_c, shift, sum, square);
+        spk__add_moments(spk__frame(x, first + t) + c0, x->ld, 1, n_c, shift, sum, square);
     const divisors d = divisors_of(attr, n, len);
     float *mean = spk__row(&a->out[0], n) + c0;
     for (int64_t c = 0; c < n_c; c++)
@@ -91,15 +93,15 @@ SPK_INLINE void bwd_task(const spk_kargs *a, const spk_task *k, int mode)
         level[c] = (float)(((double)dmean[c] - dvar * (double)mean[c] * excess) / d.by_mean);
     }
     for (int64_t t = 0; t < len; t++) {
-        const float *xt = spk__row(x, first + t) + c0;
-        float *dx = spk__row(&a->din[0], first + t) + c0;
+        const spk_elem *xt = spk__frame(x, first + t) + c0;
+        spk_elem *dx = spk__frame(&a->din[0], first + t) + c0;
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, level[c] + slope[c] * (xt[c] - mean[c]), mode);
+            spk__store_elem(dx + c, level[c] + slope[c] * (spk__get(xt[c]) - mean[c]), mode);
     }
     for (int64_t t = len; t < n_t && mode == SPK_WRITE; t++)
         for (int64_t c = 0; c < n_c; c++)
-            spk__row(&a->din[0], first + t)[c0 + c] = 0;
+            spk__frame(&a->din[0], first + t)[c0 + c] = 0;
 }
 
 static void fwd(const spk_kargs *a)
@@ -127,4 +129,4 @@ static void bwd(const spk_kargs *a)
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_time_stats) = {
-    .name = SPK_KERNEL_NAME, .save_bytes = save_bytes, .fwd = fwd, .bwd = bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 0), .save_bytes = save_bytes, .fwd = fwd, .bwd = bwd};
