@@ -31,7 +31,7 @@ if(isa_sources AND TARGET room_backend)
   set(avx512 -mavx512f -mavx512cd -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
   spk_isa_kernels(v3 3)
   spk_isa_kernels(v4 4 ${avx512})
-  list(FILTER isa_sources INCLUDE REGEX "/(act|attn_stats|batch_norm|by_item|pointwise|time_stats)\\.c$")
+  list(FILTER isa_sources INCLUDE REGEX "/(act|attn_stats|batch_norm|by_item|gates|layer_norm|lengths|pointwise|random|rawnet|select|time_stats)\\.c$")
   spk_isa_kernels(bf16_v3 3 -DSPK_ISA_BF16)
   spk_isa_kernels(bf16_v4 4 ${avx512} -DSPK_ISA_BF16)
   list(APPEND objects $<TARGET_OBJECTS:kernels_v3> $<TARGET_OBJECTS:kernels_v4> $<TARGET_OBJECTS:kernels_bf16_v3>

@@ -272,7 +272,10 @@ int cmd_bench(int argc, char **argv)
     spk_args_clear(&args);
     cli_log_start(o.quiet, SPK_LOG_INFO);
     spk_signals_catch();
-    const spk_status status = run(&o);
+    const spk_status status =
+        o.use_amp && !spk_backend_has_bf16()
+            ? spk_fail(SPK_E_UNSUPPORTED, "use_amp: this processor has no arithmetic in bfloat16 to be timed")
+            : run(&o);
     spk_opts_clear(table, SPK_COUNT(table), &o);
     if (status != SPK_OK) return cli_failed(status);
     return cli_flush();

@@ -59,7 +59,19 @@
     X(SCALE_ADD, scale_add)                                                                                            \
     X(ROW_BIAS, row_bias)                                                                                              \
     X(TIME_STATS, time_stats)                                                                                          \
-    X(ATTN_STATS, attn_stats)
+    X(ATTN_STATS, attn_stats)                                                                                          \
+    X(MAX_POOL, max_pool)                                                                                              \
+    X(AFMS, afms)                                                                                                      \
+    X(MASK, mask)                                                                                                      \
+    X(PAD_TIME, pad_time)                                                                                              \
+    X(SK_MIX, sk_mix)                                                                                                  \
+    X(FREQ_MEAN, freq_mean)                                                                                            \
+    X(FOLD, fold)                                                                                                      \
+    X(LAYER_NORM, layer_norm)                                                                                          \
+    X(GLU, glu)                                                                                                        \
+    X(POS_ADD, pos_add)                                                                                                \
+    X(DROPOUT, dropout)                                                                                                \
+    X(CHOOSE, choose)
 
 #define SPK_OMP_DECLARE(NAME, name) extern const spk_kernel spk__omp_##name##_v3, spk__omp_##name##_v4;
 SPK_OMP_OPS(SPK_OMP_DECLARE)

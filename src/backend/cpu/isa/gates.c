@@ -12,11 +12,11 @@ static void glu_fwd(const spk_kargs *a)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r), *gate = x + n_c;
-        float *y = spk__row(&a->out[0], r);
+        const spk_elem *x = spk__frame(&a->in[0], r), *gate = x + n_c;
+        spk_elem *y = spk__frame(&a->out[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            y[c] = x[c] / (1 + spk__expf(-gate[c]));
+            y[c] = spk__put(spk__get(x[c]) / (1 + spk__expf(-spk__get(gate[c]))));
     }
 }
 
@@ -25,13 +25,13 @@ SPK_INLINE void glu_rows(const spk_kargs *a, int mode)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r), *gate = x + n_c, *dy = spk__row(&a->dout[0], r);
-        float *dx = spk__row(&a->din[0], r), *dgate = dx + n_c;
+        const spk_elem *x = spk__frame(&a->in[0], r), *gate = x + n_c, *dy = spk__frame(&a->dout[0], r);
+        spk_elem *dx = spk__frame(&a->din[0], r), *dgate = dx + n_c;
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++) {
-            const float s = 1 / (1 + spk__expf(-gate[c])), d = dy[c] * s;
-            spk__store(dx + c, d, mode);
-            spk__store(dgate + c, d * x[c] * (1 - s), mode);
+            const float s = 1 / (1 + spk__expf(-spk__get(gate[c]))), d = spk__get(dy[c]) * s;
+            spk__store_elem(dx + c, d, mode);
+            spk__store_elem(dgate + c, d * spk__get(x[c]) * (1 - s), mode);
         }
     }
 }
@@ -53,16 +53,17 @@ static void pos_add_fwd(const spk_kargs *a)
     const int64_t rows = spk_rows(&a->out[0]), n_c = a->out[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r), *place = a->in[1].p ? spk__row(&a->in[1], r % a->out[0].w) : NULL;
-        float *y = spk__row(&a->out[0], r);
+        const spk_elem *x = spk__frame(&a->in[0], r);
+        const float *place = a->in[1].p ? spk__row(&a->in[1], r % a->out[0].w) : NULL;
+        spk_elem *y = spk__frame(&a->out[0], r);
         if (place) {
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = scale * x[c] + alpha * place[c];
+                y[c] = spk__put(scale * spk__get(x[c]) + alpha * place[c]);
         } else {
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = scale * x[c];
+                y[c] = spk__put(scale * spk__get(x[c]));
         }
     }
 }
@@ -73,11 +74,11 @@ SPK_INLINE void pos_add_rows(const spk_kargs *a, int mode)
     const int64_t rows = spk_rows(&a->dout[0]), n_c = a->dout[0].c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *dy = spk__row(&a->dout[0], r);
-        float *dx = spk__row(&a->din[0], r);
+        const spk_elem *dy = spk__frame(&a->dout[0], r);
+        spk_elem *dx = spk__frame(&a->din[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, scale * dy[c], mode);
+            spk__store_elem(dx + c, scale * spk__get(dy[c]), mode);
     }
 }
 
@@ -93,11 +94,12 @@ static void pos_add_alpha(const spk_kargs *a)
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
         double mine = 0;
         for (int64_t r = spk__row_begin(rows, i, n); r < spk__row_begin(rows, i + 1, n); r++) {
-            const float *dy = spk__row(&a->dout[0], r), *place = spk__row(&a->in[1], r % a->dout[0].w);
+            const spk_elem *dy = spk__frame(&a->dout[0], r);
+            const float *place = spk__row(&a->in[1], r % a->dout[0].w);
             float sum = 0;
 #pragma omp simd reduction(+ : sum)
             for (int64_t c = 0; c < n_c; c++)
-                sum += dy[c] * place[c];
+                sum += spk__get(dy[c]) * place[c];
             mine += (double)sum;
         }
         sums[i] = mine;
@@ -122,6 +124,10 @@ static size_t pos_add_scratch(const spk_geom *g, const void *state)
     return (size_t)g->n_threads * sizeof(double);
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_glu) = {.name = SPK_KERNEL_NAME, .fwd = glu_fwd, .bwd = glu_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_pos_add) = {
-    .name = SPK_KERNEL_NAME, .scratch_bytes = pos_add_scratch, .fwd = pos_add_fwd, .bwd = pos_add_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_glu) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = glu_fwd, .bwd = glu_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_pos_add) = {.name = SPK_KERNEL_NAME,
+                                                   SPK_FRAMES(1, 1),
+                                                   .scratch_bytes = pos_add_scratch,
+                                                   .fwd = pos_add_fwd,
+                                                   .bwd = pos_add_bwd};

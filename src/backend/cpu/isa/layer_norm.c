@@ -40,19 +40,20 @@ static void fwd(const spk_kargs *a)
     float *save = a->save;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r);
-        float *y = spk__row(&a->out[0], r), sum = 0, square = 0;
+        const spk_elem *x = spk__frame(&a->in[0], r);
+        spk_elem *y = spk__frame(&a->out[0], r);
+        float sum = 0, square = 0;
 #pragma omp simd reduction(+ : sum)
         for (int64_t c = 0; c < n_c; c++)
-            sum += x[c];
+            sum += spk__get(x[c]);
         const float mean = sum / (float)n_c;
 #pragma omp simd reduction(+ : square)
         for (int64_t c = 0; c < n_c; c++)
-            square += (x[c] - mean) * (x[c] - mean);
+            square += (spk__get(x[c]) - mean) * (spk__get(x[c]) - mean);
         const float inv = (float)(1 / sqrt((double)square / (double)n_c + eps));
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            y[c] = (x[c] - mean) * inv * gamma[c] + beta[c];
+            y[c] = spk__put((spk__get(x[c]) - mean) * inv * gamma[c] + beta[c]);
         if (save) {
             save[2 * r] = mean;
             save[2 * r + 1] = inv;
@@ -64,14 +65,16 @@ static void fwd(const spk_kargs *a)
 SPK_INLINE void bwd_row(const spk_kargs *a, int64_t r, float *group, int mode)
 {
     const int64_t n_c = a->in[0].c;
-    const float *x = spk__row(&a->in[0], r), *dy = spk__row(&a->dout[0], r), *gamma = a->in[1].p, *save = a->save;
+    const spk_elem *x = spk__frame(&a->in[0], r), *dy = spk__frame(&a->dout[0], r);
+    const float *gamma = a->in[1].p, *save = a->save;
     const float mean = save[2 * r], inv = save[2 * r + 1];
-    float *dx = spk__row(&a->din[0], r), *dgamma = group, *dbeta = group + n_c, sum = 0, product = 0;
+    spk_elem *dx = spk__frame(&a->din[0], r);
+    float *dgamma = group, *dbeta = group + n_c, sum = 0, product = 0;
 #pragma omp simd reduction(+ : sum, product)
     for (int64_t c = 0; c < n_c; c++) {
-        const float z = (x[c] - mean) * inv, d = dy[c] * gamma[c];
-        dgamma[c] += dy[c] * z;
-        dbeta[c] += dy[c];
+        const float z = (spk__get(x[c]) - mean) * inv, g = spk__get(dy[c]), d = g * gamma[c];
+        dgamma[c] += g * z;
+        dbeta[c] += g;
         sum += d;
         product += d * z;
     }
@@ -79,7 +82,7 @@ SPK_INLINE void bwd_row(const spk_kargs *a, int64_t r, float *group, int mode)
     const float s = sum / (float)n_c, p = product / (float)n_c;
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++)
-        spk__store(dx + c, inv * (dy[c] * gamma[c] - s - (x[c] - mean) * inv * p), mode);
+        spk__store_elem(dx + c, inv * (spk__get(dy[c]) * gamma[c] - s - (spk__get(x[c]) - mean) * inv * p), mode);
 }
 
 SPK_INLINE void bwd_rows(const spk_kargs *a, int thread, int64_t begin, int64_t end, int mode)
@@ -130,5 +133,9 @@ static void bwd(const spk_kargs *a)
     add_params(a, 2, a->in[0].c);
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_layer_norm) = {
-    .name = SPK_KERNEL_NAME, .save_bytes = save_bytes, .scratch_bytes = scratch_bytes, .fwd = fwd, .bwd = bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_layer_norm) = {.name = SPK_KERNEL_NAME,
+                                                      SPK_FRAMES(1, 1),
+                                                      .save_bytes = save_bytes,
+                                                      .scratch_bytes = scratch_bytes,
+                                                      .fwd = fwd,
+                                                      .bwd = bwd};

@@ -6,11 +6,11 @@
 
 /* ---- mask: frames are rows of sound, or rows of a picture with all their bins ---- */
 
-SPK_INLINE void move_row(float *to, const float *from, int64_t n_c, int mode)
+SPK_INLINE void move_row(spk_elem *to, const spk_elem *from, int64_t n_c, int mode)
 {
 #pragma omp simd
     for (int64_t c = 0; c < n_c; c++)
-        spk__store(to + c, from[c], mode);
+        spk__store_elem(to + c, spk__get(from[c]), mode);
 }
 
 /* `x` has the lengths; rows of `from` into `to` where they are not hidden. */
@@ -21,9 +21,9 @@ SPK_INLINE void mask_rows(const spk_kargs *a, const spk_view *from, const spk_vi
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
         if (!x->len || r / bins % n_t < x->len[r / bins / n_t])
-            move_row(spk__row(to, r), spk__row(from, r), n_c, mode);
+            move_row(spk__frame(to, r), spk__frame(from, r), n_c, mode);
         else if (mode == SPK_WRITE)
-            memset(spk__row(to, r), 0, (size_t)n_c * sizeof(float));
+            memset(spk__frame(to, r), 0, (size_t)n_c * sizeof(spk_elem));
     }
 }
 
@@ -57,9 +57,9 @@ static void pad_time_fwd(const spk_kargs *a)
     for (int64_t r = 0; r < rows; r++) {
         const int64_t n = r / n_u, t = source(&a->in[0], n, pad, r % n_u);
         if (t < 0)
-            memset(spk__row(&a->out[0], r), 0, (size_t)n_c * sizeof(float));
+            memset(spk__frame(&a->out[0], r), 0, (size_t)n_c * sizeof(spk_elem));
         else
-            move_row(spk__row(&a->out[0], r), spk__row(&a->in[0], n * n_t + t), n_c, SPK_WRITE);
+            move_row(spk__frame(&a->out[0], r), spk__frame(&a->in[0], n * n_t + t), n_c, SPK_WRITE);
     }
 }
 
@@ -72,13 +72,16 @@ static void pad_time_bwd(const spk_kargs *a)
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t n = 0; n < n_items; n++) {
         for (int64_t t = 0; t < n_t && !a->add[0]; t++)
-            memset(spk__row(&a->din[0], n * n_t + t), 0, (size_t)n_c * sizeof(float));
+            memset(spk__frame(&a->din[0], n * n_t + t), 0, (size_t)n_c * sizeof(spk_elem));
         for (int64_t u = 0; u < n_u; u++) {
             const int64_t t = source(&a->in[0], n, pad, u);
-            if (t >= 0) move_row(spk__row(&a->din[0], n * n_t + t), spk__row(&a->dout[0], n * n_u + u), n_c, SPK_ADD);
+            if (t >= 0)
+                move_row(spk__frame(&a->din[0], n * n_t + t), spk__frame(&a->dout[0], n * n_u + u), n_c, SPK_ADD);
         }
     }
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_mask) = {.name = SPK_KERNEL_NAME, .fwd = mask_fwd, .bwd = mask_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_pad_time) = {.name = SPK_KERNEL_NAME, .fwd = pad_time_fwd, .bwd = pad_time_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_mask) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = mask_fwd, .bwd = mask_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_pad_time) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = pad_time_fwd, .bwd = pad_time_bwd};

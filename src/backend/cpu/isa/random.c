@@ -16,15 +16,15 @@ SPK_INLINE void drop_rows(const spk_kargs *a, const spk_view *from, const spk_vi
     const int64_t rows = spk_rows(from), n_c = from->c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(from, r);
-        float *y = spk__row(to, r);
+        const spk_elem *x = spk__frame(from, r);
+        spk_elem *y = spk__frame(to, r);
         for (int64_t c = 0, n; c < n_c; c += n) {
             uint32_t draw[SPK_DRAW_CHUNK];
             const uint32_t *d = spk__draw_from(key, (uint64_t)(r * n_c + c), draw, &n);
             n = spk__min(n, n_c - c);
 #pragma omp simd
             for (int64_t i = 0; i < n; i++)
-                spk__store(y + c + i, d[i] >= bound ? x[c + i] * scale : 0, mode);
+                spk__store_elem(y + c + i, d[i] >= bound ? spk__get(x[c + i]) * scale : 0, mode);
         }
     }
 }
@@ -56,15 +56,15 @@ SPK_INLINE void move_rows(const spk_kargs *a, const spk_view *from, const spk_vi
     const int64_t rows = spk_rows(to), n_c = to->c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        float *y = spk__row(to, r);
+        spk_elem *y = spk__frame(to, r);
         if (!from) {
             memset(y, 0, (size_t)n_c * sizeof *y);
             continue;
         }
-        const float *x = spk__row(from, r);
+        const spk_elem *x = spk__frame(from, r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(y + c, x[c], mode);
+            spk__store_elem(y + c, spk__get(x[c]), mode);
     }
 }
 
@@ -87,5 +87,7 @@ static void choose_bwd(const spk_kargs *a)
     }
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_dropout) = {.name = SPK_KERNEL_NAME, .fwd = dropout_fwd, .bwd = dropout_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_choose) = {.name = SPK_KERNEL_NAME, .fwd = choose_fwd, .bwd = choose_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_dropout) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = dropout_fwd, .bwd = dropout_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_choose) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 1), .fwd = choose_fwd, .bwd = choose_bwd};

@@ -15,7 +15,7 @@ static size_t max_pool_save(const spk_geom *g)
 }
 
 /* y = the largest of k rows; which: its row. NaN wins. */
-static void largest_row(const float *x, int64_t ld, int64_t k, int64_t n_c, float *y, uint8_t *which)
+static void largest_row(const spk_elem *x, int64_t ld, int64_t k, int64_t n_c, spk_elem *y, uint8_t *which)
 {
     int32_t at[SPK_CHUNK];
 #pragma omp simd
@@ -24,14 +24,14 @@ static void largest_row(const float *x, int64_t ld, int64_t k, int64_t n_c, floa
         at[c] = 0;
     }
     for (int64_t i = 1; i < k; i++) {
-        const float *xi = x + i * ld;
+        const spk_elem *xi = x + i * ld;
         const int32_t row = (int32_t)i;
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++) {
-            const float v = xi[c], best = y[c];
+            const float v = spk__get(xi[c]), best = spk__get(y[c]);
             const int32_t stays = (v <= best) | (best != best);
             at[c] = stays ? at[c] : row;
-            y[c] = stays ? best : v;
+            y[c] = stays ? y[c] : xi[c];
         }
     }
     for (int64_t c = 0; c < n_c && which; c++)
@@ -44,10 +44,10 @@ static void max_pool_fwd(const spk_kargs *a)
     const int64_t n_u = spk__n_frames(&a->out[0]), rows = spk_rows(&a->out[0]), ld = a->in[0].ld;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r / n_u * n_t + r % n_u * k);
+        const spk_elem *x = spk__frame(&a->in[0], r / n_u * n_t + r % n_u * k);
         for (int64_t c0 = 0; c0 < n_c; c0 += SPK_CHUNK) {
             const int64_t n = spk__min(SPK_CHUNK, n_c - c0);
-            float *y = spk__row(&a->out[0], r) + c0;
+            spk_elem *y = spk__frame(&a->out[0], r) + c0;
             uint8_t *which = a->save ? (uint8_t *)a->save + r * n_c + c0 : NULL;
             largest_row(x + c0, ld, k, n, y, which);
         }
@@ -61,14 +61,14 @@ SPK_INLINE void max_pool_rows(const spk_kargs *a, int mode)
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
         const int64_t u = r % n_t / k, from = r / n_t * n_u + u;
-        float *dx = spk__row(&a->din[0], r);
+        spk_elem *dx = spk__frame(&a->din[0], r);
         if (u < n_u) {
             const uint8_t *which = (const uint8_t *)a->save + from * n_c;
-            const float *dy = spk__row(&a->dout[0], from);
+            const spk_elem *dy = spk__frame(&a->dout[0], from);
             const int32_t i = (int32_t)(r % n_t % k);
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                spk__store(dx + c, which[c] == i ? dy[c] : 0, mode);
+                spk__store_elem(dx + c, which[c] == i ? spk__get(dy[c]) : 0, mode);
         } else if (mode == SPK_WRITE) { /* the tail that was left out */
             for (int64_t c = 0; c < n_c; c++)
                 dx[c] = 0;
@@ -92,11 +92,12 @@ static void afms_fwd(const spk_kargs *a)
     const float *alpha = a->in[1].p;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *x = spk__row(&a->in[0], r), *y = spk__row(&a->in[2], r / n_t);
-        float *out = spk__row(&a->out[0], r);
+        const spk_elem *x = spk__frame(&a->in[0], r);
+        const float *y = spk__row(&a->in[2], r / n_t);
+        spk_elem *out = spk__frame(&a->out[0], r);
 #pragma omp simd
         for (int64_t c = 0; c < n_c; c++)
-            out[c] = (x[c] + alpha[c]) * y[c];
+            out[c] = spk__put((spk__get(x[c]) + alpha[c]) * y[c]);
     }
 }
 
@@ -110,14 +111,15 @@ static size_t afms_scratch(const spk_geom *g, const void *state)
 /* One frame: dx = d y; dy += d (x + alpha), sum += d. */
 SPK_INLINE void afms_frame(const spk_kargs *a, int64_t row, const spk_task *k, double *dy, double *sum, int mode)
 {
-    const float *d = spk__row(&a->dout[0], row) + k->c0, *x = spk__row(&a->in[0], row) + k->c0;
+    const spk_elem *dout = spk__frame(&a->dout[0], row) + k->c0, *x = spk__frame(&a->in[0], row) + k->c0;
     const float *y = spk__row(&a->in[2], k->n) + k->c0, *alpha = (const float *)a->in[1].p + k->c0;
-    float *dx = mode ? spk__row(&a->din[0], row) + k->c0 : NULL;
+    spk_elem *dx = mode ? spk__frame(&a->din[0], row) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        dy[c] += (double)(d[c] * (x[c] + alpha[c]));
-        sum[c] += (double)d[c];
-        if (mode) spk__store(dx + c, d[c] * y[c], mode);
+        const float d = spk__get(dout[c]);
+        dy[c] += (double)(d * (spk__get(x[c]) + alpha[c]));
+        sum[c] += (double)d;
+        if (mode) spk__store_elem(dx + c, d * y[c], mode);
     }
 }
 
@@ -160,9 +162,10 @@ static void afms_bwd(const spk_kargs *a)
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_max_pool) = {.name = SPK_KERNEL_NAME,
+                                                    SPK_FRAMES(1, 1),
                                                     .supports = max_pool_supports,
                                                     .save_bytes = max_pool_save,
                                                     .fwd = max_pool_fwd,
                                                     .bwd = max_pool_bwd};
 const spk_kernel SPK_ISA_NAME(spk__omp_afms) = {
-    .name = SPK_KERNEL_NAME, .scratch_bytes = afms_scratch, .fwd = afms_fwd, .bwd = afms_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .scratch_bytes = afms_scratch, .fwd = afms_fwd, .bwd = afms_bwd};

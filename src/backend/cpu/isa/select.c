@@ -80,17 +80,18 @@ static void sk_mix_fwd(const spk_kargs *a)
     find_shares(a);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *f0 = spk__row(x, r), *f1 = spk__row(&a->in[1], r), *s = shares_of(a, r / n_t);
-        float *y = spk__row(&a->out[0], r);
+        const spk_elem *f0 = spk__frame(x, r), *f1 = spk__frame(&a->in[1], r);
+        const float *s = shares_of(a, r / n_t);
+        spk_elem *y = spk__frame(&a->out[0], r);
         if (by_bin) {
             const float share = s[r % x->w];
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = f1[c] + share * (f0[c] - f1[c]);
+                y[c] = spk__put(spk__get(f1[c]) + share * (spk__get(f0[c]) - spk__get(f1[c])));
         } else {
 #pragma omp simd
             for (int64_t c = 0; c < n_c; c++)
-                y[c] = f1[c] + s[c] * (f0[c] - f1[c]);
+                y[c] = spk__put(spk__get(f1[c]) + s[c] * (spk__get(f0[c]) - spk__get(f1[c])));
         }
     }
 }
@@ -98,15 +99,17 @@ static void sk_mix_fwd(const spk_kargs *a)
 /* One row of an item, from channel c0 on: df0 = dy s, df1 = dy (1 - s), part += dy (f0 - f1). */
 SPK_INLINE void sk_mix_row(const spk_kargs *a, int64_t r, const spk_task *k, float *part, int mode0, int mode1)
 {
-    const float *f0 = spk__row(&a->in[0], r) + k->c0, *f1 = spk__row(&a->in[1], r) + k->c0;
-    const float *dy = spk__row(&a->dout[0], r) + k->c0, *s = shares_of(a, k->n) + k->c0;
-    float *d0 = mode0 ? spk__row(&a->din[0], r) + k->c0 : NULL, *d1 = mode1 ? spk__row(&a->din[1], r) + k->c0 : NULL;
+    const spk_elem *f0 = spk__frame(&a->in[0], r) + k->c0, *f1 = spk__frame(&a->in[1], r) + k->c0;
+    const spk_elem *dy = spk__frame(&a->dout[0], r) + k->c0;
+    const float *s = shares_of(a, k->n) + k->c0;
+    spk_elem *d0 = mode0 ? spk__frame(&a->din[0], r) + k->c0 : NULL;
+    spk_elem *d1 = mode1 ? spk__frame(&a->din[1], r) + k->c0 : NULL;
 #pragma omp simd
     for (int64_t c = 0; c < k->n_c; c++) {
-        const float d = dy[c], share = s[c];
-        part[c] += d * (f0[c] - f1[c]);
-        if (mode0) spk__store(d0 + c, d * share, mode0);
-        if (mode1) spk__store(d1 + c, d * (1 - share), mode1);
+        const float d = spk__get(dy[c]), share = s[c];
+        part[c] += d * (spk__get(f0[c]) - spk__get(f1[c]));
+        if (mode0) spk__store_elem(d0 + c, d * share, mode0);
+        if (mode1) spk__store_elem(d1 + c, d * (1 - share), mode1);
     }
 }
 
@@ -133,14 +136,15 @@ SPK_INLINE void sk_mix_by_channel(const spk_kargs *a, int mode0, int mode1)
 SPK_INLINE double sk_mix_bin(const spk_kargs *a, int64_t r, float share, int mode0, int mode1)
 {
     const int64_t n_c = a->in[0].c;
-    const float *f0 = spk__row(&a->in[0], r), *f1 = spk__row(&a->in[1], r), *dy = spk__row(&a->dout[0], r);
-    float *d0 = mode0 ? spk__row(&a->din[0], r) : NULL, *d1 = mode1 ? spk__row(&a->din[1], r) : NULL, sum = 0;
+    const spk_elem *f0 = spk__frame(&a->in[0], r), *f1 = spk__frame(&a->in[1], r), *dy = spk__frame(&a->dout[0], r);
+    spk_elem *d0 = mode0 ? spk__frame(&a->din[0], r) : NULL, *d1 = mode1 ? spk__frame(&a->din[1], r) : NULL;
+    float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t c = 0; c < n_c; c++) {
-        const float d = dy[c];
-        sum += d * (f0[c] - f1[c]);
-        if (mode0) spk__store(d0 + c, d * share, mode0);
-        if (mode1) spk__store(d1 + c, d * (1 - share), mode1);
+        const float d = spk__get(dy[c]);
+        sum += d * (spk__get(f0[c]) - spk__get(f1[c]));
+        if (mode0) spk__store_elem(d0 + c, d * share, mode0);
+        if (mode1) spk__store_elem(d1 + c, d * (1 - share), mode1);
     }
     return (double)sum;
 }
@@ -219,11 +223,11 @@ static void freq_mean_fwd(const spk_kargs *a)
             sum[f] = 0;
         for (int64_t t = 0; t < len; t++) {
             for (int64_t f = k.f0; f < k.f1; f++) {
-                const float *row = spk__row(x, (k.n * x->h + t) * x->w + f);
+                const spk_elem *row = spk__frame(x, (k.n * x->h + t) * x->w + f);
                 float s = 0;
 #pragma omp simd reduction(+ : s)
                 for (int64_t c = 0; c < n_c; c++)
-                    s += row[c];
+                    s += spk__get(row[c]);
                 sum[f] += (double)s;
             }
         }
@@ -243,11 +247,9 @@ static void freq_mean_bwd(const spk_kargs *a)
         const int64_t n = r / n_t, len = picture_valid(x, n);
         const bool counts = r % n_t / x->w < len;
         const float d = counts ? spk__row(&a->dout[0], n)[r % x->w] / (float)(len * n_c) : 0;
-        float *dx = spk__row(&a->din[0], r);
-        for (int64_t c = 0; c < n_c && mode == SPK_WRITE; c++)
-            dx[c] = d;
-        for (int64_t c = 0; c < n_c && mode == SPK_ADD; c++)
-            dx[c] += d;
+        spk_elem *dx = spk__frame(&a->din[0], r);
+        for (int64_t c = 0; c < n_c; c++)
+            spk__store_elem(dx + c, d, mode);
     }
 }
 
@@ -260,8 +262,8 @@ static void fold_fwd(const spk_kargs *a)
     const int64_t frames = x->n * x->h, n_f = x->w, n_c = x->c;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t t = 0; t < frames; t++) {
-        const float *from = spk__row(x, t * n_f);
-        float *to = spk__row(&a->out[0], t);
+        const spk_elem *from = spk__frame(x, t * n_f);
+        spk_elem *to = spk__frame(&a->out[0], t);
         for (int64_t c = 0; c < n_c; c++)
             for (int64_t f = 0; f < n_f; f++)
                 to[c * n_f + f] = from[f * x->ld + c];
@@ -276,15 +278,19 @@ static void fold_bwd(const spk_kargs *a)
     if (mode == SPK_SKIP) return;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t r = 0; r < rows; r++) {
-        const float *dy = spk__row(&a->dout[0], r / n_f) + r % n_f;
-        float *dx = spk__row(&a->din[0], r);
+        const spk_elem *dy = spk__frame(&a->dout[0], r / n_f) + r % n_f;
+        spk_elem *dx = spk__frame(&a->din[0], r);
         for (int64_t c = 0; c < n_c; c++)
-            spk__store(dx + c, dy[c * n_f], mode);
+            spk__store_elem(dx + c, spk__get(dy[c * n_f]), mode);
     }
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_sk_mix) = {
-    .name = SPK_KERNEL_NAME, .scratch_bytes = sk_mix_scratch, .fwd = sk_mix_fwd, .bwd = sk_mix_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_freq_mean) = {
-    .name = SPK_KERNEL_NAME, .scratch_bytes = freq_mean_scratch, .fwd = freq_mean_fwd, .bwd = freq_mean_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_fold) = {.name = SPK_KERNEL_NAME, .fwd = fold_fwd, .bwd = fold_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 1), .scratch_bytes = sk_mix_scratch, .fwd = sk_mix_fwd, .bwd = sk_mix_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_freq_mean) = {.name = SPK_KERNEL_NAME,
+                                                     SPK_FRAMES(1, 0),
+                                                     .scratch_bytes = freq_mean_scratch,
+                                                     .fwd = freq_mean_fwd,
+                                                     .bwd = freq_mean_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_fold) = {
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = fold_fwd, .bwd = fold_bwd};
