@@ -194,6 +194,7 @@ spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
     int64_t n = 0, in_a_row = 0;
     double before = spk_now();
     t->n_batches = iterator->n_batches;
+    spk_rates_outlook(t);
     for (;;) {
         spk_step step = {0};
         SPK_TRY(iterator->next(iterator->self, &batch));

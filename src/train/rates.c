@@ -85,6 +85,46 @@ done:
     return status;
 }
 
+/* ---- the whole training ---- */
+
+/* The ends of cycles up to `total`, what the family counts. */
+static void list_ends(const spk_scheduler *s, bool epochs, int64_t total, spk_text *line)
+{
+    enum { SHOWN = 6 };
+    int64_t from = 0, to = 0;
+    for (int i = 0; i < SHOWN && to < total; i++) {
+        if (!spk_scheduler_cycle(s, epochs ? (spk_schedule_place){0, to} : (spk_schedule_place){to, 0}, &from, &to))
+            return;
+        spk_text_addf(line, "%s%" PRId64,
+                      i        ? ", "
+                      : epochs ? "; the schedule's cycles end with epochs "
+                               : "; the schedule's cycles end at steps ",
+                      to);
+    }
+    if (to < total) spk_text_add(line, ", ...");
+}
+
+void spk_rates_outlook(const spk_training *t)
+{
+    const bool epochs = spk_scheduler_kind_of(t->scheduler) == SPK_SCHEDULE_EPOCH;
+    const int64_t steps = t->n_batches, all = steps * t->setup->max_epoch, total = epochs ? t->setup->max_epoch : all;
+    int64_t from, to;
+    spk_text line = {0};
+    if (t->epoch != 1 || steps <= 0) return;
+    spk_text_addf(&line, "%" PRId64 " steps an epoch, %" PRId64 " in %" PRId64 " epochs", steps, all,
+                  t->setup->max_epoch);
+    list_ends(t->scheduler, epochs, total, &line);
+    spk_info("trainer", "%s", spk_text_str(&line));
+    spk_text_clear(&line);
+    const spk_schedule_place last = {all - 1, t->setup->max_epoch - 1};
+    if (spk_scheduler_cycle(t->scheduler, last, &from, &to) && from > 0 && 10 * (total - from) < to - from)
+        spk_warn("trainer",
+                 "the training ends %" PRId64 " %s into a cycle of the schedule that has %" PRId64
+                 ": its last rates are not "
+                 "the low ones of a cycle's end; choose other cycles or another max_epoch",
+                 total - from, epochs ? "epochs" : "steps", to - from);
+}
+
 /* ---- a step ---- */
 
 double spk_rates_norm(spk_training *t, float *gradients)

@@ -117,6 +117,32 @@ static void test_groups(void **state)
     drop_folder(folder);
 }
 
+static void test_outlook(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    begin(folder, 1);
+    set("cosineannealingwarmrestarts", "{T_0: 2, T_mult: 2}");
+    n_batches = 15;
+    OK(train());
+    assert_true(was_said("15 steps an epoch, 15 in 1 epochs; the schedule's cycles end at steps 2, 6, 14, 30"));
+    assert_true(was_said("the training ends 1 steps into a cycle of the schedule that has 16"));
+    begin(folder, 1);
+    setup.overwrite = true;
+    set("cosineannealingwarmrestarts", "{T_0: 15}"); /* to the end of one */
+    n_batches = 15;
+    OK(train());
+    assert_true(was_said("cycles end at steps 15\n"));
+    assert_false(was_said("into a cycle"));
+    begin(folder, 1);
+    setup.overwrite = true;
+    set("warmuplr", "warmup_steps: 3");
+    OK(train());
+    assert_true(was_said("5 steps an epoch, 5 in 1 epochs\n"));
+    end();
+    drop_folder(folder);
+}
+
 /* Noise changes the weights, is the same again, also over a resumption, and another with another seed. */
 static void test_noise(void **state)
 {
@@ -145,10 +171,8 @@ static void test_noise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_epochs),
-        cmocka_unit_test(test_plateau),
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_epochs),  cmocka_unit_test(test_plateau), cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_outlook), cmocka_unit_test(test_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,7 +115,7 @@ static double prepare_row(const spk_kargs *a, const loss *l, int64_t n)
 {
     const classes *p = &l->p;
     double cosine, best;
-    p->inv[n] = unit_row(spk__row(&a->in[0], n), p->d, p->unit + n * p->d);
+    unit_embedding(a, p, n);
     special *own = specials_at(l, p->shared, n);
     own[0] = special_of(a, l, n, l->label[n] * p->k, &best);
     for (int64_t k = 1; k < p->k; k++) {
@@ -331,7 +331,7 @@ static void bwd(const spk_kargs *a)
         memset(b.de, 0, (size_t)(p->n * p->d) * sizeof(float));
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < p->n; n++)
-            p->inv[n] = unit_row(spk__row(&a->in[0], n), p->d, p->unit + n * p->d);
+            unit_embedding(a, p, n);
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->n_blocks; i++) {
             load_block(a, p, &b, i);

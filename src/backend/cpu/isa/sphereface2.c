@@ -57,7 +57,7 @@ static void prepare_row(const spk_kargs *a, const loss *l, int64_t n)
     const classes *p = &l->p;
     double slope;
     own *o = &l->own[n];
-    p->inv[n] = unit_row(spk__row(&a->in[0], n), p->d, p->unit + n * p->d);
+    unit_embedding(a, p, n);
     o->cosine = exact_cosine(a, p, n, l->label[n]);
     const double z = l->attr->scale * spk__sphere_own(l->attr, o->cosine, &slope) + (double)l->bias;
     const double lambda = l->attr->lambda;
