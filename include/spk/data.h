@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "spk/augment.h"
+#include "spk/batching.h"
 #include "spk/iterator.h"
 #include "spk/types.h"
 
@@ -83,6 +84,7 @@ typedef struct spk_train_set_options {
     int num_workers;       /* loader threads; 0 counts as 1 */
     int64_t max_bad_files; /* so many distinct files that cannot be read are replaced; one more is an error */
     spk_augment_options augment;
+    spk_rule_options rule; /* another way to make batches; NONE: as above */
 } spk_train_set_options;
 
 /* Defaults: 16 kHz, several channels refused, 3 s, batch 20, plain, one worker, no bad file. */

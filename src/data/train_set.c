@@ -18,6 +18,7 @@ void spk_train_set_options_init(spk_train_set_options *o)
 
 struct files {
     char *wav, *utt2spk, *spk2utt, *category2utt; /* category2utt NULL: none */
+    char *folder;                                 /* of the data */
     bool make_speakers;                           /* there is no spk2utt, and none was asked for */
 };
 
@@ -27,6 +28,7 @@ static void files_clear(struct files *f)
     spk_free(f->utt2spk);
     spk_free(f->spk2utt);
     spk_free(f->category2utt);
+    spk_free(f->folder);
 }
 
 static spk_status find_files(const spk_train_set_options *o, struct files *f)
@@ -56,7 +58,7 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
         spk_free(f->category2utt);
         f->category2utt = NULL;
     }
-    spk_free(folder);
+    f->folder = folder;
     return SPK_OK;
 }
 
@@ -251,6 +253,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     s->o = *options;
     s->o.lists = NULL;
     s->o.dir = s->o.spk2utt = NULL;
+    s->o.rule = (spk_rule_options){.n_chunk_lengths = 0}; /* its lists are the caller's */
     SPK_GO(check_options(options));
     s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);
     s->width = options->audio.feature_size > 0 ? options->audio.feature_size : 1;
@@ -261,13 +264,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     SPK_GO(read_lists(s, &f));
     SPK_GO(open_augment(s));
     s->o.augment = (spk_augment_options){0}; /* its lists are the caller's */
-    const spk_sampler_options so = {.batch_size = options->batch_size,
-                                    .iters_per_epoch = options->num_iters_per_epoch,
-                                    .balanced = options->category,
-                                    .drop_last = options->drop_last_iter,
-                                    .per_speaker = options->per_speaker,
-                                    .seed = options->seed};
-    SPK_GO(spk_sampler_open(s->category, s->n, s->n_categories, &so, &s->sampler));
+    SPK_GO(spk__train_set_batches(s, &options->rule, f.folder));
     *out = s;
     s = NULL;
 done:
@@ -279,7 +276,7 @@ done:
 void spk_train_set_close(spk_train_set *s)
 {
     if (!s) return;
-    spk_sampler_close(s->sampler);
+    spk__train_set_batches_close(s);
     spk_augment_close(s->augment);
     for (int64_t i = 0; i < s->n_own_names; i++)
         spk_free(s->own_name[i]);

@@ -46,6 +46,7 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->category = batching.kind == SPK_BATCH_CATBEL;
     out->per_speaker = batching.kind == SPK_BATCH_PK ? c->per_speaker : 0;
     out->drop_last_iter = batching.drop_last;
+    out->rule = batching.rule;
     out->num_iters_per_epoch = or_else(c->num_iters_per_epoch, 0);
     out->seed = (uint64_t)c->seed;
     out->num_workers = (int)c->num_workers;
