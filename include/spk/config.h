@@ -189,6 +189,7 @@ typedef struct spk_config {
     bool overwrite, quiet, profile;
     int64_t threads;           /* SPK_NONE: all processors */
     char *channel;             /* as written; i_channel has its meaning */
+    bool allow_pipes;          /* commands in lists are run */
     int64_t max_bad_files;     /* unreadable training files that are passed over; 0 */
     int64_t max_skipped_steps; /* steps in a row without a finite loss before training stops; SPK_NONE: when all of an
                                   epoch are */

@@ -36,8 +36,8 @@ static spk_status check_type(checker *k, const char *key, const spk_triple *t, b
 {
     const char *type = t->part[2];
     const bool file = is(type, "npy") || is(type, "kaldi_ark"), features = takes_features(k->c);
-    if (!speech && is(type, "text")) return SPK_OK;
-    if (speech && (features ? file : is(type, "sound"))) return SPK_OK;
+    if (!speech && (is(type, "text") || is(type, "text_int") || is(type, "csv_int"))) return SPK_OK;
+    if (speech && (features ? file : is(type, "sound") || is(type, "kaldi_ark"))) return SPK_OK;
     if (speech && features && is(type, "sound"))
         return spk_fail(SPK_E_CONFIG,
                         "%s: %s is given as sound, but the model has no frontend for it; name one, or give features as "

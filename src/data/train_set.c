@@ -19,6 +19,7 @@ void spk_train_set_options_init(spk_train_set_options *o)
 struct files {
     char *wav, *utt2spk, *spk2utt, *category2utt; /* category2utt NULL: none */
     char *folder;                                 /* of the data */
+    bool segments;                                /* of the folder apply: it was named, and holds sound */
     bool make_speakers;                           /* there is no spk2utt, and none was asked for */
 };
 
@@ -59,6 +60,7 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
         f->category2utt = NULL;
     }
     f->folder = folder;
+    f->segments = !speech && o->audio.feature_size == 0;
     return SPK_OK;
 }
 
@@ -190,6 +192,7 @@ static void chain_speakers(spk_train_set *s)
 static spk_status read_lists(spk_train_set *s, const struct files *f)
 {
     SPK_TRY(spk_list_read(f->wav, SPK_LIST_NO_VALUE_OK, &s->wav));
+    if (f->segments) SPK_TRY(spk__segments_apply(f->folder, &s->wav));
     SPK_TRY(spk_list_read(f->utt2spk, SPK_LIST_NO_VALUE_OK, &s->utt2spk));
     if (s->wav.n == 0) return spk_fail(SPK_E_FORMAT, "%s: names no utterance", f->wav);
     SPK_TRY(spk__keys_within(&s->wav, &s->utt2spk));
@@ -253,6 +256,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     s->o = *options;
     s->o.lists = NULL;
     s->o.dir = s->o.spk2utt = NULL;
+    s->paths.allow_pipes = options->audio.allow_pipes;
     s->o.rule = (spk_rule_options){.n_chunk_lengths = 0}; /* its lists are the caller's */
     SPK_GO(check_options(options));
     s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);

@@ -27,6 +27,7 @@ void spk_run_audio(const spk_config *c, spk_audio_options *audio)
 {
     if (spk_config_feature_size(c, &audio->feature_size) != SPK_OK) audio->feature_size = 0; /* told by spk_run_open */
     audio->sample_rate = audio->feature_size > 0 ? c->preprocess.frames_per_second : c->preprocess.sample_rate;
+    audio->allow_pipes = c->allow_pipes;
     audio->channel = c->i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)c->i_channel;
 }
 

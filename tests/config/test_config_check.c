@@ -125,10 +125,10 @@ static void contradictions(void **state)
     assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,hdf5']", NULL),
                      SPK_E_UNSUPPORTED);
     assert_int_equal(check("frontend: melspec_torch\ntrain_dir: none\n"
-                           "train_data_path_and_name_and_type: ['a,speech,kaldi_ark']",
+                           "train_data_path_and_name_and_type: ['a,speech,npy']",
                            NULL),
                      SPK_E_CONFIG);
-    assert_non_null(strstr(spk_errmsg(), "a is given as kaldi_ark, which are features, but the frontend takes sound"));
+    assert_non_null(strstr(spk_errmsg(), "a is given as npy, which are features, but the frontend takes sound"));
     assert_int_equal(check("frontend: none\ntrain_dir: none\n"
                            "train_data_path_and_name_and_type: ['a,speech,sound']",
                            NULL),
