@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "spk/augment.h"
+#include "spk/batching.h"
 #include "spk/status.h"
 
 #ifdef __cplusplus
@@ -188,6 +189,7 @@ typedef struct spk_config {
     bool overwrite, quiet, profile;
     int64_t threads;           /* SPK_NONE: all processors */
     char *channel;             /* as written; i_channel has its meaning */
+    bool allow_pipes;          /* commands in lists are run */
     int64_t max_bad_files;     /* unreadable training files that are passed over; 0 */
     int64_t max_skipped_steps; /* steps in a row without a finite loss before training stops; SPK_NONE: when all of an
                                   epoch are */
@@ -200,8 +202,9 @@ typedef struct spk_config {
 
     /* derived when the configuration is read */
     spk_preprocess_options preprocess;
-    int64_t i_channel;       /* SPK_NONE, SPK_CONFIG_CHANNEL_MEAN, or from 0 */
-    struct spk_yaml *source; /* what was given, for messages that name file and line */
+    spk_int_list chunk_lengths; /* of chunk_length */
+    int64_t i_channel;          /* SPK_NONE, SPK_CONFIG_CHANNEL_MEAN, or from 0 */
+    struct spk_yaml *source;    /* what was given, for messages that name file and line */
 } spk_config;
 
 /* Fill with the defaults. */
@@ -239,13 +242,15 @@ typedef enum spk_batch_kind {
     SPK_BATCH_SHUFFLED, /* all utterances in random order, cut into batches */
     SPK_BATCH_CATBEL,   /* category-balanced */
     SPK_BATCH_PK,       /* per_speaker utterances of each of batch_size / per_speaker speakers, one after the other */
-    SPK_BATCH_IN_ORDER  /* validation */
+    SPK_BATCH_IN_ORDER, /* validation */
+    SPK_BATCH_BY_RULE   /* `rule` says how */
 } spk_batch_kind;
 typedef struct spk_batching {
     spk_batch_kind kind;
     int64_t batch_size;
     bool drop_last;
-    const char *note; /* to be said once in the log, or NULL */
+    spk_rule_options rule; /* points into the configuration; its chunks go with SPK_BATCH_SHUFFLED */
+    const char *note;      /* to be said once in the log, or NULL */
 } spk_batching;
 SPK_API void spk_config_batching(const spk_config *config, bool train, spk_batching *out);
 

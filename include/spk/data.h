@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "spk/augment.h"
+#include "spk/batching.h"
 #include "spk/iterator.h"
 #include "spk/types.h"
 
@@ -39,13 +40,18 @@ enum {
 typedef struct spk_audio_options {
     int64_t sample_rate; /* Hz that the samples are wanted at; 0: each file's own */
     int channel;         /* SPK_CHANNEL_REFUSE, SPK_CHANNEL_MEAN or a channel from 0 */
+    bool allow_pipes;    /* run the commands that lists name ("sox a.sph -t wav - |"); else they are refused */
     /* 0: sound. F: the files hold features instead, frames of F values: .npy, or Kaldi matrices "FILE.ark:OFFSET"; of
      * shape (T, F) or, as layers, (L, T, D) with L*D = F. Then sample_rate is frames a second, every count of samples
      * below is one of frames, and arrays of speech have F as one more, last dimension. */
     int64_t feature_size;
 } spk_audio_options;
 
-/* Read a whole file: *wave (n samples, or n frames of F values; released with spk_audio_free). SPK_E_IO: missing or unreadable; SPK_E_FORMAT:
+/*
+ * Recordings are named as lists name them: a file, "FILE.ark:OFFSET" (WAV in a Kaldi archive, or kaldiio's), "COMMAND |",
+ * and each of them with "[1.5:4.25]" behind it for the part between two seconds (-1: to the end).
+ *
+ * Read a whole file: *wave (n samples, or n frames of F values; released with spk_audio_free). SPK_E_IO: missing or unreadable; SPK_E_FORMAT:
  * not audio, empty, truncated, NaN or infinite samples; SPK_E_VALUE: several channels and none was chosen. On failure
  * *wave is NULL. */
 SPK_API spk_status spk_audio_read_all(const char *path, const spk_audio_options *options, float **wave,
@@ -83,6 +89,7 @@ typedef struct spk_train_set_options {
     int num_workers;       /* loader threads; 0 counts as 1 */
     int64_t max_bad_files; /* so many distinct files that cannot be read are replaced; one more is an error */
     spk_augment_options augment;
+    spk_rule_options rule; /* another way to make batches; NONE: as above */
 } spk_train_set_options;
 
 /* Defaults: 16 kHz, several channels refused, 3 s, batch 20, plain, one worker, no bad file. */

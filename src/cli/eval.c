@@ -37,6 +37,7 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
     options.model_file = o->spk_model_file;
     options.channel = cli_audio(0, channel).channel;
     SPK_TRY(spk_embedder_open(o->model ? o->model : o->spk_train_config, &options, &t->embedder));
+    t->embedder->audio.allow_pipes = o->allow_pipes;
     spk_info("model", "%s, %lld values in an embedding, %lld Hz", spk_embedder_model_file(t->embedder),
              (long long)spk_embedder_size(t->embedder), (long long)spk_embedder_sample_rate(t->embedder));
     return SPK_OK;

@@ -17,7 +17,7 @@ typedef struct eval_options {
     int64_t num_eval, valid_batch_size, num_workers;
     /* output */
     char *output_dir, *format;
-    bool average_embd, whole, json;
+    bool allow_pipes, average_embd, whole, json;
     /* running */
     char *config, *log_level;
     bool quiet, use_amp;

@@ -55,6 +55,7 @@ spk_status spk__config_derive(spk_config *c, spk_yaml *source, bool *usage)
     spk_status status;
     c->source = source;
     SPK_GO(derive_preprocess(c));
+    SPK_GO(spk__chunk_lengths(c, &c->chunk_lengths));
     SPK_GO(spk_channel_parse(c->channel, source, &c->i_channel));
     if (!c->pool_lengths) c->pool_lengths = spk_strdup(c->version ? "frontend" : "encoder");
 done:
@@ -152,6 +153,7 @@ void spk_config_clear(spk_config *config)
 {
     spk_opts_clear(spk__config_options.table, spk__config_options.n, config);
     spk__preprocess_clear(&config->preprocess);
+    spk_free(config->chunk_lengths.v);
     spk_yaml_free(config->source);
     memset(config, 0, sizeof *config);
 }

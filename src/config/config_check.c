@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What options ask of each other, one message for each rule; and how batches are made. */
+/* What options ask of each other, one message for each rule. */
 #include "config/config_impl.h"
 
 #include <string.h>
@@ -36,8 +36,8 @@ static spk_status check_type(checker *k, const char *key, const spk_triple *t, b
 {
     const char *type = t->part[2];
     const bool file = is(type, "npy") || is(type, "kaldi_ark"), features = takes_features(k->c);
-    if (!speech && is(type, "text")) return SPK_OK;
-    if (speech && (features ? file : is(type, "sound"))) return SPK_OK;
+    if (!speech && (is(type, "text") || is(type, "text_int") || is(type, "csv_int"))) return SPK_OK;
+    if (speech && (features ? file : is(type, "sound") || is(type, "kaldi_ark"))) return SPK_OK;
     if (speech && features && is(type, "sound"))
         return spk_fail(SPK_E_CONFIG,
                         "%s: %s is given as sound, but the model has no frontend for it; name one, or give features as "
@@ -181,43 +181,39 @@ static spk_status check_scheduler_criterion(checker *k)
 
 /* ---- batches ---- */
 
+static spk_status check_pk(checker *k)
+{
+    const spk_config *c = k->c;
+    if (!is(c->batch_type, "pk")) return SPK_OK;
+    if (!is(c->iterator_type, "category"))
+        return spk_fail(SPK_E_CONFIG, "%s: pk needs iterator_type category", at(k, "batch_type"));
+    if (c->batch_size % c->per_speaker == 0 && c->batch_size != c->per_speaker) return SPK_OK;
+    return spk_fail(SPK_E_CONFIG,
+                    "%s: %lld is no multiple of per_speaker (%lld) with two speakers or more; set it to %lld",
+                    at(k, "batch_size"), (long long)c->batch_size, (long long)c->per_speaker,
+                    (long long)(c->batch_size / c->per_speaker < 2 ? 2 * c->per_speaker
+                                                                   : c->batch_size - c->batch_size % c->per_speaker));
+}
+
 static spk_status check_batches(checker *k)
 {
     const spk_config *c = k->c;
-    if (is(c->iterator_type, "sequence") && is(c->batch_type, "catbel"))
-        return spk_fail(SPK_E_CONFIG, "%s: catbel needs iterator_type category", at(k, "batch_type"));
-    if (is(c->batch_type, "pk") && !is(c->iterator_type, "category"))
-        return spk_fail(SPK_E_CONFIG, "%s: pk needs iterator_type category", at(k, "batch_type"));
-    if (is(c->batch_type, "pk") && (c->batch_size % c->per_speaker != 0 || c->batch_size == c->per_speaker))
-        return spk_fail(
-            SPK_E_CONFIG, "%s: %lld is no multiple of per_speaker (%lld) with two speakers or more; set it to %lld",
-            at(k, "batch_size"), (long long)c->batch_size, (long long)c->per_speaker,
-            (long long)(c->batch_size / c->per_speaker < 2 ? 2 * c->per_speaker
-                                                           : c->batch_size - c->batch_size % c->per_speaker));
-    if (is(c->iterator_type, "sequence") && is(c->batch_type, "folded") && c->fold_length.n > 0)
-        return spk_fail(
-            SPK_E_UNSUPPORTED,
-            "%s: batches by length are not supported yet; remove fold_length, or set batch_type to unsorted",
-            at(k, "fold_length"));
+    const bool sequence = is(c->iterator_type, "sequence"), power = spk_starts_with(c->batch_type, "catpow");
+    SPK_TRY(check_pk(k));
+    if (sequence && (is(c->batch_type, "catbel") || power))
+        return spk_fail(SPK_E_CONFIG, "%s: %s needs iterator_type category", at(k, "batch_type"), c->batch_type);
+    if (sequence && is(c->batch_type, "folded") && c->fold_length.n > 1 && c->fold_length.n != c->train_shape_file.n)
+        return spk_fail(SPK_E_CONFIG, "%s: %lld values for %lld shape files (train_shape_file); give one for each",
+                        at(k, "fold_length"), (long long)c->fold_length.n, (long long)c->train_shape_file.n);
+    if (power && c->train_shape_file.n > 1)
+        return spk_fail(SPK_E_CONFIG, "%s: %s takes one shape file, not %lld", at(k, "train_shape_file"), c->batch_type,
+                        (long long)c->train_shape_file.n);
+    if (c->max_batch_size != SPK_NONE && c->max_batch_size < c->min_batch_size)
+        return spk_fail(SPK_E_CONFIG, "%s: %lld is below min_batch_size, %lld", at(k, "max_batch_size"),
+                        (long long)c->max_batch_size, (long long)c->min_batch_size);
+    if (is(c->iterator_type, "chunk") && !(c->chunk_shift_ratio > 0))
+        return spk_fail(SPK_E_CONFIG, "%s: must be above 0", at(k, "chunk_shift_ratio"));
     return SPK_OK;
-}
-
-void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
-{
-    memset(out, 0, sizeof *out);
-    const bool category = is(c->iterator_type, "category");
-    if (!train) {
-        out->kind = SPK_BATCH_IN_ORDER;
-        out->batch_size = c->valid_batch_size == SPK_NONE ? c->batch_size : c->valid_batch_size;
-        return;
-    }
-    out->batch_size = c->batch_size;
-    out->drop_last = c->drop_last_iter;
-    out->kind = category && !is(c->batch_type, "unsorted") ? SPK_BATCH_CATBEL : SPK_BATCH_SHUFFLED;
-    if (is(c->batch_type, "pk")) out->kind = SPK_BATCH_PK;
-    if (!is(c->batch_type, "folded")) return;
-    out->note = category ? "batch_type folded with iterator_type category: batches are category-balanced (catbel)"
-                         : "batch_type folded without fold_length: plain shuffled batches of batch_size utterances";
 }
 
 /* ESPnet's FILE:SOURCE:TARGET:EXCLUDE. */

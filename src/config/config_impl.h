@@ -13,4 +13,7 @@ extern const spk_args_spec spk__config_spec;
  * On failure the configuration is cleared. */
 spk_status spk__config_derive(spk_config *config, spk_yaml *source, bool *usage);
 
+/* The lengths that chunk_length names; *out is empty before, and the caller's. */
+spk_status spk__chunk_lengths(const spk_config *config, spk_int_list *out);
+
 #endif

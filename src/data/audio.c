@@ -7,6 +7,7 @@
 #include "data/audio_impl.h"
 #include "data/features_impl.h"
 #include "data/resample_impl.h"
+#include "data/source_impl.h"
 #include "data/wav_check_impl.h"
 
 #include <errno.h>
@@ -25,11 +26,13 @@ struct spk_audio_reader {
     const char *path; /* of the open file; borrowed */
     SNDFILE *file;
     SF_INFO info;
-    int64_t frames;  /* that the file really has, as far as known */
-    int64_t rate;    /* that samples are delivered at */
-    int64_t speed;   /* in thousandths: so much faster the file is played */
-    int64_t samples; /* length at that rate */
-    float *mix;      /* MIX_FRAMES frames of all channels */
+    spk_source source; /* of a recording that is no file of its own */
+    int64_t first;     /* frame of the file that the recording begins at */
+    int64_t frames;    /* that the file really has, as far as known; those of the part, where it is one */
+    int64_t rate;      /* that samples are delivered at */
+    int64_t speed;     /* in thousandths: so much faster the file is played */
+    int64_t samples;   /* length at that rate */
+    float *mix;        /* MIX_FRAMES frames of all channels */
     int mix_channels;
     spk_resampler *resampler;
     spk_feature_reader *features; /* where the files hold features: it does all the reading */
@@ -48,6 +51,7 @@ spk_audio_reader *spk_audio_reader_new(const spk_audio_options *options)
 {
     spk_audio_reader *r = spk_new(sizeof *r);
     r->options = *options;
+    r->source.fd = -1;
     r->resampler = spk_resampler_new();
     if (options->feature_size > 0) r->features = spk_feature_reader_new(options->feature_size);
     return r;
@@ -57,6 +61,7 @@ void spk_audio_shut(spk_audio_reader *r)
 {
     if (r->features) spk_feature_shut(r->features);
     if (r->file) sf_close(r->file);
+    spk_source_close(&r->source);
     r->file = NULL;
     r->path = NULL;
 }
@@ -128,6 +133,7 @@ static spk_status go_to(spk_audio_reader *r, int64_t first)
 static spk_status read_span(void *self, int64_t first, int64_t n, float *dst)
 {
     spk_audio_reader *r = self;
+    first += r->first;
     SPK_TRY(go_to(r, first));
     if (r->info.channels > 1) return read_mixed(r, first, n, dst);
     const int64_t got = sf_readf_float(r->file, dst, n);
@@ -172,38 +178,38 @@ static spk_status check_channels(const spk_audio_reader *r)
     return SPK_OK;
 }
 
-static spk_status open_sound(spk_audio_reader *r, int fd)
+static spk_status open_sound(spk_audio_reader *r, int fd, const char *path)
 {
     struct stat st;
     int64_t missing = 0;
     if (fstat(fd, &st) != 0) {
-        const spk_status status = spk_fail_errno(r->path, "read");
+        const spk_status status = spk_fail_errno(path, "read");
         close(fd);
         return status;
     }
     spk_status status = SPK_OK;
     if (S_ISDIR(st.st_mode))
-        status = spk_fail(SPK_E_IO, "%s: is a folder, not an audio file", r->path);
+        status = spk_fail(SPK_E_IO, "%s: is a folder, not an audio file", path);
     else if (!S_ISREG(st.st_mode))
-        status = spk_fail(SPK_E_IO, "%s: is not a regular file", r->path);
+        status = spk_fail(SPK_E_IO, "%s: is not a regular file", path);
     else if (st.st_size == 0)
-        status = spk_fail(SPK_E_FORMAT, "%s: the file is empty (0 bytes)", r->path);
+        status = spk_fail(SPK_E_FORMAT, "%s: the file is empty (0 bytes)", path);
     else if (spk__wav_is_cut(fd, st.st_size, &missing))
         status = spk_fail(SPK_E_FORMAT,
                           "%s: the file is truncated: its last %lld bytes of audio are missing; replace the file or "
                           "take it out of the list",
-                          r->path, (long long)missing);
+                          path, (long long)missing);
     if (status != SPK_OK) {
         close(fd);
         return status;
     }
     r->info = (SF_INFO){0};
     r->file = sf_open_fd(fd, SFM_READ, &r->info, SF_TRUE); /* closes fd, also when it fails */
-    if (!r->file && spk_ends_with(r->path, ".mp3")) {
+    if (!r->file && spk_ends_with(path, ".mp3")) {
         r->info = (SF_INFO){0};
-        r->file = sf_open(r->path, SFM_READ, &r->info); /* MP3 without a header is known by its name */
+        r->file = sf_open(path, SFM_READ, &r->info); /* MP3 without a header is known by its name */
     }
-    if (!r->file) return spk_fail(SPK_E_FORMAT, "%s: is not audio that can be read (WAV, FLAC, Ogg or MP3)", r->path);
+    if (!r->file) return spk_fail(SPK_E_FORMAT, "%s: is not audio that can be read (WAV, FLAC, Ogg or MP3)", path);
     return SPK_OK;
 }
 
@@ -218,7 +224,45 @@ static int64_t out_rate(const spk_audio_reader *r)
     return r->speed == SPK_SPEED_ONE ? r->rate : r->rate * SPK_SPEED_ONE;
 }
 
-static spk_status learn_length(spk_audio_reader *r)
+static spk_status open_file(spk_audio_reader *r, const spk_locator *l)
+{
+    char *name = l->part ? spk_strndup(r->path, l->n_file) : NULL; /* else the path is the file's name */
+    const char *path = name ? name : r->path;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd, path);
+    spk_free(name);
+    return status;
+}
+
+/* Sound in an archive, or written by a command. */
+static spk_status open_source(spk_audio_reader *r, const spk_locator *l)
+{
+    if (l->command && !r->options.allow_pipes)
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: is read from a command; allow it with --allow_pipes true", r->path);
+    SPK_TRY(spk_source_open(r->path, l, &r->source));
+    SF_VIRTUAL_IO io = spk_source_io;
+    r->info = (SF_INFO){0};
+    r->file = sf_open_virtual(&io, SFM_READ, &r->info, &r->source);
+    if (r->file) return SPK_OK;
+    return spk_fail(SPK_E_FORMAT, "%s: %s no audio that can be read (WAV, FLAC, Ogg or MP3)", r->path,
+                    l->command ? "what the command writes is" : "the archive's entry is");
+}
+
+/* The part between two seconds; a little beyond the end is rounding of who wrote the list. */
+static spk_status take_part(spk_audio_reader *r, const spk_locator *l)
+{
+    static const double overshoot_s = 0.5;
+    const double hz = r->info.samplerate, seconds = (double)r->frames / hz;
+    if (!l->part) return SPK_OK;
+    if (l->begin * hz > (double)r->frames - 1 || l->end > seconds + overshoot_s)
+        return spk_fail(SPK_E_VALUE, "%s: the part lies outside of the recording's %g seconds", r->path, seconds);
+    const int64_t end = l->end < 0 || l->end >= seconds ? r->frames : llround(l->end * hz);
+    r->first = llround(l->begin * hz);
+    r->frames = end - r->first;
+    return r->frames > 0 ? SPK_OK : spk_fail(SPK_E_VALUE, "%s: the part holds no sample", r->path);
+}
+
+static spk_status learn_length(spk_audio_reader *r, const spk_locator *l)
 {
     SPK_TRY(check_channels(r));
     make_mix_room(r);
@@ -233,6 +277,7 @@ static spk_status learn_length(spk_audio_reader *r)
         spk_warn("audio", "%s: its header speaks of %lld samples and %lld are there; it may be truncated (said once)",
                  r->path, (long long)r->info.frames, (long long)r->frames);
     if (r->frames <= 0) return spk_fail(SPK_E_FORMAT, "%s: holds no samples", r->path);
+    SPK_TRY(take_part(r, l));
     r->rate = r->options.sample_rate > 0 ? r->options.sample_rate : r->info.samplerate;
     r->samples = spk_resampled_length(r->frames, in_rate(r), out_rate(r));
     if (r->info.samplerate < r->rate && !atomic_exchange(&said_narrow, true))
@@ -260,9 +305,11 @@ spk_status spk_audio_open_speed(spk_audio_reader *r, const char *path, int64_t s
     if (r->features) return spk_feature_open(r->features, path, samples);
     r->path = path;
     r->speed = speed;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd);
-    if (status == SPK_OK) status = learn_length(r);
+    r->first = 0;
+    spk_locator l;
+    spk_locator_find(path, &l);
+    spk_status status = l.command || l.offset >= 0 ? open_source(r, &l) : open_file(r, &l);
+    if (status == SPK_OK) status = learn_length(r, &l);
     if (status != SPK_OK) {
         spk_audio_shut(r);
         return status;

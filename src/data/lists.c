@@ -2,7 +2,7 @@
 /* Triples path,name,type and the audio files that lists name. */
 #include "data/lists_impl.h"
 
-#include "data/features_impl.h"
+#include "data/source_impl.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,18 +18,16 @@ const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, con
 
 /* Types that ESPnet reads and this program does not, yet. */
 static const char *const other_types[] = {
-    "hdf5",    "csv_int",     "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",
-    "rttm",    "random_text", "rand_float", "json",       "variable_columns_sound", "metric", "text_int1",
-    "rand_int"};
+    "hdf5",        "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",  "rttm",
+    "random_text", "rand_float", "json",       "variable_columns_sound", "metric", "text_int1", "rand_int"};
 
 /* Features are read whatever of the two types is given: the file says which it is. */
 static spk_status check_speech(const spk_data_list *t, bool features)
 {
-    const bool file = strcmp(t->type, "npy") == 0 || strcmp(t->type, "kaldi_ark") == 0;
     if (features && strcmp(t->type, "sound") == 0)
         return spk_fail(SPK_E_CONFIG, "%s,%s,%s: the model takes features; give npy or kaldi_ark", t->path, t->name,
                         t->type);
-    if (!features && file)
+    if (!features && strcmp(t->type, "npy") == 0)
         return spk_fail(SPK_E_CONFIG,
                         "%s,%s,%s: the model has a frontend and takes sound; leave the frontend out and set input_size "
                         "to train on features",
@@ -41,9 +39,9 @@ static spk_status check_type(const spk_data_list *t, bool features)
 {
     const bool sound = spk_starts_with(t->name, "speech");
     if (sound) SPK_TRY(check_speech(t, features));
-    if (sound && features && (strcmp(t->type, "npy") == 0 || strcmp(t->type, "kaldi_ark") == 0)) return SPK_OK;
-    if (sound ? strcmp(t->type, "sound") == 0 : strcmp(t->type, "text") == 0 || strcmp(t->type, "text_int") == 0)
-        return SPK_OK;
+    if (sound && (strcmp(t->type, features ? "npy" : "sound") == 0 || strcmp(t->type, "kaldi_ark") == 0)) return SPK_OK;
+    if (!sound && (strcmp(t->type, "text") == 0 || strcmp(t->type, "text_int") == 0 || strcmp(t->type, "csv_int") == 0))
+        return SPK_OK; /* one number is the same text in all of them */
     for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++)
         if (strcmp(t->type, other_types[i]) == 0 || spk_starts_with(t->type, "rand_int_"))
             return spk_fail(SPK_E_UNSUPPORTED, "%s,%s,%s: the type '%s' is not supported yet; give '%s'", t->path,
@@ -74,14 +72,13 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
     return SPK_OK;
 }
 
-static spk_status check_value(const spk_list *list, const spk_list_entry *e)
+static spk_status check_command(const spk__paths *p, const spk_list *list, const spk_list_entry *e,
+                                const spk_locator *l)
 {
-    const size_t n = strlen(e->value);
-    if (n == 0) return spk_fail(SPK_E_FORMAT, "%s:%lld: no path after '%s'", list->path, (long long)e->line, e->key);
-    if (e->value[n - 1] == '|' || e->value[0] == '|')
+    if (e->value[0] == '|' || (l->command && !p->allow_pipes))
         return spk_fail(SPK_E_UNSUPPORTED,
-                        "%s:%lld: '%s' is read from a command (a pipe), which is not done here; write the audio to a "
-                        "file and name that",
+                        "%s:%lld: '%s' is read from a command (a pipe); allow it with --allow_pipes true, or write the "
+                        "audio to a file and name that",
                         list->path, (long long)e->line, e->key);
     return SPK_OK;
 }
@@ -101,21 +98,56 @@ static spk_status check_file(const spk_list *list, const spk_list_entry *e, cons
     return spk_fail(SPK_E_IO, "%s:%lld: file of '%s': %s: %s", list->path, (long long)e->line, e->key, e->value, why);
 }
 
+/* The recording with its file's name resolved; a command stays as it is. */
+static char *resolve(const spk_list *list, const char *value, const spk_locator *l)
+{
+    char *name = spk_strndup(value, l->n_file), *found = spk_list_resolve_path(list->path, name);
+    char *all = spk_strf("%s%s", found, value + l->n_file);
+    spk_free(name);
+    spk_free(found);
+    return all;
+}
+
+static spk_status find_recording(const spk__paths *p, const spk_list *list, const spk_list_entry *e, char **out)
+{
+    spk_locator l;
+    if (e->value[0] == '\0')
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: no path after '%s'", list->path, (long long)e->line, e->key);
+    char *whole = spk_list_resolve_path(list->path, e->value);
+    if (spk_exists(whole)) { /* most */
+        const spk_status status = check_file(list, e, whole);
+        if (status == SPK_OK)
+            *out = whole;
+        else
+            spk_free(whole);
+        return status;
+    }
+    spk_free(whole);
+    spk_locator_parse(e->value, &l);
+    SPK_TRY(check_command(p, list, e, &l));
+    if (l.command) {
+        *out = spk_strdup(e->value);
+        return SPK_OK;
+    }
+    char *found = resolve(list, e->value, &l), *file;
+    spk_locator_find(found, &l);
+    file = spk_strndup(found, l.n_file);
+    const spk_status status = check_file(list, e, file);
+    spk_free(file);
+    if (status == SPK_OK)
+        *out = found;
+    else
+        spk_free(found);
+    return status;
+}
+
 spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path)
 {
     const spk_list_entry *e = &list->entry[i];
     int64_t at = 0;
     if (!spk_map_get(&p->seen, e->value, &at)) {
-        SPK_TRY(check_value(list, e));
-        int64_t offset;
-        char *found = spk_list_resolve_path(list->path, e->value);
-        char *file = spk_exists(found) ? spk_strdup(found) : spk_strndup(found, spk_feature_path(found, &offset));
-        const spk_status status = check_file(list, e, file);
-        spk_free(file);
-        if (status != SPK_OK) {
-            spk_free(found);
-            return status;
-        }
+        char *found = NULL;
+        SPK_TRY(find_recording(p, list, e, &found));
         at = p->n;
         SPK_PUSH(p->path, p->n) = found;
         spk_map_put(&p->seen, e->value, at);

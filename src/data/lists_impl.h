@@ -16,14 +16,19 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
 
 /* The audio files of a list, each distinct value looked for once. */
 typedef struct spk__paths {
-    spk_map seen; /* value -> index of path */
+    bool allow_pipes; /* commands are taken as they stand */
+    spk_map seen;     /* value -> index of path */
     char **path;
     int64_t n;
 } spk__paths;
 /* The file that entry i of a list of sounds or features names, with the offset of "FILE.ark:OFFSET"; the result belongs
- * to p. Refused: no path, a pipe, a file that is not there or not readable. */
+ * to p. Refused: no path, a command unless they are allowed, a file that is not there or not readable. */
 spk_status spk__paths_get(spk__paths *p, const spk_list *list, int64_t i, const char **path);
 void spk__paths_clear(spk__paths *p);
+
+/* Where `folder` holds Kaldi's `segments` ("UTT RECORDING BEGIN END", seconds), the list of recordings becomes one of
+ * utterances, with the part behind each recording's name ("a.wav[1.5:4.25]"). SPK_E_FORMAT, SPK_E_MISMATCH. */
+spk_status spk__segments_apply(const char *folder, spk_list *wav) SPK_NODISCARD;
 
 /* Every key of `a` is in `b`: otherwise SPK_E_MISMATCH, with file, line and key. */
 spk_status spk__keys_within(const spk_list *a, const spk_list *b);

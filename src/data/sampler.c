@@ -27,7 +27,6 @@ struct spk_sampler {
     int64_t *in_batch; /* n: serial number of the batch that an utterance was last in */
     int64_t serial;
     int64_t next_epoch; /* endless sequence: the epoch that comes next */
-    uint32_t *drawn;    /* n: scratch of a plan */
 };
 
 /* ---- opening ---- */
@@ -126,7 +125,6 @@ spk_status spk_sampler_open(const int64_t *category, int64_t n, int64_t n_catego
     s->taken = new_ints(n_categories);
     s->batch = new_ints(2 * B);
     s->waits = spk_new(sizeof *s->waits * (size_t)n);
-    s->drawn = spk_new(sizeof *s->drawn * (size_t)n);
     start_again(s);
     *out = s;
     return SPK_OK;
@@ -144,7 +142,6 @@ void spk_sampler_close(spk_sampler *s)
     spk_free(s->taken);
     spk_free(s->batch);
     spk_free(s->waits);
-    spk_free(s->drawn);
     spk_pk_free(s->pk);
     spk_free(s);
 }
@@ -238,13 +235,7 @@ static void empty_batch(spk_sampler *s)
 
 static void emit(spk_epoch_plan *p, const int64_t *items, int64_t n)
 {
-    if (!p) return;
-    if (p->n_batches == 0)
-        SPK_PUSH(p->first, p->n_batches) = 0; /* first[0]; n_batches is one too many until the plan is done */
-    for (int64_t i = 0; i < n; i++)
-        SPK_PUSH(p->item, p->n_items) = items[i];
-    SPK_PUSH(p->first, p->n_batches) = p->n_items;
-    p->largest = n > p->largest ? n : p->largest;
+    if (p) spk_epoch_plan_add(p, items, n);
 }
 
 /* Batches of exactly B; p NULL: only go on in the sequence. */
@@ -282,17 +273,6 @@ static void whole_pass_balanced(spk_sampler *s, spk_epoch_plan *p)
     }
 }
 
-static void finish(spk_sampler *s, spk_epoch_plan *p)
-{
-    if (p->n_batches > 0) p->n_batches--;
-    p->nth = spk_new(sizeof *p->nth * (size_t)p->n_items);
-    memset(s->drawn, 0, sizeof *s->drawn * (size_t)s->n);
-    for (int64_t i = 0; i < p->n_items; i++) {
-        p->nth[i] = s->drawn[p->item[i]]++;
-        p->distinct += p->nth[i] == 0;
-    }
-}
-
 spk_status spk_sampler_plan(spk_sampler *s, int64_t epoch, spk_epoch_plan *out)
 {
     *out = (spk_epoch_plan){0};
@@ -310,18 +290,10 @@ spk_status spk_sampler_plan(spk_sampler *s, int64_t epoch, spk_epoch_plan *out)
         else
             whole_pass_plain(s, out);
     }
-    finish(s, out);
+    spk_epoch_plan_count(out, s->n);
     if (s->pk && out->n_batches > 0) spk_pk_expand(s->pk, s->o.seed, epoch, out);
     if (out->n_batches > 0) return SPK_OK;
     spk_epoch_plan_clear(out);
     return spk_fail(SPK_E_VALUE, "epoch %lld would have no batch: %lld utterances, batch_size %lld; lower batch_size",
                     (long long)epoch, (long long)s->n, (long long)s->o.batch_size);
-}
-
-void spk_epoch_plan_clear(spk_epoch_plan *p)
-{
-    spk_free(p->first);
-    spk_free(p->item);
-    spk_free(p->nth);
-    *p = (spk_epoch_plan){0};
 }

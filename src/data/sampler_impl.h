@@ -23,7 +23,7 @@
 #ifndef SPK_DATA_SAMPLER_IMPL_H
 #define SPK_DATA_SAMPLER_IMPL_H
 
-#include "base/base_impl.h"
+#include "data/epoch_plan_impl.h"
 
 typedef struct spk_sampler_options {
     int64_t batch_size;
@@ -35,16 +35,6 @@ typedef struct spk_sampler_options {
 
 typedef struct spk_sampler spk_sampler;
 
-/* The batches of an epoch: batch b holds item[first[b]] .. item[first[b + 1] - 1]. */
-typedef struct spk_epoch_plan {
-    int64_t n_batches, n_items;
-    int64_t largest;  /* items of the largest batch */
-    int64_t *first;   /* n_batches + 1 */
-    int64_t *item;    /* utterance index */
-    uint32_t *nth;    /* how often it was drawn before in this epoch */
-    int64_t distinct; /* utterances drawn at least once */
-} spk_epoch_plan;
-
 /* category: n values in 0..n_categories-1, borrowed for the sampler's life. SPK_E_VALUE: n < batch_size; a batch can
  * never be filled within the quota; with groups, batch_size is no multiple of two or more of them, or asks for more
  * categories than there are. */
@@ -54,6 +44,5 @@ void spk_sampler_close(spk_sampler *s);
 int64_t spk_sampler_quota(const spk_sampler *s);
 /* Plan of epoch (from 1); clear with spk_epoch_plan_clear. No batch at all: SPK_E_VALUE. */
 spk_status spk_sampler_plan(spk_sampler *s, int64_t epoch, spk_epoch_plan *out) SPK_NODISCARD;
-void spk_epoch_plan_clear(spk_epoch_plan *p);
 
 #endif

@@ -63,17 +63,6 @@ static void permute(spk_pk *p, uint64_t seed, int64_t epoch, int64_t c, uint32_t
     spk_rng_shuffle(&r, p->order + p->first[c], n);
 }
 
-static void count_draws(spk_epoch_plan *plan, int64_t n)
-{
-    uint32_t *drawn = spk_new(sizeof *drawn * (size_t)n);
-    plan->distinct = 0;
-    for (int64_t i = 0; i < plan->n_items; i++) {
-        plan->nth[i] = drawn[plan->item[i]]++;
-        plan->distinct += plan->nth[i] == 0;
-    }
-    spk_free(drawn);
-}
-
 void spk_pk_expand(spk_pk *p, uint64_t seed, int64_t epoch, spk_epoch_plan *plan)
 {
     const int64_t n_groups = plan->n_items;
@@ -90,12 +79,10 @@ void spk_pk_expand(spk_pk *p, uint64_t seed, int64_t epoch, spk_epoch_plan *plan
     }
     spk_free(pass);
     spk_free(plan->item);
-    spk_free(plan->nth);
     plan->item = item;
     plan->n_items = n_groups * p->K;
-    plan->nth = spk_new(sizeof *plan->nth * (size_t)(plan->n_items + 1));
     plan->largest *= p->K;
     for (int64_t b = 0; b <= plan->n_batches; b++)
         plan->first[b] *= p->K;
-    count_draws(plan, p->n);
+    spk_epoch_plan_count(plan, p->n);
 }

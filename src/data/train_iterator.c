@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The batches of one training epoch: the sampler's plan, filled by the loader. */
+#include <string.h>
+
 #include "data/loader_impl.h"
 #include "data/train_set_impl.h"
 
@@ -24,6 +26,12 @@ static int64_t n_items(void *self, int64_t b)
     return t->plan.first[b + 1] - t->plan.first[b];
 }
 
+/* Samples of an item of batch b: of a crop, or of a chunk. */
+static int64_t batch_samples(const train_iterator *t, int64_t b)
+{
+    return t->plan.chunk_length ? t->plan.chunk_length[b] : t->set->T;
+}
+
 static spk_status read_utterance(const train_iterator *t, spk_audio_reader *reader, int64_t u, uint32_t nth, float *dst)
 {
     const spk_train_set *s = t->set;
@@ -41,15 +49,27 @@ static spk_status change_utterance(const train_iterator *t, spk_augment_bench *b
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "augmenting utterance '%s'", s->id[u]);
 }
 
+/* What a thread keeps from crop to crop. */
+typedef struct bench {
+    spk_augment_bench *augment; /* NULL: without */
+    float *crop;                /* where chunks are cut from; NULL: crops are read in place */
+} bench;
+
 static void *open_bench(void *self, spk_audio_reader *reader)
 {
-    const train_iterator *t = self;
-    return t->set->augment ? spk_augment_bench_new(t->set->augment, reader) : NULL;
+    const spk_train_set *s = ((const train_iterator *)self)->set;
+    bench *b = spk_new(sizeof *b);
+    if (s->augment) b->augment = spk_augment_bench_new(s->augment, reader);
+    if (s->chunks) b->crop = spk_new(sizeof *b->crop * (size_t)(s->T * s->width));
+    return b;
 }
 
 static void close_bench(void *own)
 {
-    spk_augment_bench_free(own);
+    bench *b = own;
+    spk_augment_bench_free(b->augment);
+    spk_free(b->crop);
+    spk_free(b);
 }
 
 /* Where bad files are allowed, the next utterance of the same speaker stands in for one. */
@@ -60,8 +80,10 @@ static spk_status fill(void *self, spk_audio_reader *reader, void *own, int64_t 
     const spk_train_set *s = t->set;
     char *data = slot;
     const int64_t at = t->plan.first[b] + item, u = t->plan.item[at];
-    const uint32_t nth = t->plan.nth[at];
-    float *speech = (float *)slot + item * s->T * s->width;
+    const bench *own_bench = own;
+    const uint32_t nth = t->plan.crop ? t->plan.crop[at] : t->plan.nth[at];
+    const int64_t T = batch_samples(t, b);
+    float *place = (float *)slot + item * T * s->width, *speech = own_bench->crop ? own_bench->crop : place;
     int64_t used = u;
     uint32_t stands_in = 0;
     spk_status status = read_utterance(t, reader, u, nth, speech);
@@ -74,10 +96,11 @@ static spk_status fill(void *self, spk_audio_reader *reader, void *own, int64_t 
         return s->o.max_bad_files > 0
                    ? spk_fail_in(status, "no recording of speaker '%s' can be read", s->speaker[s->label[u]])
                    : status;
-    SPK_TRY(change_utterance(t, own, used, nth | stands_in, speech));
+    SPK_TRY(change_utterance(t, own_bench->augment, used, nth | stands_in, speech));
+    if (t->plan.offset) memcpy(place, speech + t->plan.offset[at] * s->width, sizeof *place * (size_t)(T * s->width));
     ((const char **)(void *)(data + t->ids_at))[item] = s->id[used];
     ((int64_t *)(void *)(data + t->labels_at))[item] = s->label[used];
-    ((int64_t *)(void *)(data + t->nth_at))[item] = nth;
+    ((int64_t *)(void *)(data + t->nth_at))[item] = t->plan.nth[at];
     ((int64_t *)(void *)(data + t->used_at))[item] = used;
     return SPK_OK;
 }
@@ -136,6 +159,7 @@ static spk_status next(void *self, const spk_batch **out)
     t->batch.ids = (const char *const *)(const void *)(data + t->ids_at);
     for (int i = 0; i < t->batch.n_arrays; i++)
         t->array[i].dim[0] = t->batch.n;
+    t->array[0].dim[1] = batch_samples(t, b);
     t->array[0].data = slot;
     t->array[1].data = data + t->labels_at;
     t->array[2].data = data + t->nth_at;
@@ -181,6 +205,9 @@ static void log_plan(const train_iterator *t)
 {
     const spk_epoch_plan *p = &t->plan;
     const long long used = (long long)p->distinct, all = (long long)t->set->n;
+    if (p->n_left_out > 0)
+        spk_info("data", "epoch %lld: %lld chunks make no full batch and are left out", (long long)t->epoch,
+                 (long long)p->n_left_out);
     spk_info("data", "epoch %lld: %lld batches, %lld crops; coverage %.1f %% (%lld of %lld utterances are used)",
              (long long)t->epoch, (long long)p->n_batches, (long long)p->n_items, 100.0 * (double)used / (double)all,
              used, all);
@@ -193,9 +220,10 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     *out = NULL;
     t->set = s;
     t->epoch = epoch;
-    SPK_GO(spk_sampler_plan(s->sampler, epoch, &t->plan));
+    SPK_GO(spk__train_set_plan(s, epoch, &t->plan));
     const size_t B = (size_t)t->plan.largest;
-    t->ids_at = (sizeof(float) * B * (size_t)(s->T * s->width) + 63) / 64 * 64;
+    const int64_t longest = s->chunks ? spk_chunks_longest(s->chunks) : s->T;
+    t->ids_at = (sizeof(float) * B * (size_t)(longest * s->width) + 63) / 64 * 64;
     t->labels_at = t->ids_at + sizeof(char *) * B;
     t->nth_at = t->labels_at + sizeof(int64_t) * B;
     t->used_at = t->nth_at + sizeof(int64_t) * B;

@@ -18,6 +18,8 @@ void spk_train_set_options_init(spk_train_set_options *o)
 
 struct files {
     char *wav, *utt2spk, *spk2utt, *category2utt; /* category2utt NULL: none */
+    char *folder;                                 /* of the data */
+    bool segments;                                /* of the folder apply: it was named, and holds sound */
     bool make_speakers;                           /* there is no spk2utt, and none was asked for */
 };
 
@@ -27,6 +29,7 @@ static void files_clear(struct files *f)
     spk_free(f->utt2spk);
     spk_free(f->spk2utt);
     spk_free(f->category2utt);
+    spk_free(f->folder);
 }
 
 static spk_status find_files(const spk_train_set_options *o, struct files *f)
@@ -56,7 +59,8 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
         spk_free(f->category2utt);
         f->category2utt = NULL;
     }
-    spk_free(folder);
+    f->folder = folder;
+    f->segments = !speech && o->audio.feature_size == 0;
     return SPK_OK;
 }
 
@@ -188,6 +192,7 @@ static void chain_speakers(spk_train_set *s)
 static spk_status read_lists(spk_train_set *s, const struct files *f)
 {
     SPK_TRY(spk_list_read(f->wav, SPK_LIST_NO_VALUE_OK, &s->wav));
+    if (f->segments) SPK_TRY(spk__segments_apply(f->folder, &s->wav));
     SPK_TRY(spk_list_read(f->utt2spk, SPK_LIST_NO_VALUE_OK, &s->utt2spk));
     if (s->wav.n == 0) return spk_fail(SPK_E_FORMAT, "%s: names no utterance", f->wav);
     SPK_TRY(spk__keys_within(&s->wav, &s->utt2spk));
@@ -251,6 +256,8 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     s->o = *options;
     s->o.lists = NULL;
     s->o.dir = s->o.spk2utt = NULL;
+    s->paths.allow_pipes = options->audio.allow_pipes;
+    s->o.rule = (spk_rule_options){.n_chunk_lengths = 0}; /* its lists are the caller's */
     SPK_GO(check_options(options));
     s->T = (int64_t)(options->target_duration * (double)options->audio.sample_rate);
     s->width = options->audio.feature_size > 0 ? options->audio.feature_size : 1;
@@ -261,13 +268,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
     SPK_GO(read_lists(s, &f));
     SPK_GO(open_augment(s));
     s->o.augment = (spk_augment_options){0}; /* its lists are the caller's */
-    const spk_sampler_options so = {.batch_size = options->batch_size,
-                                    .iters_per_epoch = options->num_iters_per_epoch,
-                                    .balanced = options->category,
-                                    .drop_last = options->drop_last_iter,
-                                    .per_speaker = options->per_speaker,
-                                    .seed = options->seed};
-    SPK_GO(spk_sampler_open(s->category, s->n, s->n_categories, &so, &s->sampler));
+    SPK_GO(spk__train_set_batches(s, &options->rule, f.folder));
     *out = s;
     s = NULL;
 done:
@@ -279,7 +280,7 @@ done:
 void spk_train_set_close(spk_train_set *s)
 {
     if (!s) return;
-    spk_sampler_close(s->sampler);
+    spk__train_set_batches_close(s);
     spk_augment_close(s->augment);
     for (int64_t i = 0; i < s->n_own_names; i++)
         spk_free(s->own_name[i]);

@@ -6,6 +6,9 @@
 #include <pthread.h>
 
 #include "data/augment_impl.h"
+#include "data/batches_impl.h"
+#include "data/catpow_impl.h"
+#include "data/chunks_impl.h"
 #include "data/lists_impl.h"
 #include "data/sampler_impl.h"
 
@@ -30,7 +33,11 @@ struct spk_train_set {
     spk_augment *augment; /* NULL: crops stay as they are read */
     spk_list wav, utt2spk, spk2utt, category2utt;
     spk__paths paths;
+    /* One of them makes the batches. */
     spk_sampler *sampler;
+    spk_fixed *fixed;
+    spk_catpow *catpow;
+    spk_chunks *chunks; /* NULL, or what the sampler's samples are cut into */
     /* Files that could not be read, over all epochs; touched by the consumer's thread only. */
     bool *bad;
     int64_t n_bad;
@@ -38,5 +45,12 @@ struct spk_train_set {
 
 /* Copies at other speeds, by the options (speed.c): lengthens all that has n entries. */
 spk_status spk__train_set_speeds(spk_train_set *s) SPK_NODISCARD;
+
+/* How batches are made (train_batches.c); `folder` holds utt2dataset, for catpow_balance_dataset. */
+spk_status spk__train_set_batches(spk_train_set *s, const spk_rule_options *rule, const char *folder) SPK_NODISCARD;
+void spk__train_set_batches_close(spk_train_set *s);
+spk_status spk__train_set_plan(spk_train_set *s, int64_t epoch, spk_epoch_plan *out) SPK_NODISCARD;
+/* Lengths of all utterances (lengths.c). */
+spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, spk_shapes *out) SPK_NODISCARD;
 
 #endif

@@ -176,11 +176,18 @@ done:
     return status;
 }
 
-static spk_status read_kaldi(spk_trial_set *s, const char *wav, const char *trials)
+/* Recordings of a folder, or the parts of them that its `segments` name. */
+static spk_status read_wav(spk_trial_set *s, const char *dir, const char *wav)
+{
+    SPK_TRY(spk_list_read(wav, SPK_LIST_NO_VALUE_OK, &s->speech));
+    return dir && s->o.audio.feature_size == 0 ? spk__segments_apply(dir, &s->speech) : SPK_OK;
+}
+
+static spk_status read_kaldi(spk_trial_set *s, const char *dir, const char *wav, const char *trials)
 {
     spk_status status;
     spk_map seen = {0};
-    SPK_GO(spk_list_read(wav, SPK_LIST_NO_VALUE_OK, &s->speech));
+    SPK_GO(read_wav(s, dir, wav));
     SPK_GO(spk_list_read(trials, SPK_LIST_NO_VALUE_OK | SPK_LIST_DUPLICATES_OK, &s->labels));
     for (int64_t i = 0; i < s->labels.n; i++)
         SPK_GO(take_kaldi(s, &s->labels.entry[i], &seen));
@@ -192,9 +199,9 @@ done:
 
 /* ---- plain utterances ---- */
 
-static spk_status read_plain(spk_trial_set *s, const char *wav)
+static spk_status read_plain(spk_trial_set *s, const char *dir, const char *wav)
 {
-    SPK_TRY(spk_list_read(wav, SPK_LIST_NO_VALUE_OK, &s->speech));
+    SPK_TRY(read_wav(s, dir, wav));
     for (int64_t i = 0, at; i < s->speech.n; i++) {
         const char *path = NULL;
         SPK_TRY(spk__paths_get(&s->paths, &s->speech, i, &path));
@@ -215,9 +222,9 @@ static spk_status read_dir(spk_trial_set *s, const char *dir)
     if (spk_exists(scp))
         SPK_GO(read_espnet(s, scp, scp2, s->o.utterances_only && !spk_exists(label) ? NULL : label));
     else if (spk_exists(trials))
-        SPK_GO(read_kaldi(s, wav, trials));
+        SPK_GO(read_kaldi(s, dir, wav, trials));
     else if (s->o.utterances_only)
-        SPK_GO(read_plain(s, wav));
+        SPK_GO(read_plain(s, dir, wav));
     else
         SPK_GO(spk_fail(SPK_E_IO,
                         "%s: holds neither trial.scp (with trial2.scp and trial_label) nor trials (with "
@@ -242,7 +249,7 @@ static spk_status read_lists(spk_trial_set *s, const spk_trial_set_options *o)
     if (o->n_lists == 0 && o->dir) return read_dir(s, o->dir);
     if (speech && speech2 && (labels || o->utterances_only))
         return read_espnet(s, speech->path, speech2->path, labels ? labels->path : NULL);
-    if (speech && !speech2 && o->utterances_only) return read_plain(s, speech->path);
+    if (speech && !speech2 && o->utterances_only) return read_plain(s, NULL, speech->path);
     if (o->n_lists == 0)
         return spk_fail(SPK_E_CONFIG, "no %s: give a folder, or lists as PATH,NAME,TYPE",
                         o->utterances_only ? "utterances" : "trials");
@@ -263,6 +270,7 @@ spk_status spk_trial_set_open(const spk_trial_set_options *options, spk_trial_se
     s->o = *options;
     s->o.lists = NULL;
     s->o.dir = NULL;
+    s->paths.allow_pipes = s->paths2.allow_pipes = options->audio.allow_pipes;
     if (options->audio.sample_rate < 1 || !(options->target_duration > 0) || !(options->target_duration < 1e6) ||
         options->num_eval < 1 || options->batch_size < 1 || options->num_workers < 0)
         SPK_GO(spk_fail(SPK_E_VALUE, "sample_rate, target_duration, num_eval and valid_batch_size must be above 0, "

@@ -27,6 +27,7 @@ void spk_run_audio(const spk_config *c, spk_audio_options *audio)
 {
     if (spk_config_feature_size(c, &audio->feature_size) != SPK_OK) audio->feature_size = 0; /* told by spk_run_open */
     audio->sample_rate = audio->feature_size > 0 ? c->preprocess.frames_per_second : c->preprocess.sample_rate;
+    audio->allow_pipes = c->allow_pipes;
     audio->channel = c->i_channel == SPK_NONE ? SPK_CHANNEL_REFUSE : (int)c->i_channel;
 }
 
@@ -46,6 +47,7 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->category = batching.kind == SPK_BATCH_CATBEL;
     out->per_speaker = batching.kind == SPK_BATCH_PK ? c->per_speaker : 0;
     out->drop_last_iter = batching.drop_last;
+    out->rule = batching.rule;
     out->num_iters_per_epoch = or_else(c->num_iters_per_epoch, 0);
     out->seed = (uint64_t)c->seed;
     out->num_workers = (int)c->num_workers;

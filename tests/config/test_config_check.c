@@ -68,12 +68,10 @@ static void refused(void **state)
         {"patience: 3", "patience: 3 is not supported yet; leave it at none"},
         {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
         {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
-        {"iterator_type: chunk", "iterator_type: chunk is not supported yet; use sequence or category"},
-        {"batch_type: numel", "batch_type: numel is not supported yet; use catbel, unsorted, folded or pk"},
+        {"iterator_type: task", "iterator_type: task is not supported yet; use sequence, category or chunk"},
         {"use_wandb: true", "use_wandb: true is not supported yet"},
         {"train_dtype: float64", "train_dtype: float64 is not supported yet"},
         {"dist_world_size: 2", "dist_world_size: 2 is not supported yet; use none or 1"},
-        {"fold_length: [80000]", "conf.yaml:1:1: fold_length: batches by length are not supported yet"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool usage = true;
@@ -106,6 +104,10 @@ static void contradictions(void **state)
         {"best_model_criterion: [[valid, eer, least]]", "'least' in valid,eer,least must be min or max"},
         {"batch_type: catbel", "catbel needs iterator_type category"},
         {"batch_type: pk", "pk needs iterator_type category"},
+        {"batch_type: catpow", "catpow needs iterator_type category"},
+        {"fold_length: [80000, 150]", "2 values for 0 shape files"},
+        {"min_batch_size: 4\nmax_batch_size: 3", "conf.yaml:2:1: max_batch_size: 3 is below min_batch_size, 4"},
+        {"iterator_type: chunk\nchunk_shift_ratio: 0", "conf.yaml:2:1: chunk_shift_ratio: must be above 0"},
         {"iterator_type: category\nbatch_type: pk\nper_speaker: 3", "20 is no multiple of per_speaker (3)"},
         {"iterator_type: category\nbatch_type: pk\nper_speaker: 20", "set it to 40"},
         {"preprocessor_conf: {rir_apply_prob: 0.5}", "rir_apply_prob is 0.5 and there is no rir_scp"},
@@ -123,10 +125,10 @@ static void contradictions(void **state)
     assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,hdf5']", NULL),
                      SPK_E_UNSUPPORTED);
     assert_int_equal(check("frontend: melspec_torch\ntrain_dir: none\n"
-                           "train_data_path_and_name_and_type: ['a,speech,kaldi_ark']",
+                           "train_data_path_and_name_and_type: ['a,speech,npy']",
                            NULL),
                      SPK_E_CONFIG);
-    assert_non_null(strstr(spk_errmsg(), "a is given as kaldi_ark, which are features, but the frontend takes sound"));
+    assert_non_null(strstr(spk_errmsg(), "a is given as npy, which are features, but the frontend takes sound"));
     assert_int_equal(check("frontend: none\ntrain_dir: none\n"
                            "train_data_path_and_name_and_type: ['a,speech,sound']",
                            NULL),
@@ -170,6 +172,11 @@ static void batching(void **state)
         {"iterator_type: category\nbatch_type: pk", SPK_BATCH_PK, false},
         {"seed: 1", SPK_BATCH_SHUFFLED, true},
         {"batch_type: unsorted", SPK_BATCH_SHUFFLED, false},
+        {"fold_length: [80000]", SPK_BATCH_BY_RULE, false},
+        {"batch_type: numel", SPK_BATCH_BY_RULE, false},
+        {"iterator_type: category\nbatch_type: catpow", SPK_BATCH_BY_RULE, false},
+        {"iterator_type: category\nbatch_type: length", SPK_BATCH_BY_RULE, true},
+        {"iterator_type: chunk\nchunk_length: 300-302,500", SPK_BATCH_SHUFFLED, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         spk_config c;
@@ -179,6 +186,8 @@ static void batching(void **state)
         assert_int_equal(b.kind, cases[i].kind);
         assert_int_equal(b.note != NULL, cases[i].note);
         assert_int_equal(b.batch_size, 20);
+        assert_int_equal(b.rule.n_chunk_lengths, strstr(cases[i].text, "chunk") ? 4 : 0);
+        if (b.rule.n_chunk_lengths) assert_true(b.rule.chunk_length[1] == 301 && b.rule.chunk_length[3] == 500);
         spk_config_batching(&c, false, &b);
         assert_int_equal(b.kind, SPK_BATCH_IN_ORDER);
         assert_false(b.drop_last);

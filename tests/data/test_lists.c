@@ -172,7 +172,7 @@ static void refuses_triples(void **state)
         const char *name, *type;
         spk_status code;
         const char *says;
-    } cases[] = {{"speech", "kaldi_ark", SPK_E_CONFIG, "the model has a frontend and takes sound"},
+    } cases[] = {{"speech", "npy", SPK_E_CONFIG, "the model has a frontend and takes sound"},
                  {"speech", "hdf5", SPK_E_UNSUPPORTED, "'hdf5' is not supported yet"},
                  {"speech", "soundx", SPK_E_CONFIG, "'soundx' cannot be the type of 'speech'"},
                  {"speech", "text", SPK_E_CONFIG, "give 'sound'"},

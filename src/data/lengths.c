@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long the utterances of a training set are: from ESPnet's shape files ("UTT 48000", "UTT 200,80"), or from the
+ * headers of the recordings. A copy at another speed is so much shorter or longer.
+ */
+#include "data/train_set_impl.h"
+
+#include <math.h>
+#include <string.h>
+
+static int64_t at_speed(const spk_train_set *s, int64_t u, int64_t length)
+{
+    const int64_t l = s->speed[u] == SPK_SPEED_ONE ? length : (length * SPK_SPEED_ONE + s->speed[u] / 2) / s->speed[u];
+    return l > 0 ? l : 1;
+}
+
+/* ---- shape files ---- */
+
+/* "d0,d1,...": the first, and the product of the others. */
+static bool parse_shape(const char *text, int64_t *length, int64_t *width)
+{
+    char *copy = spk_strdup(text), *rest = NULL;
+    int n = 0;
+    bool good = true;
+    *width = 1;
+    for (char *word = strtok_r(copy, ",", &rest); word && good; word = strtok_r(NULL, ",", &rest), n++) {
+        int64_t d;
+        good = spk_parse_int(word, &d) && d > 0 && d < INT64_C(1) << 40 && (n == 0 || *width < INT64_C(1) << 20);
+        if (good && n == 0) *length = d;
+        if (good && n > 0) *width *= d;
+    }
+    spk_free(copy);
+    return good && n > 0;
+}
+
+static spk_status read_shape_file(const spk_train_set *s, const char *path, int64_t *length, int64_t *width)
+{
+    spk_list list = {0};
+    spk_status status;
+    SPK_TRY(spk_list_read(path, 0, &list));
+    for (int64_t u = 0; u < s->n; u++) {
+        const char *id = s->id[s->base[u]];
+        const int64_t i = spk_list_find(&list, id);
+        int64_t l, w;
+        if (i < 0) SPK_GO(spk_fail(SPK_E_MISMATCH, "%s: has no line for utterance '%s'", path, id));
+        const spk_list_entry *e = &list.entry[i];
+        if (!parse_shape(e->value, &l, &w))
+            SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: '%s' is no shape of '%s' such as 48000 or 200,80", path,
+                            (long long)e->line, e->value, id));
+        if (u > 0 && w != *width)
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: the other dimensions of '%s' are not those of '%s'", path,
+                            (long long)e->line, id, s->id[0]));
+        *width = w;
+        length[u] = at_speed(s, u, l);
+    }
+    status = SPK_OK;
+done:
+    spk_list_clear(&list);
+    return status;
+}
+
+/* ---- headers ---- */
+
+static spk_status read_headers(const spk_train_set *s, int64_t *length)
+{
+    double *seconds = spk_new(sizeof *seconds * (size_t)s->n_base);
+    spk_audio_reader *r = spk_audio_reader_new(&s->o.audio);
+    const bool features = s->o.audio.feature_size > 0;
+    spk_status status = SPK_OK;
+    if (!features) spk_audio_durations(s->path, s->n_base, spk_cpu_count(), seconds);
+    for (int64_t u = 0; u < s->n_base; u++) {
+        int64_t n = features ? 0 : llround(seconds[u] * (double)s->o.audio.sample_rate);
+        if (n < 1) { /* features; or a file that cannot be read, for the reason */
+            status = spk_audio_open(r, s->path[u], &n);
+            spk_audio_shut(r);
+        }
+        if (status != SPK_OK && s->o.max_bad_files == 0) SPK_GO(spk_fail_in(status, "utterance '%s'", s->id[u]));
+        length[u] = status == SPK_OK ? n : s->T; /* training will meet it */
+        status = SPK_OK;
+    }
+    for (int64_t u = 0; u < s->n; u++)
+        if (u >= s->n_base) length[u] = at_speed(s, u, length[s->base[u]]);
+done:
+    spk_audio_reader_free(r);
+    spk_free(seconds);
+    return status;
+}
+
+spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, spk_shapes *out)
+{
+    spk_status status = SPK_OK;
+    *out = (spk_shapes){.n = s->n, .n_files = rule->n_shape_files > 0 ? rule->n_shape_files : 1};
+    out->length = spk_new(sizeof *out->length * (size_t)out->n_files);
+    out->width = spk_new(sizeof *out->width * (size_t)out->n_files);
+    for (int64_t f = 0; f < out->n_files; f++)
+        out->length[f] = spk_new(sizeof **out->length * (size_t)s->n);
+    out->width[0] = s->width;
+    for (int64_t f = 0; f < rule->n_shape_files; f++)
+        SPK_GO(read_shape_file(s, rule->shape_file[f], out->length[f], &out->width[f]));
+    if (rule->n_shape_files == 0) SPK_GO(read_headers(s, out->length[0]));
+done:
+    if (status != SPK_OK) spk_shapes_clear(out);
+    return status;
+}
