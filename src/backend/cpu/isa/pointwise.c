@@ -123,5 +123,7 @@ static void add_bwd(const spk_kargs *a)
         share(a, SPK_SKIP, mode1, false);
 }
 
-const spk_kernel SPK_ISA_NAME(spk__omp_add) = {.name = SPK_KERNEL_NAME, .fwd = add_fwd, .bwd = add_bwd};
-const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {.name = SPK_KERNEL_NAME, .fwd = copy_fwd, .bwd = copy_bwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_add) = {
+    .name = SPK_KERNEL_NAME, .fwd = add_fwd, .bwd = add_bwd, .again = add_fwd};
+const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {
+    .name = SPK_KERNEL_NAME, .fwd = copy_fwd, .bwd = copy_bwd, .again = copy_fwd};
