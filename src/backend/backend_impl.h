@@ -484,7 +484,9 @@ typedef struct spk_geom {
     spk_view in[SPK_MAX_IN], out[SPK_MAX_OUT];
     bool has_in[SPK_MAX_IN], want_din[SPK_MAX_IN];
     bool reads_in[SPK_MAX_IN], reads_out[SPK_MAX_OUT]; /* the backward pass finds these values there */
-    bool train;                                        /* a backward pass will follow */
+    /* What saves room: this input's gradient is written, never added to; dout 0 may be written over. */
+    bool writes_din[SPK_MAX_IN], spoils_dout;
+    bool train; /* a backward pass will follow */
     int n_threads;
 } spk_geom;
 
@@ -500,6 +502,9 @@ typedef struct spk_kernel {
     size_t (*scratch_bytes)(const spk_geom *g, const void *state); /* of the larger of fwd and bwd; NULL: 0 */
     void (*fwd)(const spk_kargs *a);
     void (*bwd)(const spk_kargs *a); /* NULL: no gradient */
+    /* After fwd, from in and save alone: the same bits in out once more, and nothing else is touched. Cheap next to a
+     * convolution; a plan then need not keep out for the backward pass. NULL: out is kept. */
+    void (*again)(const spk_kargs *a);
 } spk_kernel;
 
 /* The best kernel for a geometry; the reference one always fits. */

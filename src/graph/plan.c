@@ -78,6 +78,7 @@ static spk_status choose_kernels(spk_plan *p, const bool *needs)
                       .dtype = p->options.real == SPK_F64 ? SPK_F64 : SPK_F32,
                       .attr = &s->node->attr,
                       .train = s->backward,
+                      .spoils_dout = s->node->out[0] != p->options.loss, /* that one is the caller's */
                       .n_threads = p->options.n_threads};
         for (int k = 0; k < s->node->n_in; k++) {
             g.has_in[k] = s->node->in[k] != NULL;
@@ -85,6 +86,7 @@ static spk_status choose_kernels(spk_plan *p, const bool *needs)
             if (g.in[k].dtype == SPK_BF16) g.dtype = SPK_BF16;
             g.reads_in[k] = (spk__plan_reads_in(s->node) >> k & 1) || (g.has_in[k] && s->node->in[k]->param);
             g.want_din[k] = s->backward && spk__plan_wants_grad(s->node->in[k], needs);
+            g.writes_din[k] = g.want_din[k] && !s->args.add[k];
         }
         for (int k = 0; k < s->node->n_out; k++) {
             g.reads_out[k] = spk__plan_reads_out(s->node);
@@ -107,7 +109,8 @@ static spk_status choose_kernels(spk_plan *p, const bool *needs)
             SPK_PUSH(p->buffers, p->n_buffers) = ((spk_buffer){scratch, i, i, 0});
             SPK_PUSH(p->buffers, p->n_buffers) = ((spk_buffer){scratch, last, last, 0});
         }
-        s->args = (spk_kargs){.ctx = NULL, .attr = &s->node->attr, .state = s->state};
+        s->args.attr = &s->node->attr;
+        s->args.state = s->state;
         for (int k = 0; k < s->node->n_in; k++) {
             s->args.in[k] = g.in[k];
             s->args.din[k] = g.in[k];
@@ -174,6 +177,7 @@ void spk__plan_set_pointers(spk_plan *p)
                                                        : spk__plan_at(p, p->grad_of, t);
         }
         s->args.save = s->save < 0 ? NULL : (char *)p->arena->p + p->buffers[s->save].offset;
+        spk__plan_set_back(p, s);
     }
     p->generation = p->arena->generation;
 }
@@ -187,17 +191,19 @@ static spk_status build(spk_plan *p)
     for (int i = 0; i < p->n_steps; i++)
         p->steps[i].node = spk_graph_node(p->g, i);
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++)
-        p->value_of[i] = p->grad_of[i] = -1;
+        p->value_of[i] = p->grad_of[i] = p->again_of[i] = -1;
     if (!p->options.train && p->options.real != SPK_F64) spk__plan_fold_norms(p);
     spk__plan_choose_types(p);
     find_needs(p, needs);
     if (p->options.train) spk__plan_fuse_masks(p);
-    SPK_GO(choose_kernels(p, needs));
-    spk__plan_find_lifetimes(p, needs);
     if (p->options.train) spk__plan_order_gradients(p, needs);
+    SPK_GO(choose_kernels(p, needs));
+    spk__plan_lay_out(p, needs);
     p->bytes = spk_memory_place(p->buffers, p->n_buffers, p->options.no_reuse);
     for (int i = 0; i < p->n_buffers; i++)
         p->bytes_sum += p->buffers[i].bytes;
+    spk_debug("plan", "%d steps, %.3f GB of activations, %d results made again", p->n_steps, (double)p->bytes / 1e9,
+              p->n_again);
     SPK_GO(arena_reserve(p->arena, p->bytes));
     spk__plan_set_pointers(p);
 done:
@@ -218,6 +224,7 @@ spk_status spk_plan_new(spk_graph *g, spk_arena *arena, const spk_plan_options *
     p->type = spk_new((size_t)n * sizeof *p->type);
     p->value_of = spk_new((size_t)n * sizeof *p->value_of);
     p->grad_of = spk_new((size_t)n * sizeof *p->grad_of);
+    p->again_of = spk_new((size_t)n * sizeof *p->again_of);
     p->bound = spk_new((size_t)n * sizeof *p->bound);
     p->wide = spk_new((size_t)n * sizeof *p->wide);
     const spk_status status = build(p);
@@ -244,6 +251,8 @@ void spk_plan_free(spk_plan *p)
     spk_free(p->type);
     spk_free(p->value_of);
     spk_free(p->grad_of);
+    spk_free(p->again_of);
+    spk_free(p->again);
     spk_free(p->bound);
     spk_free(p);
 }

@@ -27,6 +27,7 @@ typedef struct spk_plan_options {
     spk_tensor *loss; /* (1,1,1,2): loss, accuracy; NULL when not training */
     int n_threads;
     bool no_reuse; /* every buffer its own memory: for finding lifetimes that are too short */
+    bool no_again; /* keep every value that a backward kernel reads: for finding values that are made again wrong */
 } spk_plan_options;
 
 /* Takes the graph, also when it fails. */

@@ -23,9 +23,12 @@ typedef struct spk_step {
     const spk_kernel *kernel;
     void *state;
     spk_kargs args;
-    int save, scratch; /* buffers, -1: none */
-    bool backward;     /* has something to do backward */
-    double seconds[2]; /* forward, backward, since the clocks were last read */
+    spk_kargs back;           /* backward: values that are made again lie elsewhere then */
+    int save, scratch;        /* buffers, -1: none */
+    int again_scratch;        /* of making its result again, -1: none */
+    int first_again, n_again; /* in spk_plan.again: steps that are run again before this one's backward kernel */
+    bool backward;            /* has something to do backward */
+    double seconds[2];        /* forward, backward, since the clocks were last read */
 } spk_step;
 
 struct spk_plan {
@@ -37,6 +40,8 @@ struct spk_plan {
     spk_buffer *buffers;
     spk_dtype *type;         /* of a root tensor's elements by tensor id */
     int *value_of, *grad_of; /* buffer of a root tensor's values and gradient by tensor id, -1: none */
+    int *again_of;           /* buffer of values that are made again, by tensor id; -1: they are kept */
+    int *again, n_again;     /* steps */
     const void **bound;      /* input pointers by tensor id */
     double **wide;           /* constants in double by tensor id */
     spk_draws draws;
@@ -64,11 +69,19 @@ void spk__plan_fold_norms(spk_plan *p);
 /* What a backward kernel reads of the forward pass: bits of inputs, and whether it reads the output. */
 unsigned spk__plan_reads_in(const spk_node *node);
 bool spk__plan_reads_out(const spk_node *node);
-void spk__plan_find_lifetimes(spk_plan *p, const bool *needs);
+/* again[id]: the moment at which that root's values are made again, or -1: they are kept. */
+void spk__plan_find_lifetimes(spk_plan *p, const bool *needs, const int *again);
 void spk__plan_order_gradients(spk_plan *p, const bool *needs);
 /* work.c: bytes that a pass of a step moves at least: each view that it reads or writes once, one that it adds to twice,
  * and what the forward pass saves. Its scratch is not counted. */
 double spk__step_bytes_forward(const spk_plan *p, const spk_step *s);
 double spk__step_bytes_backward(const spk_plan *p, const spk_step *s);
+
+/* plan_again.c */
+/* Chooses the values that are made again, and finds all lifetimes. */
+void spk__plan_lay_out(spk_plan *p, const bool *needs);
+/* Arguments of the backward pass from those of the forward pass. */
+void spk__plan_set_back(const spk_plan *p, spk_step *s);
+void spk__plan_run_again(spk_plan *p, const spk_step *s, const spk_ctx *ctx);
 
 #endif

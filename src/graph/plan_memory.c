@@ -81,24 +81,47 @@ static void touch(spk_plan *p, int *buffer_of, spk_tensor *t, int moment)
     if (moment > buffer->end) buffer->end = moment;
 }
 
-void spk__plan_find_lifetimes(spk_plan *p, const bool *needs)
+/* Values that the backward pass reads. */
+static void touch_back(spk_plan *p, const int *again, spk_tensor *t, int moment)
+{
+    if (!t) return;
+    touch(p, again[spk_tensor_root(t, NULL)->id] >= 0 ? p->again_of : p->value_of, t, moment);
+}
+
+/* What is made again lives from then on, and what it is made from must be there then. */
+static void touch_again(spk_plan *p, const int *again, spk_step *s)
+{
+    const int moment = again[spk_tensor_root(s->node->out[0], NULL)->id];
+    s->again_scratch = -1;
+    if (moment < 0) return;
+    touch(p, p->again_of, s->node->out[0], moment);
+    for (int k = 0; k < s->node->n_in; k++)
+        touch_back(p, again, s->node->in[k], moment);
+    if (s->scratch < 0) return;
+    s->again_scratch = p->n_buffers;
+    const size_t bytes = p->buffers[s->scratch].bytes;
+    SPK_PUSH(p->buffers, p->n_buffers) = ((spk_buffer){bytes, moment, moment, 0});
+}
+
+void spk__plan_find_lifetimes(spk_plan *p, const bool *needs, const int *again)
 {
     const int last = 2 * p->n_steps;
     for (int i = 0; i < p->n_steps; i++) {
-        const spk_step *s = &p->steps[i];
+        spk_step *s = &p->steps[i];
         const spk_node *node = s->node;
         const int back = last - 1 - i;
         for (int k = 0; k < node->n_in; k++) {
             touch(p, p->value_of, node->in[k], i);
-            if (s->backward && (spk__plan_reads_in(node) >> k & 1)) touch(p, p->value_of, node->in[k], back);
+            if (s->backward && (spk__plan_reads_in(node) >> k & 1)) touch_back(p, again, node->in[k], back);
             if (s->backward && node->in[k] && !node->in[k]->param && spk__plan_wants_grad(node->in[k], needs))
                 touch(p, p->grad_of, node->in[k], back);
         }
         for (int k = 0; k < node->n_out; k++) {
             touch(p, p->value_of, node->out[k], i);
-            if (s->backward && spk__plan_reads_out(node)) touch(p, p->value_of, node->out[k], back);
+            if (s->backward && spk__plan_reads_out(node)) touch_back(p, again, node->out[k], back);
             if (s->backward && node->out[k] != p->options.loss) touch(p, p->grad_of, node->out[k], back);
         }
+        touch_again(p, again, s);
     }
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++) {
         spk_tensor *t = spk_graph_tensor(p->g, i);

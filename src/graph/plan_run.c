@@ -45,10 +45,11 @@ static void run_backward(spk_plan *p)
     for (int i = p->n_steps - 1; i >= 0; i--) {
         spk_step *s = &p->steps[i];
         if (!s->backward) continue;
+        if (s->n_again) spk__plan_run_again(p, s, &ctx);
         const double start = p->profile ? spk_now() : 0;
-        s->args.ctx = &ctx;
-        s->args.scratch = scratch_at(p, s, 1);
-        s->kernel->bwd(&s->args);
+        s->back.ctx = &ctx;
+        s->back.scratch = scratch_at(p, s, 1);
+        s->kernel->bwd(&s->back);
         if (p->profile) s->seconds[1] += spk_now() - start;
     }
     p->runs[1]++;
@@ -68,7 +69,7 @@ static void seed_from(spk_plan *p, const void *gradient)
     for (int i = 0; i < p->n_steps; i++)
         for (int k = 0; k < p->steps[i].node->n_out; k++)
             if (p->steps[i].node->out[k] == p->options.loss)
-                p->steps[i].args.dout[k].p = (void *)(uintptr_t)gradient; /* kernels only read it */
+                p->steps[i].back.dout[k].p = (void *)(uintptr_t)gradient; /* kernels only read it */
 }
 
 void spk_plan_backward_from(spk_plan *p, const void *gradient)

@@ -71,6 +71,9 @@ static inline void *rig_room(size_t bytes)
     return p;
 }
 
+/* Kernels are told that gradients are written, not added to, and that dout may be written over. */
+static bool rig_lean;
+
 /* skip: bits of the gradients that are not wanted. */
 static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_threads, bool train, unsigned skip)
 {
@@ -83,10 +86,12 @@ static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_thread
         g.has_in[i] = true;
         g.reads_in[i] = t->read_bwd || t->is_param;
         g.want_din[i] = train && t->has_grad && !(skip >> i & 1);
+        g.writes_din[i] = g.want_din[i] && rig_lean;
     }
     const case_tensor *y = &c->out[0];
     g.out[0] = (spk_view){NULL, y->n, y->h ? y->h : 1, y->w, y->c, y->c + y->gap, NULL, y->dtype};
     g.reads_out[0] = y->read_bwd;
+    g.spoils_dout = rig_lean;
     return g;
 }
 

@@ -65,6 +65,14 @@ static const op_row rows_conv2d[] = {
     {"normalised product", .n = 2, .t = 5, .x = 4, .c = 12, .o = 7, .y = 11, .z = 111, .sparse = true},
     {"normalised first layer", .n = 2, .t = 9, .x = 8, .c = 1, .o = 6, .y = 33, .z = 111, .sparse = true,
      .ragged = true},
+    {"tiles", .n = 2, .t = 6, .x = 4, .c = 32, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1},
+    {"tiles that overhang", .n = 3, .t = 21, .x = 11, .c = 64, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1,
+     .ragged = true, .sparse = true},
+    {"tiles, relu", .n = 2, .t = 9, .x = 8, .c = 32, .o = 64, .y = 33, .z = 11, .p = 1, .q = 1, .flag = true,
+     .flag2 = true},
+    {"tiles, normalised", .n = 2, .t = 7, .x = 6, .c = 32, .o = 64, .y = 33, .z = 111, .p = 1, .q = 1, .flag = true,
+     .flag2 = true, .ragged = true},
+    {"less than a tile", .n = 1, .t = 1, .x = 1, .c = 32, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1},
     {"larger", .n = 2, .t = 33, .x = 10, .c = 32, .o = 48, .y = 33, .z = 11, .p = 1, .q = 1, .sparse = true},
     {.name = NULL}};
 

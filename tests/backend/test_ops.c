@@ -234,6 +234,32 @@ static void check_skip(const op_case *c, const spk_kernel *k, op_values *v, cons
     rig_close(r);
 }
 
+/* `again`: the same bits once more, into room that holds something else, and nothing is changed by it. */
+static void check_again(const op_case *c, const spk_kernel *k, op_values *v, const truth *t)
+{
+    rig *r = rig_open(c, k, SPK_F32, 2, true, 0);
+    check_forward(r, v, t);
+    double *out = copy_of(v->out, case_count(&c->out[0]));
+    op_values other = values_new(c, seed + 1);
+    rig_put(r, &c->out[0], &r->a.out[0], other.out);
+    k->again(&r->a);
+    rig_get(r, &c->out[0], &r->a.out[0], v->out);
+    assert_same_bits(c, k, "the output made again", v->out, out, case_count(&c->out[0]));
+    values_free(&other);
+    spk_free(out);
+    rig_close(r);
+}
+
+/* With as little room as a plan may give. */
+static void check_lean(const op_case *c, const spk_kernel *k, op_values *v, const truth *t, double *const *before)
+{
+    rig_lean = true;
+    rig *r = rig_open(c, k, SPK_F32, 2, true, 0);
+    check_backward(r, v, t, before);
+    rig_close(r);
+    rig_lean = false;
+}
+
 static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, const truth *t)
 {
     double *zero[SPK_MAX_IN], *some[SPK_MAX_IN];
@@ -258,6 +284,8 @@ static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, co
         }
     }
     check_repeats(c, k, v, some, 2);
+    if (k->again) check_again(c, k, v, t);
+    if (k->bwd) check_lean(c, k, v, t, zero);
     free_all(zero);
     free_all(some);
 }

@@ -200,11 +200,12 @@ static void bwd(const spk_kargs *a)
     char *room = (char *)a->scratch + spk__conv_library_bytes(s);
     void *dy = a->dout[0].p;
     const int64_t n = spk_rows(&a->out[0]) * a->out[0].c;
+    void *masked = s->dst_bytes ? (void *)room : dy; /* no room of its own: where dy is */
     if (s->mask_dy && s->bf16)
-        mask_bf16(dy, a->out[0].p, (spk_bf16 *)(void *)room, n, a->ctx->n_threads);
+        mask_bf16(dy, a->out[0].p, masked, n, a->ctx->n_threads);
     else if (s->mask_dy)
-        mask(dy, a->out[0].p, (float *)(void *)room, n, a->ctx->n_threads);
-    if (s->mask_dy) dy = room;
+        mask(dy, a->out[0].p, masked, n, a->ctx->n_threads);
+    if (s->mask_dy) dy = masked;
     room += s->dst_bytes;
     if (a->din[1].p) bwd_weights(a, s, dy, room);
     if (a->din[0].p) bwd_data(a, s, dy, room + s->w_grad_bytes + s->bias_bytes);

@@ -176,8 +176,8 @@ static void make_backward(spk_conv_state *s, const shape *d, const spk_geom *g)
         s->from_grad = spk__reorder(grad, plain, true);
     }
     s->bias_bytes = whole_lines((size_t)g->out[0].c * sizeof(double) * (size_t)g->n_threads);
-    s->dst_bytes = s->mask_dy ? whole_lines(spk__md_bytes(spk__md_ref(&d->md.dst))) : 0;
-    s->src_bytes = whole_lines(spk__md_bytes(spk__md_ref(&d->md.src)));
+    s->dst_bytes = s->mask_dy && !g->spoils_dout ? whole_lines(spk__md_bytes(spk__md_ref(&d->md.dst))) : 0;
+    if (g->want_din[0] && !g->writes_din[0]) s->src_bytes = whole_lines(spk__md_bytes(spk__md_ref(&d->md.src)));
 }
 
 spk_status spk__conv_create(const spk_geom *g, void **out)

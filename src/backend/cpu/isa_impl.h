@@ -15,6 +15,7 @@
 /* The ops that have such kernels, as in SPK_OPS. */
 #define SPK_OMP_OPS(X)                                                                                                 \
     X(MELSPEC, melspec)                                                                                                \
+    X(CONV2D, conv2d)                                                                                                  \
     X(BATCH_NORM, batch_norm)                                                                                          \
     X(ACT, act)                                                                                                        \
     X(ADD, add)                                                                                                        \

@@ -38,6 +38,24 @@ static double or_else(const spk_view *v, int64_t c, double otherwise)
     return v->p ? (double)dense(v)[c] : otherwise;
 }
 
+static void batch_norm_rows(const spk_kargs *a, int64_t c, double mean, double inv)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    const double gamma = or_else(&a->in[1], c, 1), beta = or_else(&a->in[2], c, 0);
+    for (int64_t r = 0; r < spk_rows(&a->in[0]); r++) {
+        const double y = ((double)row(&a->in[0], r)[c] - mean) * inv * gamma + beta;
+        row(&a->out[0], r)[c] = (SPK_REAL)(attr->relu && y < 0 ? 0 : y);
+    }
+}
+
+static void batch_norm_again(const spk_kargs *a)
+{
+    const double *save = a->save;
+#pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
+    for (int64_t c = 0; c < a->in[0].c; c++)
+        batch_norm_rows(a, c, save[c], save[a->in[0].c + c]);
+}
+
 static void batch_norm_fwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
@@ -53,11 +71,8 @@ static void batch_norm_fwd(const spk_kargs *a)
             mean = (double)dense(&a->in[3])[c];
             var = (double)dense(&a->in[4])[c];
         }
-        const double inv = 1 / sqrt(var + attr->eps), gamma = or_else(&a->in[1], c, 1), beta = or_else(&a->in[2], c, 0);
-        for (int64_t r = 0; r < spk_rows(x); r++) {
-            const double y = ((double)row(x, r)[c] - mean) * inv * gamma + beta;
-            row(&a->out[0], r)[c] = (SPK_REAL)(attr->relu && y < 0 ? 0 : y);
-        }
+        const double inv = 1 / sqrt(var + attr->eps);
+        batch_norm_rows(a, c, mean, inv);
         if (save) {
             save[c] = mean;
             save[x->c + c] = inv;

@@ -28,10 +28,10 @@
 const spk_kernel SPK_REF_TABLE[SPK_N_OPS] = {
     [SPK_OP_MELSPEC] = {.name = "reference", .fwd = melspec_fwd, .scratch_bytes = melspec_scratch},
     [SPK_OP_CONV1D] = {PLAIN(conv1d), .scratch_bytes = conv1d_scratch},
-    [SPK_OP_BATCH_NORM] = {PLAIN(batch_norm), .save_bytes = batch_norm_save},
+    [SPK_OP_BATCH_NORM] = {PLAIN(batch_norm), .save_bytes = batch_norm_save, .again = batch_norm_again},
     [SPK_OP_ACT] = {PLAIN(act)},
-    [SPK_OP_ADD] = {PLAIN(add)},
-    [SPK_OP_COPY] = {PLAIN(copy)},
+    [SPK_OP_ADD] = {PLAIN(add), .again = add_fwd},
+    [SPK_OP_COPY] = {PLAIN(copy), .again = copy_fwd},
     [SPK_OP_TIME_MEAN] = {PLAIN(time_mean)},
     [SPK_OP_SCALE_ADD] = {PLAIN(scale_add)},
     [SPK_OP_ROW_BIAS] = {PLAIN(row_bias)},

@@ -138,8 +138,6 @@ static void fwd(const spk_kargs *a)
     }
 }
 
-/* ---- backward ---- */
-
 /* The coefficients of the forward pass: mean, slope, beta. */
 static void recall(const spk_kargs *a, const spk_span *w, coefs k)
 {
@@ -152,6 +150,26 @@ static void recall(const spk_kargs *a, const spk_span *w, coefs k)
     spk__repeat(k.b, n_c, w->width);
     spk__repeat(k.c, n_c, w->width);
 }
+
+/* The rows once more, by the moments of the forward pass. */
+static void again(const spk_kargs *a)
+{
+    const spk_batch_norm_attr *attr = a->attr;
+    const coefs k = coefs_of(a);
+    const spk_span w = spk__span(spk_rows(&a->in[0]), a->in[0].c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
+    recall(a, &w, k);
+#pragma omp parallel num_threads(a->ctx->n_threads)
+    {
+        const int i = omp_get_thread_num(), n = omp_get_num_threads();
+        const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
+        if (attr->relu)
+            normalise(a, &w, k, begin, end, true);
+        else
+            normalise(a, &w, k, begin, end, false);
+    }
+}
+
+/* ---- backward ---- */
 
 SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
 {
@@ -253,4 +271,5 @@ const spk_kernel SPK_ISA_NAME(spk__omp_batch_norm) = {.name = SPK_KERNEL_NAME,
                                                       .save_bytes = save_bytes,
                                                       .scratch_bytes = scratch_bytes,
                                                       .fwd = fwd,
-                                                      .bwd = bwd};
+                                                      .bwd = bwd,
+                                                      .again = again};

@@ -124,6 +124,6 @@ static void add_bwd(const spk_kargs *a)
 }
 
 const spk_kernel SPK_ISA_NAME(spk__omp_add) = {
-    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 1), .fwd = add_fwd, .bwd = add_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(3, 1), .fwd = add_fwd, .bwd = add_bwd, .again = add_fwd};
 const spk_kernel SPK_ISA_NAME(spk__omp_copy) = {
-    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = copy_fwd, .bwd = copy_bwd};
+    .name = SPK_KERNEL_NAME, SPK_FRAMES(1, 1), .fwd = copy_fwd, .bwd = copy_bwd, .again = copy_fwd};
