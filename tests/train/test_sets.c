@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several validation sets, validation within an epoch, the ends of a schedule's cycles, reading only, anomalies. */
+/* Several validation sets, validation within an epoch, reading only, anomalies. */
 #include "train/run_help.h"
-
-#include "train/schedule_ends_impl.h"
 
 /* ---- sets ---- */
 
@@ -82,75 +80,6 @@ static void test_within_an_epoch(void **state)
     drop_folder(plain);
 }
 
-/* ---- cycles ---- */
-
-static void expect_ends(const char *name, const char *text, int64_t limit, const int64_t *want, int64_t n)
-{
-    spk_yaml *conf = NULL;
-    spk_scheduler *s = NULL;
-    int64_t ends[16];
-    OK(spk_yaml_parse(text, strlen(text), "conf", &conf));
-    OK(spk_scheduler_new(name, conf, 1e-3, &s));
-    const int64_t got = spk_schedule_ends(s, 1, limit, ends, 16);
-    if (got != n) fail_msg("%s has %d ends, not %d", text, (int)got, (int)n);
-    for (int64_t i = 0; i < n; i++)
-        if (ends[i] != want[i]) fail_msg("%s: end %d is %d, not %d", text, (int)i, (int)ends[i], (int)want[i]);
-    spk_scheduler_free(s);
-    spk_yaml_free(conf);
-}
-
-/* Lengths as in the specification's check figures: 5, 9, 17 with the warm-up kept out of the growth. */
-static void test_ends(void **state)
-{
-    (void)state;
-    static const char cosine[] = "cosineannealingwarmuprestarts";
-    expect_ends(cosine, "{first_cycle_steps: 10, warmup_steps: 3, max_lr: 0.001, min_lr: 0.000005, gamma: 0.75}", 30,
-                (const int64_t[]){10, 20, 30}, 3);
-    expect_ends(cosine, "{first_cycle_steps: 5, cycle_mult: 2, warmup_steps: 1, max_lr: 0.001, min_lr: 0.00001}", 31,
-                (const int64_t[]){5, 14, 31}, 3);
-    expect_ends(cosine, "{first_cycle_steps: 4, warmup_steps: 0, max_lr: 0.001, min_lr: 0.000005, gamma: 0.5}", 8,
-                (const int64_t[]){4, 8}, 2);
-    expect_ends(cosine, "{first_cycle_steps: 10, warmup_steps: 3, max_lr: 0.001, min_lr: 0.000005}", 9,
-                (const int64_t[]){10}, 1);
-    expect_ends(NULL, "{}", 100, NULL, 0);
-}
-
-/* 5 batches an epoch under cycles of 20 steps (run_help.h). */
-static void run_epochs(const char *folder, int64_t epochs)
-{
-    begin(folder, epochs);
-    setup.overwrite = true;
-    OK(train());
-}
-
-static void test_schedule_is_said(void **state)
-{
-    (void)state;
-    char *folder = make_folder();
-    run_epochs(folder, 4);
-    assert_true(was_said("5 steps an epoch, 20 in all"));
-    assert_true(was_said("cycles of the schedule end after steps 20 (epoch 4.0)"));
-    assert_false(was_said("into a new cycle"));
-    n_batches = 5;
-    begin(folder, 5);
-    setup.overwrite = true;
-    setup.scheduler_conf = "{first_cycle_steps: 24, max_lr: 0.05, min_lr: 0.001, warmup_steps: 4, gamma: 0.75}";
-    OK(train());
-    assert_true(was_said("the run ends 4.2 % into a new cycle"));
-    assert_true(was_said("set the cycle to 25 steps (scheduler_conf), or max_epoch to 4"));
-    begin(folder, 5);
-    setup.overwrite = true; /* 5 of 20: not the first tenth */
-    OK(train());
-    assert_false(was_said("into a new cycle"));
-    begin(folder, 2);
-    setup.overwrite = true;
-    setup.accum_grad = 2;
-    OK(train());
-    assert_true(was_said("3 steps an epoch, 6 in all"));
-    end();
-    drop_folder(folder);
-}
-
 /* ---- reading only ---- */
 
 static void test_read_only(void **state)
@@ -207,8 +136,10 @@ static void test_anomaly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_sets),         cmocka_unit_test(test_within_an_epoch), cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_schedule_is_said), cmocka_unit_test(test_read_only),       cmocka_unit_test(test_anomaly),
+        cmocka_unit_test(test_two_sets),
+        cmocka_unit_test(test_within_an_epoch),
+        cmocka_unit_test(test_read_only),
+        cmocka_unit_test(test_anomaly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
