@@ -2,9 +2,10 @@
 /* Flat blocks of parameters, gradients and buffers with named views (params_impl.h). */
 #include "graph/params_impl.h"
 
+#include <omp.h>
 #include <string.h>
 
-enum { PAD_ELEMENTS = 16 };
+enum { PAD_ELEMENTS = 16, LARGE = 1 << 20 };
 
 struct spk_params {
     spk_dtype real;
@@ -207,11 +208,14 @@ void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n)
 
 void spk_params_zero_grad(spk_params *p)
 {
-    const size_t bytes = (size_t)p->n_trainable * spk_dtype_size(p->real), piece = 1 << 18;
+    const size_t bytes = (size_t)p->n_trainable * spk_dtype_size(p->real);
     char *grad = p->grad;
-#pragma omp parallel for schedule(static) if (bytes >= 4 * piece)
-    for (size_t at = 0; at < bytes; at += piece) /* one thread does not fill the memory's bandwidth */
-        memset(grad + at, 0, at + piece < bytes ? piece : bytes - at);
+#pragma omp parallel if (bytes >= LARGE) /* one thread does not fill the memory's bandwidth */
+    {
+        const size_t team = (size_t)omp_get_num_threads(), i = (size_t)omp_get_thread_num();
+        const size_t from = bytes / team * i, to = i + 1 == team ? bytes : bytes / team * (i + 1);
+        memset(grad + from, 0, to - from);
+    }
 }
 
 /* ---- state_dict ---- */

@@ -8,7 +8,8 @@
 
 double spk_grad_noise_sigma(int64_t count)
 {
-    return 1 / pow((double)(count / 100 + 1), 0.55);
+    const int64_t hundreds = count / 100;
+    return 1 / pow((double)hundreds + 1, 0.55);
 }
 
 /* Two normal numbers from two words: Box and Muller. */

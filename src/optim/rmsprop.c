@@ -56,9 +56,9 @@ static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalar
     out->f[CENTERED] = c->centered ? 1 : 0;
 }
 
-/* With constant flags: one loop is made for each pair. */
+/* Without `mean` it is not centered, without `buffer` there is no momentum: one loop is made for each pair. */
 static inline void loop(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict square,
-                        float *restrict mean, float *restrict buffer, bool centered, bool momentum)
+                        float *restrict mean, float *restrict buffer)
 {
     const float scale = s[SCALE], decay = s[DECAY], alpha = s[ALPHA], rest = s[REST], rate = s[RATE], eps = s[EPS];
     const float mu = s[MOMENTUM];
@@ -67,13 +67,13 @@ static inline void loop(const float *s, int64_t n, float *restrict w, const floa
         const float gi = scale * g[i] + decay * w[i];
         square[i] = alpha * square[i] + rest * (gi * gi);
         float h = square[i];
-        if (centered) {
+        if (mean) {
             mean[i] += rest * (gi - mean[i]);
             h -= mean[i] * mean[i];
             h = h > 0 ? h : 0;
         }
         float d = gi / (sqrtf(h) + eps);
-        if (momentum) d = buffer[i] = mu * buffer[i] + d;
+        if (buffer) d = buffer[i] = mu * buffer[i] + d;
         w[i] -= rate * d;
     }
 }
@@ -84,13 +84,13 @@ static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, con
     const bool centered = s->f[CENTERED] > 0;
     float *buffer = centered ? state[2] : state[1];
     if (centered && buffer)
-        loop(s->f, n, w, g, state[0], state[1], buffer, true, true);
+        loop(s->f, n, w, g, state[0], state[1], buffer);
     else if (centered)
-        loop(s->f, n, w, g, state[0], state[1], NULL, true, false);
+        loop(s->f, n, w, g, state[0], state[1], NULL);
     else if (buffer)
-        loop(s->f, n, w, g, state[0], NULL, buffer, false, true);
+        loop(s->f, n, w, g, state[0], NULL, buffer);
     else
-        loop(s->f, n, w, g, state[0], NULL, NULL, false, false);
+        loop(s->f, n, w, g, state[0], NULL, NULL);
 }
 
 const spk_optim_kind spk__optim_rmsprop = {.name = "rmsprop",

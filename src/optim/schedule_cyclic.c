@@ -51,7 +51,8 @@ static double height(const cyclic_conf *c, int64_t n)
     cycle_of(c, n, &from, &to);
     const double place = (double)(n - from), up = (double)c->step_size_up, length = (double)(to - from);
     const double share = place <= up ? place / up : (length - place) / (length - up);
-    if (c->mode == TRIANGULAR2) return share * pow(0.5, (double)(from / (to - from)));
+    const int64_t cycle = from / (to - from);
+    if (c->mode == TRIANGULAR2) return share * pow(0.5, (double)cycle);
     return c->mode == EXP_RANGE ? share * pow(c->gamma, (double)n) : share;
 }
 

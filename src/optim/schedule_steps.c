@@ -36,7 +36,8 @@ static spk_status check(const void *conf, const spk_yaml *map)
 static double lr(const void *conf, double lr0, int64_t n)
 {
     const steps_conf *c = conf;
-    return lr0 * pow(c->gamma, (double)(n / c->step_size));
+    const int64_t changes = n / c->step_size;
+    return lr0 * pow(c->gamma, (double)changes);
 }
 
 static double lr_multi(const void *conf, double lr0, int64_t n)

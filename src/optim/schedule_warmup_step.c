@@ -30,7 +30,8 @@ static double lr(const void *conf, double lr0, int64_t n)
     const int64_t s = n + 1, w = c->warmup_steps;
     if (s <= w) return lr0 * (double)s / (double)w;
     const int64_t epochs = s / c->steps_per_epoch - w / c->steps_per_epoch;
-    return lr0 * pow(c->gamma, (double)(epochs / c->step_size));
+    const int64_t changes = epochs / c->step_size;
+    return lr0 * pow(c->gamma, (double)changes);
 }
 
 const spk_scheduler_kind spk__scheduler_warmupsteplr = {.name = "warmupsteplr",
