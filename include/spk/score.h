@@ -53,6 +53,50 @@ SPK_API spk_status spk_metrics_compute(const float *scores, const uint8_t *label
 SPK_API spk_status spk_metrics_min_dcf(const float *scores, const uint8_t *labels, int64_t n, const spk_dcf *weights,
                                        spk_min_dcf *out) SPK_NODISCARD;
 
+/*
+ * Calibration: scores taken as natural logarithms of likelihood ratios, log(p(score | target) / p(score | nontarget)).
+ * The cost is (mean over targets of log2(1 + exp(-s)) + mean over nontargets of log2(1 + exp(s))) / 2, in bits; `minimum`
+ * is that of the best non-decreasing map of the scores (pool adjacent violators, tied scores together). Fails as
+ * spk_metrics_compute.
+ */
+typedef struct spk_cllr {
+    double actual, minimum;
+} spk_cllr;
+SPK_API spk_status spk_metrics_cllr(const float *scores, const uint8_t *labels, int64_t n, spk_cllr *out) SPK_NODISCARD;
+/* The threshold that is best for log likelihood ratios, log(c_fa (1-p) / (c_miss p)), and the normalised cost there. */
+SPK_API double spk_metrics_bayes_threshold(const spk_dcf *weights);
+SPK_API spk_status spk_metrics_actual_dcf(const float *scores, const uint8_t *labels, int64_t n, const spk_dcf *weights,
+                                          double *out) SPK_NODISCARD;
+
+/* ---- how sure figures are ---- */
+
+enum { SPK_MOST_DCF = 8 };
+
+/* Who speaks in the trials, and what is asked. */
+typedef struct spk_bootstrap_options {
+    const int64_t *enroll_speaker, *test_speaker; /* n each, 0..n_speakers-1; equal in target trials */
+    int64_t n_speakers;
+    int64_t replicates; /* draws; 1000 is usual */
+    double confidence;  /* in (0, 1): 0.95 gives the 2.5th and the 97.5th percentile */
+    uint64_t seed;
+    const spk_dcf *dcf; /* n_dcf of them, at most SPK_MOST_DCF */
+    int n_dcf;
+} spk_bootstrap_options;
+typedef struct spk_interval {
+    double low, high;
+} spk_interval;
+typedef struct spk_bootstrap {
+    int64_t used; /* replicates that had trials of both classes */
+    spk_interval eer, cllr, min_dcf[SPK_MOST_DCF], actual_dcf[SPK_MOST_DCF];
+} spk_bootstrap;
+/*
+ * Bootstrap over speakers: each replicate draws n_speakers speakers with replacement; a target trial weighs as often as its
+ * speaker was drawn, a nontarget trial the product of both. Percentile intervals of the figures above. The result is a
+ * function of the seed, for any number of threads. Fails as spk_metrics_compute; SPK_E_VALUE: no replicate has both classes.
+ */
+SPK_API spk_status spk_metrics_bootstrap(const float *scores, const uint8_t *labels, int64_t n,
+                                         const spk_bootstrap_options *options, spk_bootstrap *out) SPK_NODISCARD;
+
 /* ---- scores ---- */
 
 /* Divide each of n rows of D by max(its Euclidean norm, 1e-12), in place. */

@@ -18,6 +18,8 @@ static const struct command {
     {"train", cmd_train, "train a model and measure it on unseen speakers after every epoch"},
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
+    {"score", cmd_score, "scores of trials from embeddings, normalised by a cohort if wanted"},
+    {"eval", cmd_eval, "EER, minDCF, Cllr of scores, with intervals, by condition, as pictures"},
     {"convert", cmd_convert, "a model to or from ESPnet, WeSpeaker, SpeechBrain, 3D-Speaker, safetensors"},
     {"model", cmd_model, "the layers of a configuration's network: shapes, parameters, FLOPs"},
     {"export", cmd_export, "a trained model as an ONNX file, for other programs"},

@@ -5,22 +5,15 @@
 #include <string.h>
 
 #include "base/base_impl.h"
+#include "formats/number_impl.h"
 #include "spk/arrays.h"
 
-/* Most float32 values need 6 to 9 digits; %g writes what JSON can read. */
+/* JSON knows no NaN and no infinity. */
 static void add_float(spk_text *t, float x)
 {
     char s[32];
-    if (!isfinite(x)) {
-        spk_text_add(t, "null");
-        return;
-    }
-    for (int digits = 1; digits <= 9; digits++) {
-        if (digits == 2) digits = 5; /* few values have 2 to 4 */
-        snprintf(s, sizeof s, "%.*g", digits, (double)x);
-        if (strtof(s, NULL) == x) break;
-    }
-    spk_text_add(t, s);
+    spk_format_float(x, s);
+    spk_text_add(t, isfinite(x) ? s : "null");
 }
 
 static void add_string(spk_text *t, const char *s)

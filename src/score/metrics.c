@@ -81,11 +81,8 @@ done:
     return status;
 }
 
-spk_status spk_metrics_min_dcf(const float *scores, const uint8_t *labels, int64_t n, const spk_dcf *weights,
-                               spk_min_dcf *out)
+spk_status spk_dcf_check(const spk_dcf *weights)
 {
-    spk_roc roc;
-    spk_status status;
     if (!(weights->p_target > 0 && weights->p_target < 1 && weights->c_miss > 0 && weights->c_fa > 0 &&
           isfinite(weights->c_miss) && isfinite(weights->c_fa)))
         return spk_fail(
@@ -93,6 +90,42 @@ spk_status spk_metrics_min_dcf(const float *scores, const uint8_t *labels, int64
             "detection cost with p_target %g, c_miss %g, c_fa %g: the prior must lie between 0 and 1 and the "
             "costs above 0",
             weights->p_target, weights->c_miss, weights->c_fa);
+    return SPK_OK;
+}
+
+double spk_metrics_bayes_threshold(const spk_dcf *w)
+{
+    return log(w->c_fa * (1 - w->p_target) / (w->c_miss * w->p_target));
+}
+
+spk_status spk_metrics_actual_dcf(const float *scores, const uint8_t *labels, int64_t n, const spk_dcf *weights,
+                                  double *out)
+{
+    spk_roc roc;
+    spk_status status;
+    SPK_TRY(spk_dcf_check(weights));
+    SPK_GO(spk_roc_make(&roc, scores, labels, n));
+    const double threshold = spk_metrics_bayes_threshold(weights);
+    const double miss = weights->c_miss * weights->p_target, fa = weights->c_fa * (1 - weights->p_target);
+    int64_t missed = 0, accepted = 0;
+    for (int64_t k = 0; k < roc.n; k++) {
+        const bool accept = (double)spk_roc_score(&roc, k) >= threshold;
+        missed += spk_roc_label(&roc, k) && !accept;
+        accepted += !spk_roc_label(&roc, k) && accept;
+    }
+    *out = (miss * (double)missed / (double)roc.n_targets + fa * (double)accepted / (double)roc.n_nontargets) /
+           fmin(miss, fa);
+done:
+    spk_roc_clear(&roc);
+    return status;
+}
+
+spk_status spk_metrics_min_dcf(const float *scores, const uint8_t *labels, int64_t n, const spk_dcf *weights,
+                               spk_min_dcf *out)
+{
+    spk_roc roc;
+    spk_status status;
+    SPK_TRY(spk_dcf_check(weights));
     SPK_GO(spk_roc_make(&roc, scores, labels, n));
     *out = min_dcf(&roc, weights);
 done:

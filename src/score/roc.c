@@ -68,6 +68,25 @@ static spk_status sort_items(spk_roc *roc)
     return SPK_OK;
 }
 
+spk_status spk_score_order(const float *scores, int64_t n, int32_t *order)
+{
+    SPK_ASSERT(n < INT32_MAX);
+    uint64_t *item = spk_alloc((size_t)n * sizeof *item), *other = spk_alloc((size_t)n * sizeof *other);
+    const bool good = item && other;
+    if (good) { /* the key turned around, above the place */
+        for (int64_t i = 0; i < n; i++)
+            item[i] = (uint64_t)~key_of(scores[i]) << 32 | (uint64_t)i;
+        radix_pass(item, other, n, 32);
+        radix_pass(other, item, n, 43);
+        radix_pass(item, other, n, 54);
+        for (int64_t k = 0; k < n; k++)
+            order[k] = (int32_t)(other[k] & 0xffffffffU);
+    }
+    spk_free(item);
+    spk_free(other);
+    return good ? SPK_OK : spk_fail(SPK_E_NOMEM, "not enough memory to sort %lld trials", (long long)n);
+}
+
 static spk_status take_trials(spk_roc *roc, const float *scores, const uint8_t *labels)
 {
     for (int64_t i = 0; i < roc->n; i++) {

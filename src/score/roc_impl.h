@@ -27,6 +27,15 @@ int spk_roc_label(const spk_roc *roc, int64_t k);
 /* A threshold that rejects every trial. */
 double spk_roc_reject_all(const spk_roc *roc);
 
+/* The trials by falling score: order[k] is the place in `scores` (finite; n < 2^31) of the k-th. SPK_E_NOMEM. */
+spk_status spk_score_order(const float *scores, int64_t n, int32_t *order);
+
+/* SPK_E_VALUE: a prior outside of (0, 1), a cost that is not above 0. */
+spk_status spk_dcf_check(const spk_dcf *weights);
+
+/* log(1 + exp(x)) without overflow. */
+double spk_softplus(double x);
+
 /* ESPnet's own values (spk/score.h): percent, and the cost with its threshold. */
 double spk_espnet_eer(const spk_roc *roc);
 spk_min_dcf spk_espnet_min_dcf(const spk_roc *roc, const spk_dcf *weights);

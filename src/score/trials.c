@@ -1,47 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scores of trials from embeddings: each trial is one small block of distances between rows that lie in cache. */
 #include "base/base_impl.h"
+#include "score/distance_impl.h"
 #include "spk/score.h"
 
 #include <math.h>
-
-enum { LANES = 32 }; /* partial sums of one distance: four vectors of eight, so that additions overlap */
-
-/* Squared Euclidean distance in float: 32 partial sums, then a tree. */
-static float distance2(const float *restrict a, const float *restrict b, int64_t D)
-{
-    float sum[LANES] = {0};
-    float rest = 0;
-    int64_t d = 0;
-    for (; d + LANES <= D; d += LANES)
-#pragma omp simd
-        for (int l = 0; l < LANES; l++) {
-            const float diff = a[d + l] - b[d + l];
-            sum[l] = fmaf(diff, diff, sum[l]);
-        }
-    for (; d < D; d++)
-        rest += (a[d] - b[d]) * (a[d] - b[d]);
-    for (int half = LANES / 2; half > 0; half /= 2)
-        for (int l = 0; l < half; l++)
-            sum[l] += sum[l + half];
-    return sum[0] + rest;
-}
-
-static double dot(const float *a, const float *b, int64_t D)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t d = 0; d < D; d++)
-        sum += (double)a[d] * (double)b[d];
-    return sum;
-}
 
 void spk_score_normalize_rows(float *rows, int64_t n, int64_t D)
 {
 #pragma omp parallel for schedule(static) if (n * D > 100000)
     for (int64_t i = 0; i < n; i++) {
         float *row = rows + i * D;
-        const float scale = (float)(1 / fmax(sqrt(dot(row, row, D)), 1e-12));
+        const float scale = (float)(1 / fmax(sqrt(spk_dot(row, row, D)), 1e-12));
 #pragma omp simd
         for (int64_t d = 0; d < D; d++)
             row[d] *= scale;
@@ -60,15 +30,6 @@ static spk_status check_trials(const spk_trial *trials, int64_t n, int64_t U)
     return SPK_OK;
 }
 
-static float mean_distance(const float *a, const float *b, int64_t K, int64_t D)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < K; i++)
-        for (int64_t j = 0; j < K; j++)
-            sum += sqrt((double)distance2(a + i * D, b + j * D, D));
-    return (float)(sum / (double)(K * K));
-}
-
 spk_status spk_score_mean_distance(const float *embedding, int64_t U, int64_t K, int64_t D, const spk_trial *trials,
                                    int64_t n, float *scores)
 {
@@ -76,7 +37,8 @@ spk_status spk_score_mean_distance(const float *embedding, int64_t U, int64_t K,
     SPK_TRY(check_trials(trials, n, U));
 #pragma omp parallel for schedule(static) if (n * K * K * D > 200000)
     for (int64_t i = 0; i < n; i++)
-        scores[i] = -mean_distance(embedding + trials[i].enroll * K * D, embedding + trials[i].test * K * D, K, D);
+        scores[i] = -(float)spk_mean_distance(embedding + trials[i].enroll * K * D, K,
+                                              embedding + trials[i].test * K * D, K, D);
     return SPK_OK;
 }
 
@@ -84,14 +46,8 @@ spk_status spk_score_mean_distance(const float *embedding, int64_t U, int64_t K,
 static void unit_means(const float *embedding, int64_t U, int64_t K, int64_t D, float *mean)
 {
 #pragma omp parallel for schedule(static) if (U * K * D > 200000)
-    for (int64_t u = 0; u < U; u++) {
-        for (int64_t d = 0; d < D; d++) {
-            double sum = 0;
-            for (int64_t k = 0; k < K; k++)
-                sum += (double)embedding[(u * K + k) * D + d];
-            mean[u * D + d] = (float)(sum / (double)K);
-        }
-    }
+    for (int64_t u = 0; u < U; u++)
+        spk_mean_row(embedding + u * K * D, K, D, mean + u * D);
     spk_score_normalize_rows(mean, U, D);
 }
 
@@ -106,7 +62,7 @@ spk_status spk_score_cosine(const float *embedding, int64_t U, int64_t K, int64_
     unit_means(embedding, U, K, D, mean);
 #pragma omp parallel for schedule(static) if (n * D > 200000)
     for (int64_t i = 0; i < n; i++)
-        scores[i] = (float)dot(mean + trials[i].enroll * D, mean + trials[i].test * D, D);
+        scores[i] = (float)spk_dot(mean + trials[i].enroll * D, mean + trials[i].test * D, D);
     spk_free(mean);
     return SPK_OK;
 }

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading lists of trials and scores: what form a file has, and its lines. */
+#include "score/trial_list_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "formats/list_impl.h"
+
+static const struct {
+    const char *name, *trial, *scored;
+} forms[] = {
+    [SPK_FORM_ESPNET] = {"espnet", "utt1*utt2 1", "utt1*utt2 score 1"},
+    [SPK_FORM_KALDI] = {"kaldi", "utt1 utt2 target", "utt1 utt2 score"},
+    [SPK_FORM_VOXCELEB] = {"voxceleb", "1 utt1 utt2", NULL},
+    [SPK_FORM_WESPEAKER] = {"wespeaker", "utt1 utt2 target", "utt1 utt2 score target"},
+    [SPK_FORM_SPEECHBRAIN] = {"speechbrain", "utt1 utt2 1", "utt1 utt2 1 score"},
+};
+enum { N_FORMS = (int)(sizeof forms / sizeof *forms), MOST_WORDS = 5 };
+
+const char *spk_form_name(spk_form form)
+{
+    return form < 0 ? "auto" : forms[form].name;
+}
+
+const char *spk_form_line(spk_form form, bool with_score)
+{
+    return with_score ? forms[form].scored : forms[form].trial;
+}
+
+spk_form spk_form_of(const char *name)
+{
+    for (int f = 0; name && f < N_FORMS; f++)
+        if (strcmp(forms[f].name, name) == 0) return (spk_form)f;
+    return SPK_FORM_AUTO;
+}
+
+/* ---- words ---- */
+
+typedef struct words {
+    const char *w[MOST_WORDS];
+    int n;      /* MOST_WORDS: so many or more */
+    char *text; /* a copy of the values that is cut up */
+    size_t room;
+} words;
+
+static void split(const spk_list_entry *e, words *out)
+{
+    const size_t need = strlen(e->value) + 1;
+    char *rest = NULL;
+    if (need > out->room) {
+        out->room = 2 * need;
+        out->text = spk_renew(out->text, out->room);
+    }
+    memcpy(out->text, e->value, need);
+    out->w[0] = e->key;
+    out->n = 1;
+    for (char *w = strtok_r(out->text, " \t\r\v\f", &rest); w && out->n < MOST_WORDS;
+         w = strtok_r(NULL, " \t\r\v\f", &rest))
+        out->w[out->n++] = w;
+}
+
+static bool is_label_word(const char *w)
+{
+    return strcmp(w, "target") == 0 || strcmp(w, "nontarget") == 0;
+}
+
+static bool read_label(const char *w, uint8_t *label)
+{
+    *label = strcmp(w, "1") == 0 || strcmp(w, "target") == 0;
+    return *label || strcmp(w, "0") == 0 || strcmp(w, "nontarget") == 0;
+}
+
+/* The star of "A*B": the only one, with something on both sides. */
+static const char *star_of(const char *w)
+{
+    const char *star = strchr(w, '*');
+    return star && star != w && star[1] && !strchr(star + 1, '*') ? star : NULL;
+}
+
+/* Decide where two words could be the label: the one that is written out, or the only one that can be. */
+static spk_form either(const char *first, spk_form if_first, const char *second, spk_form if_second)
+{
+    uint8_t label;
+    const bool a = read_label(first, &label), b = read_label(second, &label);
+    if (is_label_word(second) && !is_label_word(first)) return if_second;
+    if (is_label_word(first) && !is_label_word(second)) return if_first;
+    return a == b ? SPK_FORM_AUTO : a ? if_first : if_second;
+}
+
+static spk_form detect(const words *w, bool with_scores)
+{
+    if (star_of(w->w[0]) && w->n <= 2 + with_scores) return SPK_FORM_ESPNET;
+    if (w->n == 2 + with_scores) return SPK_FORM_KALDI;
+    if (w->n == 3 && !with_scores) return either(w->w[0], SPK_FORM_VOXCELEB, w->w[2], SPK_FORM_KALDI);
+    if (w->n == 4 && with_scores) return either(w->w[2], SPK_FORM_SPEECHBRAIN, w->w[3], SPK_FORM_WESPEAKER);
+    return SPK_FORM_AUTO;
+}
+
+/* ---- lines ---- */
+
+/* What stands where in a line of a form. */
+typedef struct layout {
+    const char *a, *b, *label, *score; /* NULL: not there. Where pair is set, a is "A*B" */
+    bool pair, good;
+} layout;
+
+static layout lay_out(const words *w, spk_form form, bool with_scores)
+{
+    layout l = {.a = w->w[0]};
+    const int n = w->n;
+    if (form == SPK_FORM_ESPNET) {
+        l.pair = true;
+        l.good = star_of(w->w[0]) && n >= 1 + with_scores && n <= 2 + with_scores;
+        l.score = with_scores && n > 1 ? w->w[1] : NULL;
+        l.label = n == 2 + with_scores ? w->w[n - 1] : NULL;
+        return l;
+    }
+    if (form == SPK_FORM_VOXCELEB) {
+        l.good = n == 3 && !with_scores;
+        l.label = w->w[0];
+        l.a = w->w[1];
+        l.b = w->w[2];
+        return l;
+    }
+    l.b = n > 1 ? w->w[1] : NULL;
+    if (!with_scores) {
+        l.good = n == 2 || n == 3;
+        l.label = n == 3 ? w->w[2] : NULL;
+    } else if (form == SPK_FORM_KALDI) {
+        l.good = n == 3;
+        l.score = w->w[2];
+    } else {
+        l.good = n == 4;
+        l.score = w->w[form == SPK_FORM_WESPEAKER ? 2 : 3];
+        l.label = w->w[form == SPK_FORM_WESPEAKER ? 3 : 2];
+    }
+    return l;
+}
+
+static int64_t intern(spk_trial_list *t, const char *s, size_t n)
+{
+    char *name = spk_strndup(s, n);
+    int64_t at;
+    if (spk_map_get(&t->index, name, &at)) {
+        spk_free(name);
+        return at;
+    }
+    spk_map_put(&t->index, name, t->n_names);
+    SPK_PUSH(t->name, t->n_names) = name;
+    return t->n_names - 1;
+}
+
+static spk_status take_line(spk_trial_list *t, const words *w, int64_t line)
+{
+    const layout l = lay_out(w, t->form, t->score != NULL);
+    const int64_t i = t->n;
+    double score = 0;
+    if (!l.good)
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: the line is not of the form '%s' (%s) that is expected here", t->path,
+                        (long long)line, spk_form_line(t->form, t->score != NULL), spk_form_name(t->form));
+    if (l.label && !read_label(l.label, &t->label[i]))
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: the label '%s' is none of 1, 0, target, nontarget", t->path,
+                        (long long)line, l.label);
+    if (i > 0 && t->has_labels != (l.label != NULL))
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: the line has %s label, unlike the lines before it", t->path,
+                        (long long)line, l.label ? "a" : "no");
+    t->has_labels = l.label != NULL;
+    if (l.score && (!spk_parse_double(l.score, &score) || !isfinite((float)score)))
+        return spk_fail(SPK_E_FORMAT, "%s:%lld: the score '%s' is no finite number", t->path, (long long)line, l.score);
+    if (t->score) t->score[i] = (float)score;
+    const char *star = l.pair ? star_of(l.a) : NULL;
+    t->enroll[i] = intern(t, l.a, star ? (size_t)(star - l.a) : strlen(l.a));
+    t->test[i] = star ? intern(t, star + 1, strlen(star + 1)) : intern(t, l.b, strlen(l.b));
+    t->line[i] = line;
+    t->n++;
+    return SPK_OK;
+}
+
+static spk_status settle_form(spk_trial_list *t, const words *first, spk_form form)
+{
+    const bool with_scores = t->score != NULL;
+    t->form = form == SPK_FORM_AUTO ? detect(first, with_scores) : form;
+    if (t->form == SPK_FORM_AUTO)
+        return spk_fail(SPK_E_FORMAT,
+                        "%s:1: cannot tell what the line holds; %s are '%s', '%s' or '%s' (or say the form by option)",
+                        t->path, with_scores ? "scores" : "trials", spk_form_line(SPK_FORM_ESPNET, with_scores),
+                        spk_form_line(SPK_FORM_KALDI, with_scores),
+                        with_scores ? spk_form_line(SPK_FORM_WESPEAKER, true)
+                                    : spk_form_line(SPK_FORM_VOXCELEB, false));
+    if (with_scores && t->form == SPK_FORM_VOXCELEB)
+        return spk_fail(SPK_E_CONFIG, "%s: VoxCeleb's lists have no form for scores", t->path);
+    return SPK_OK;
+}
+
+/* ---- trials by their two names ---- */
+
+typedef struct pair_at {
+    uint64_t pair;
+    int64_t at;
+} pair_at;
+
+static int by_pair(const void *a, const void *b)
+{
+    const pair_at *x = a, *y = b;
+    if (x->pair != y->pair) return x->pair < y->pair ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static spk_status sort_pairs(const spk_trial_list *t, pair_at **out)
+{
+    pair_at *p = spk_alloc(sizeof *p * (size_t)(t->n + 1));
+    if (!p) return spk_fail(SPK_E_NOMEM, "not enough memory for the %lld trials of %s", (long long)t->n, t->path);
+    for (int64_t i = 0; i < t->n; i++)
+        p[i] = (pair_at){(uint64_t)t->enroll[i] << 32 | (uint64_t)t->test[i], i};
+    qsort(p, (size_t)t->n, sizeof *p, by_pair);
+    *out = p;
+    return SPK_OK;
+}
+
+static spk_status check_repeated(spk_trial_list *t)
+{
+    spk_status status = SPK_OK;
+    pair_at *p = NULL;
+    SPK_TRY(sort_pairs(t, &p));
+    for (int64_t i = 1; i < t->n; i++) {
+        const int64_t a = p[i - 1].at, b = p[i].at;
+        if (p[i].pair != p[i - 1].pair) continue;
+        t->n_repeated++;
+        if (t->label[a] != t->label[b])
+            SPK_GO(spk_fail(SPK_E_VALUE, "%s:%lld: trial '%s*%s' stands on line %lld with the other label", t->path,
+                            (long long)t->line[b], t->name[t->enroll[b]], t->name[t->test[b]], (long long)t->line[a]));
+    }
+done:
+    spk_free(p);
+    return status;
+}
+
+static int64_t find_pair(const pair_at *p, int64_t n, uint64_t pair)
+{
+    int64_t low = 0, high = n;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (p[middle].pair < pair)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && p[low].pair == pair ? p[low].at : -1;
+}
+
+spk_status spk_trial_list_match(const spk_trial_list *of, const spk_trial_list *in, int64_t *place)
+{
+    spk_status status = SPK_OK;
+    pair_at *p = NULL;
+    int64_t *name = spk_new(sizeof *name * (size_t)(of->n_names + 1));
+    for (int64_t i = 0; i < of->n_names; i++)
+        if (!spk_map_get(&in->index, of->name[i], &name[i])) name[i] = -1;
+    SPK_GO(sort_pairs(in, &p));
+    for (int64_t i = 0; i < of->n; i++) {
+        const int64_t a = name[of->enroll[i]], b = name[of->test[i]];
+        place[i] = a < 0 || b < 0 ? -1 : find_pair(p, in->n, (uint64_t)a << 32 | (uint64_t)b);
+        if (place[i] < 0)
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: trial '%s*%s' is not in %s", of->path, (long long)of->line[i],
+                            of->name[of->enroll[i]], of->name[of->test[i]], in->path));
+    }
+done:
+    spk_free(p);
+    spk_free(name);
+    return status;
+}
+
+spk_status spk_trial_list_label(spk_trial_list *scores, const spk_trial_list *trials, bool all)
+{
+    spk_status status;
+    int64_t *place = spk_new(sizeof *place * (size_t)(scores->n + trials->n + 1));
+    if (!trials->has_labels)
+        SPK_GO(spk_fail(SPK_E_MISMATCH, "%s: the trials have no labels; lines are '%s'", trials->path,
+                        spk_form_line(trials->form, false)));
+    if (all) SPK_GO(spk_trial_list_match(trials, scores, place));
+    SPK_GO(spk_trial_list_match(scores, trials, place));
+    for (int64_t i = 0; i < scores->n; i++)
+        scores->label[i] = trials->label[place[i]];
+    scores->has_labels = true;
+done:
+    spk_free(place);
+    return status;
+}
+
+/* ---- the whole list ---- */
+
+spk_status spk_trial_list_read(const char *path, spk_form form, bool with_scores, spk_trial_list *out)
+{
+    spk_status status;
+    spk_list list;
+    words w = {0};
+    memset(out, 0, sizeof *out);
+    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK | SPK_LIST_DUPLICATES_OK, &list));
+    const size_t n = (size_t)list.n + 1;
+    out->path = spk_strdup(path);
+    out->enroll = spk_new(sizeof *out->enroll * n);
+    out->test = spk_new(sizeof *out->test * n);
+    out->line = spk_new(sizeof *out->line * n);
+    out->label = spk_new(n);
+    if (with_scores) out->score = spk_new(sizeof *out->score * n);
+    if (list.n == 0) SPK_GO(spk_fail(SPK_E_VALUE, "%s: the list is empty", path));
+    for (int64_t i = 0; i < list.n; i++) {
+        split(&list.entry[i], &w);
+        if (i == 0) SPK_GO(settle_form(out, &w, form));
+        SPK_GO(take_line(out, &w, list.entry[i].line));
+    }
+    SPK_GO(check_repeated(out));
+done:
+    spk_free(w.text);
+    spk_list_clear(&list);
+    if (status != SPK_OK) spk_trial_list_clear(out);
+    return status;
+}
+
+void spk_trial_list_clear(spk_trial_list *t)
+{
+    for (int64_t i = 0; i < t->n_names; i++)
+        spk_free(t->name[i]);
+    spk_free(t->name);
+    spk_map_clear(&t->index);
+    spk_free(t->path);
+    spk_free(t->enroll);
+    spk_free(t->test);
+    spk_free(t->line);
+    spk_free(t->label);
+    spk_free(t->score);
+    memset(t, 0, sizeof *t);
+}

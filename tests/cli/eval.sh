@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# spk eval: figures worked out by hand, forms, conditions, intervals, pictures, and what is refused.
+. tests/cli/common.sh
+case $build in /*) ;; *) build=$PWD/$build ;; esac
+cd "$tmp" || exit 1
+
+# By falling score 1 1 0 1 0 1 0 0. EER 25 %, minDCF (p 0.5) 1/2; at the threshold 0 all are accepted: actual DCF 1.
+i=0
+for label in 1 1 0 1 0 1 0 0; do
+    i=$((i + 1))
+    word=nontarget; [ $label = 1 ] && word=target
+    echo "a$i*b$i 0.$((10 - i)) $label" >>espnet
+    echo "a$i b$i 0.$((10 - i)) $word" >>wespeaker
+    echo "a$i b$i $label 0.$((10 - i))" >>speechbrain
+    echo "a$i b$i 0.$((10 - i))" >>kaldi
+    echo "a$i b$i $word" >>trials
+done
+for form in espnet wespeaker speechbrain "kaldi --trials trials"; do
+    # shellcheck disable=SC2086
+    ok spk eval $form --p_target 0.5
+    has "$out" '^EER % +25\.000$'
+    has "$out" '^EER % as ESPnet +25\.000$'
+    has "$out" '^target trials +4$'
+    has "$out" '^minDCF \(p 0\.5\) +0\.5000$'
+    has "$out" '^actual DCF \(p 0\.5\) +1\.0000$'
+    has "$out" '^minCllr +0\.5000$' # by rising score the pools are {0 0} {1 0} {1 0} {1 1}, half of each class in a pool of ratio 1
+done
+ok spk eval espnet --json --p_target 0.5 --c_fa 10
+has "$out" '"eer": 25(\.0+)?,'
+has "$out" '"bayes_threshold": 2\.302585'
+ok spk eval --quiet espnet
+check "nothing on stderr" test ! -s "$err"
+
+# Conditions: a1 a2 b1 b2 are f, a3 a4 b3 b4 f and m, the others m.
+for k in 1 2 3 4 5 6 7 8; do
+    echo "a$k $([ $k -le 4 ] && echo f || echo m)"; echo "b$k $([ $k -le 2 ] && echo f || echo m)"
+done >utt2gender
+ok spk eval espnet --condition utt2gender --results results/RESULTS.md
+has "$out" '^utt2gender +f +2 +0 +- +- +-$'
+has "$out" '^utt2gender +f-m +1 +1 +100\.000 '
+has "$out" '^utt2gender +m +1 +3 +33\.333 '
+has results/RESULTS.md '^\| EER % \| 25.000 \|$'
+has results/RESULTS.md '^\|---\|---:\|$'
+
+# Intervals: with one speaker for each target pair all draws that have both classes are between 0 and 100.
+for k in 1 2 3 4 5 6 7 8; do
+    case $k in 1 | 2 | 4 | 6) echo "a$k s$k"; echo "b$k s$k" ;; *) echo "a$k s1"; echo "b$k s2" ;; esac
+done >utt2spk
+ok spk eval espnet --utt2spk utt2spk --bootstrap 200 --seed 3
+has "$out" '^EER % +25\.000 \[[0-9.]+, [0-9.]+\]$'
+cp "$out" first; ok spk eval espnet --utt2spk utt2spk --bootstrap 200 --seed 3 --threads 1; same "$out" first
+sed 's/b3 s2/b3 s1/' utt2spk >wrong; refused 1 "espnet:3: 'a3' and 'b3' are of one speaker in wrong, but the trial is a nontarget" spk eval espnet --utt2spk wrong
+sed 's/b1 s1/b1 s3/' utt2spk >wrong; refused 1 "espnet:1: .*two speakers in wrong, but the trial is a target" spk eval espnet --utt2spk wrong
+sed 1d utt2spk >wrong; refused 1 "espnet:1: 'a1' is not in wrong" spk eval espnet --utt2spk wrong
+
+if command -v gnuplot >/dev/null; then
+    ok spk eval espnet --images images
+    for name in det scores; do check "$name.png" grep -q PNG images/$name.png; done
+    ok spk eval espnet speechbrain --images two
+    for name in det scores_1 scores_2; do check "$name.png" grep -q PNG two/$name.png; done
+    check "nothing else" test "$(find two -type f | wc -l)" = 3
+fi
+
+refused 1 'kaldi: the scores have no labels' spk eval kaldi
+refused 1 "trials:8: trial 'a8\*b8' is not in short" bash -c 'head -7 kaldi >short; "$1" eval short --trials trials' - "$build/spk"
+refused 1 "kaldi:1: trial 'a1\*b1' is not in others|others:1: trial" bash -c 'sed s/a/x/ trials >others; "$1" eval kaldi --trials others' - "$build/spk"
+sed '2s/0\.8/nan/' espnet >bad; refused 1 "bad:2: the score 'nan' is no finite number" spk eval bad
+sed '2d' wespeaker | grep -v nontarget >bad; refused 1 'bad: all 3 trials are target' spk eval bad
+refused 1 'no_such' spk eval no_such
+refused 2 'p_target' spk eval espnet --p_target 1.5
+refused 2 'files of scores' spk eval
+finish
