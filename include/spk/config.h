@@ -187,6 +187,12 @@ typedef struct spk_config {
     int64_t per_speaker;           /* for batch_type pk */
     char *train_dir, *valid_dir;   /* data folders, for the lists of paths; NULL: not given */
     bool overwrite, quiet, profile;
+    struct spk_yaml *valid_sets; /* name: folder, of further validation sets */
+    int64_t valid_interval;      /* steps; 0: only at epochs' ends */
+    spk_str_list test_dir;       /* folders that the other sets are compared with */
+    char *resume_conf;           /* NULL, "new" or "old": what holds where settings have changed */
+    double checkpoint_interval;  /* minutes; 0: only at epochs' ends */
+    int64_t average_last;        /* 0: none */
     int64_t threads;           /* SPK_NONE: all processors */
     char *channel;             /* as written; i_channel has its meaning */
     bool allow_pipes;          /* commands in lists are run */

@@ -16,10 +16,11 @@ extern "C" {
 #endif
 
 typedef struct spk_train_stats {
-    double loss;     /* mean over the batch */
-    double accuracy; /* share of the batch whose class has the largest cosine, margin left out */
-    bool has_margin; /* the loss's margin follows a schedule, */
-    double margin;   /* and was this */
+    double loss;      /* mean over the batch */
+    double accuracy;  /* share of the batch whose class has the largest cosine, margin left out */
+    bool has_margin;  /* the loss's margin follows a schedule, */
+    double margin;    /* and was this */
+    double forward_s; /* seconds of the forward pass; 0: not known */
 } spk_train_stats;
 
 /* Where a training stands: what random layers draw from and schedules of the loss follow. */
@@ -64,6 +65,11 @@ struct spk_model {
     /* Called before each forward_backward of a training; NULL: the model need not know. What info points to stays valid
      * until that forward_backward has returned. */
     void (*begin_step)(void *self, const spk_step_info *info);
+    /* Run forward_backward again, with the draws of the last begin_step, and look at every op for the first value that is
+     * not finite: `what` (room bytes) says where, items[i] (n) whether item i of the batch has such values there. False:
+     * all is finite. Spoils gradients and running statistics. NULL: cannot be asked. */
+    bool (*find_anomaly)(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples, char *what,
+                         size_t room, bool *items);
     void (*zero_grad)(void *self);
     /* Trainable parameters and their gradients as one flat block each, n elements; the same for the life of the
      * model. After writing parameters call parameters_changed. */

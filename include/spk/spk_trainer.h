@@ -55,7 +55,7 @@ typedef struct spk_validation {
  * Open-set validation. Embeds each distinct utterance once (its first occurrence in the iterator), without gradients
  * and in eval mode; scores each trial with minus the mean Euclidean distance between the L2-normalised segments of
  * its two utterances; registers with `reporter`: eer, mindcf, n_trials, trg_mean, trg_std, nontrg_mean, nontrg_std,
- * eer_espnet, mindcf_espnet. The model, its gradients and all random streams stay as they are.
+ * eer_espnet, mindcf_espnet, mindcf_p01 and the thresholds threshold_eer, threshold_mindcf, threshold_mindcf_p01. The model, its gradients and all random streams stay as they are.
  *
  * SPK_E_VALUE: a label other than 0 and 1 (the trial's id is named), an id that is not "uttA*uttB", one class of
  * trials missing, an utterance id with different audio, no trials. reporter may not be NULL.

@@ -51,12 +51,18 @@ typedef struct spk_training_setup {
     bool exclude_weight_decay;
     const char *exclude_weight_decay_conf; /* YAML text */
     bool grad_noise;
-    double grad_clip;      /* largest norm of the gradient; default 5.0; infinity: off */
-    double grad_clip_type; /* p of that norm; default 2 */
+    double grad_clip;      /* largest norm of the gradient; default 5.0; infinity or 0: off */
+    double grad_clip_type; /* p of that norm; default 2; may be infinity */
+    int64_t accum_grad;    /* batches whose mean gradient makes a step; default 1; what is left over at an epoch's end
+                              makes a step of its own */
 
     const char *output_dir; /* made when it is not there */
     bool resume;            /* continue from the checkpoint; without one start fresh */
-    bool overwrite;         /* start fresh although the folder holds a checkpoint, whose files are removed */
+    /* Settings of config_text that decide results and are others than the checkpoint's: false (default): SPK_E_MISMATCH
+     * names them; true: the new ones hold from there on, and the log names them. */
+    bool resume_changed;
+    double checkpoint_interval; /* minutes between the checkpoints within an epoch; default 10; 0: only at its end */
+    bool overwrite;             /* start fresh although the folder holds a checkpoint, whose files are removed */
     /* FILE[:SOURCE[:TARGET[:EXCLUDE]]]: files (.pth, .safetensors, ESPnet's packed .zip) whose weights, or those below
      * SOURCE, are the start, each over the ones before; not read on resume. Rows of classes move by the names of
      * `speakers`. A file that does not fit is SPK_E_MISMATCH, unless only the loss's weights are missing; with
@@ -64,15 +70,29 @@ typedef struct spk_training_setup {
     const char *const *init_param;
     int64_t n_init_param;
     bool ignore_init_mismatch;
-    int64_t max_epoch;         /* default 40 */
-    int64_t log_interval;      /* steps between log lines; 0: max(batches / 20, 10), or 100 when unknown */
+    /* Further validation sets: build_iter is asked for "valid:NAME", and their figures are registered as NAME.eer. */
+    const char *const *valid_sets;
+    int n_valid_sets;
+    int64_t
+        valid_interval;   /* validate every so many steps within an epoch, too (it chooses no model); default 0: not */
+    int64_t max_epoch;    /* default 40 */
+    int64_t log_interval; /* steps between log lines; 0: max(batches / 20, 10), or 100 when unknown */
+    bool detect_anomaly;  /* end the training at the first loss or gradient that is not finite, and name the op and the
+                            utterances that gave it; default false */
     int64_t max_skipped_steps; /* steps in a row whose loss or gradient is not finite; default 20; 0: a whole epoch */
     int64_t patience;          /* epochs without a better early_stopping value; negative (default): never stop */
     spk_criterion early_stopping;              /* default valid eer min */
     const spk_criterion *best_model_criterion; /* default one: valid eer min */
     int n_best_model_criterion;
     int64_t keep_nbest_models; /* snapshots kept for each criterion; default 10 */
-    bool plots;                /* images/NAME.png after each epoch (needs gnuplot; its absence is said once) */
+    /* Means of the n best snapshots by each criterion, one file for each n of the list, at the end and (where the interval
+     * is not 0) after every so many epochs. Where there are fewer epochs than n, the mean of all. */
+    const int64_t *average_nbest;
+    int n_average_nbest; /* default 0: none */
+    int64_t nbest_averaging_interval;
+    int64_t average_last; /* N > 1: the last N snapshots stay and their mean is written at the end; default 0 */
+    bool tensorboard;     /* tensorboard/{train,valid}: event files; default true */
+    bool plots;           /* images/NAME.png after each epoch (needs gnuplot; its absence is said once) */
 
     const char *config_text; /* becomes config.yaml; NULL: none */
     int64_t n_speakers;      /* names of the classes in their order; 0: none are kept */
@@ -82,13 +102,21 @@ typedef struct spk_training_setup {
     const char *backend, *isa; /* "oneDNN 2.6.3", "avx512_core" */
     int64_t threads;           /* 0: not known */
 
-    spk_trainer_options options; /* for the methods: seed, progress (what is "train" or "valid") */
+    spk_trainer_options
+        options; /* no_forward_run: the data are only read; for the methods: seed, progress (what is "train" or "valid") */
     spk_distributed_option distributed_option;
     /* The finished epoch's line: "1epoch results: [train] ..., [valid] eer=..., ...". NULL: only logged. */
     void (*epoch_line)(void *user, int64_t epoch, const char *line);
     void *epoch_line_user;
     void *user; /* the caller's own; hooks find it in t->setup->user */
 } spk_training_setup;
+
+/* How far the running epoch is: what a checkpoint is of. */
+typedef enum spk_stage {
+    SPK_STAGE_TRAIN, /* its batches are being trained, or have not begun */
+    SPK_STAGE_VALID, /* all are trained */
+    SPK_STAGE_DONE   /* it is validated */
+} spk_stage;
 
 /* A running training, as hooks see it. Hooks may read all and change nothing but what their comment says. */
 struct spk_training {
@@ -98,23 +126,33 @@ struct spk_training {
     struct spk_optim *optim;
     struct spk_scheduler *scheduler;
     spk_reporter *reporter;
-    int64_t epoch;             /* the one that runs, from 1 */
-    int64_t step;              /* optimiser steps done since the beginning of the training */
-    int64_t batch, n_batches;  /* batches of this epoch before the one that runs; of the epoch, -1: not known */
-    int64_t n_skipped;         /* steps of this epoch that were left out */
-    struct spk_plots *plots;   /* the trainer's own */
+    int64_t epoch;            /* the one that runs, from 1 */
+    int64_t step;             /* optimiser steps done since the beginning of the training */
+    int64_t batch, n_batches; /* batches of this epoch that are done; of the epoch, -1: not known */
+    int64_t n_due, n_skipped; /* steps of this epoch that were due, and of these, left out */
+    int64_t n_in_a_row;       /* steps in a row, up to the last one, that were left out */
+    spk_stage stage;
+    const char *valid_set;  /* the further set that is validated on; NULL: the first */
+    int64_t validated_step; /* the last step after which there was a validation within an epoch */
+    int64_t metrics_length;  /* of metrics.jsonl, as the checkpoint that was resumed has it (the trainer's own) */
+    double saved_s;          /* when the last checkpoint was written (the trainer's own) */
+    int64_t n_accumulated;   /* batches whose gradients wait for a step */
+    bool bad_accumulated;    /* one of them had a loss that is not finite */
+    struct spk_plots *plots; /* these two are the trainer's own */
+    struct spk_tracks *tracks;
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
 };
 
 /* What one optimiser step did. */
 typedef struct spk_step {
-    spk_train_stats stats;
-    double rate;      /* used in this step */
-    double grad_norm; /* before clipping */
+    spk_train_stats stats; /* of the batch */
+    bool stepped;          /* the optimiser's turn came with this batch; what follows is of that */
+    double rate;           /* used in this step */
+    double grad_norm;      /* before clipping */
     bool clipped;
     bool skipped; /* the loss or the gradient was not finite: nothing was changed */
-    double forward_backward_s, optim_step_s;
-    double zero_grad_s, grad_norm_s; /* what of these clearing the gradients and their norm took */
+    double forward_s, backward_s, optim_step_s;
+    double zero_grad_s, grad_norm_s; /* what clearing the gradients and their norm took of these */
 } spk_step;
 
 /* The table. A NULL validate_one_epoch means that there is no validation phase; NULL epoch_done: nothing. */
@@ -122,7 +160,8 @@ struct spk_trainer_hooks {
     const char *name;
     /* Run the batches of `iterator`; register values with t->reporter (its phase "train" is open). */
     spk_status (*train_one_epoch)(spk_training *t, spk_iterator *iterator);
-    /* One batch: gradients, optimiser, rate. Called by spk_trainer_train_one_epoch. */
+    /* One batch: gradients, and with the last of accum_grad batches optimiser and rate. Called by
+     * spk_trainer_train_one_epoch. */
     spk_status (*train_step)(spk_training *t, const spk_batch *batch, spk_step *out);
     /* Register values with t->reporter (its phase "valid" is open). The model must be left as it is. */
     spk_status (*validate_one_epoch)(spk_training *t, spk_iterator *iterator);

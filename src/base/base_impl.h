@@ -177,7 +177,8 @@ double spk_peak_gb(void); /* largest resident size of the process, 1e9 bytes */
 /* SIGINT and SIGTERM set a flag from now on; a second one ends the process. */
 void spk_signals_catch(void);
 bool spk_interrupted(void);
-int spk_cpu_count(void); /* processors that this process may use */
+int spk_interrupted_by(void); /* the signal's number; 0: none came */
+int spk_cpu_count(void);      /* processors that this process may use */
 
 /* ---- logging (spk/log.h says who listens) ---- */
 

@@ -38,7 +38,7 @@ static volatile sig_atomic_t interrupted;
 static void on_signal(int number)
 {
     if (interrupted) _Exit(128 + number);
-    interrupted = 1;
+    interrupted = number;
 }
 
 void spk_signals_catch(void)
@@ -53,6 +53,11 @@ void spk_signals_catch(void)
 bool spk_interrupted(void)
 {
     return interrupted != 0;
+}
+
+int spk_interrupted_by(void)
+{
+    return interrupted;
 }
 
 /* ---- log ---- */

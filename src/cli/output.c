@@ -91,7 +91,7 @@ int cli_failed(spk_status status)
     char *text = spk_strdup(*spk_errmsg() ? spk_errmsg() : spk_status_name(status));
     put_error(text);
     spk_free(text);
-    return CLI_FAILED;
+    return status == SPK_E_INTERRUPTED && spk_interrupted_by() ? 128 + spk_interrupted_by() : CLI_FAILED;
 }
 
 void cli_note(const char *fmt, ...)

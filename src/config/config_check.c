@@ -132,11 +132,23 @@ static spk_status check_augmentation(checker *k)
 
 /* ---- criteria ---- */
 
-static bool is_metric(const char *phase, const char *key)
+/* The figure of "NAME.eer", where NAME is a further validation set; else the key itself. */
+static const char *without_set(const spk_config *c, const char *key)
+{
+    const char *dot = strchr(key, '.');
+    if (!dot || !c->valid_sets) return key;
+    for (int64_t i = 0; i < c->valid_sets->n; i++)
+        if (strlen(c->valid_sets->key[i]) == (size_t)(dot - key) && spk_starts_with(key, c->valid_sets->key[i]))
+            return dot + 1;
+    return key;
+}
+
+static bool is_metric(const spk_config *c, const char *phase, const char *key)
 {
     static const char *const train[] = {"loss", "accuracy"};
     static const char *const valid[] = {"eer",      "mindcf",  "eer_espnet",  "mindcf_espnet", "n_trials",
-                                        "trg_mean", "trg_std", "nontrg_mean", "nontrg_std"};
+                                        "trg_mean", "trg_std", "nontrg_mean", "nontrg_std",    "mindcf_p01"};
+    if (is(phase, "valid")) key = without_set(c, key);
     for (int i = 0; is(phase, "train") && i < SPK_COUNT(train); i++)
         if (is(key, train[i])) return true;
     for (int i = 0; is(phase, "valid") && i < SPK_COUNT(valid); i++)
@@ -151,21 +163,27 @@ static bool is_default_criterion(const spk_triple *t)
            ((is(t->part[0], "train") || is(t->part[0], "valid")) && is(t->part[1], "acc") && is(t->part[2], "max"));
 }
 
+static spk_status check_criterion(checker *k, const char *key, const spk_triple *t)
+{
+    if (!is(t->part[2], "min") && !is(t->part[2], "max"))
+        return spk_fail(SPK_E_CONFIG, "%s: '%s' in %s,%s,%s must be min or max", at(k, key), t->part[2], t->part[0],
+                        t->part[1], t->part[2]);
+    if (!is_metric(k->c, t->part[0], t->part[1]) && !is_default_criterion(t))
+        return spk_fail(SPK_E_CONFIG,
+                        "%s: there is no %s.%s; there are train.loss, train.accuracy, valid.eer, valid.mindcf",
+                        at(k, key), t->part[0], t->part[1]);
+    return SPK_OK;
+}
+
 static spk_status check_criteria(checker *k)
 {
     const spk_triple_list *list = &k->c->best_model_criterion;
-    for (int64_t i = 0; i < list->n; i++) {
-        const spk_triple *t = &list->v[i];
-        const char *key = "best_model_criterion";
-        if (!is(t->part[2], "min") && !is(t->part[2], "max"))
-            return spk_fail(SPK_E_CONFIG, "%s: '%s' in %s,%s,%s must be min or max", at(k, key), t->part[2], t->part[0],
-                            t->part[1], t->part[2]);
-        if (!is_metric(t->part[0], t->part[1]) && !is_default_criterion(t))
-            return spk_fail(SPK_E_CONFIG,
-                            "%s: there is no %s.%s; there are train.loss, train.accuracy, valid.eer, valid.mindcf",
-                            at(k, key), t->part[0], t->part[1]);
-    }
-    return SPK_OK;
+    char **stop = k->c->early_stopping_criterion.v;
+    for (int64_t i = 0; i < list->n; i++)
+        SPK_TRY(check_criterion(k, "best_model_criterion", &list->v[i]));
+    if (k->c->early_stopping_criterion.n != 3) return SPK_OK;
+    const spk_triple early = {{stop[0], stop[1], stop[2]}};
+    return check_criterion(k, "early_stopping_criterion", &early);
 }
 
 /* What a scheduler that follows a value would wait for in vain. */
@@ -233,6 +251,22 @@ static spk_status check_init_param(checker *k)
     return SPK_OK;
 }
 
+/* Names become parts of names of figures and files. */
+static spk_status check_valid_sets(checker *k)
+{
+    const spk_yaml *sets = k->c->valid_sets;
+    for (int64_t i = 0; sets && i < sets->n; i++) {
+        const char *name = sets->key[i];
+        const size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+        if (!name[0] || name[n])
+            return spk_fail(SPK_E_CONFIG, "%s: '%s' is no name of a set: use letters, digits, _ and -",
+                            at(k, "valid_sets"), name);
+        if (sets->item[i]->kind != SPK_YAML_SCALAR || !sets->item[i]->text[0])
+            return spk_fail(SPK_E_CONFIG, "%s: %s needs a folder, NAME=DIR", at(k, "valid_sets"), name);
+    }
+    return SPK_OK;
+}
+
 /* ---- all of it ---- */
 
 static spk_status check_training(checker *k)
@@ -243,6 +277,7 @@ static spk_status check_training(checker *k)
                         at(k, "overwrite"));
     SPK_TRY(check_data(k));
     SPK_TRY(check_batches(k));
+    SPK_TRY(check_valid_sets(k));
     SPK_TRY(check_criteria(k));
     SPK_TRY(check_scheduler_criterion(k));
     SPK_TRY(check_init_param(k));

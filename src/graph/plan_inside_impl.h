@@ -49,7 +49,8 @@ struct spk_plan {
     int64_t generation; /* of the arena when pointers were last set */
     double seed[2];     /* gradient of the loss tensor: room for either type */
     bool profile;
-    int64_t runs[2]; /* forward, backward, since the clocks were last read */
+    int64_t runs[2];              /* forward, backward, since the clocks were last read */
+    struct spk_plan_watch *watch; /* NULL: nobody looks */
 };
 
 /* needs[id]: a trainable parameter reaches that tensor. */

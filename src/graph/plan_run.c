@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "graph/plan_inside_impl.h"
+#include "graph/plan_watch_impl.h"
 
 void spk_plan_bind(spk_plan *p, const spk_tensor *input, const void *data)
 {
@@ -34,6 +35,7 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
         s->args.weights_changed = weights_changed;
         s->kernel->fwd(&s->args);
         if (p->profile) s->seconds[0] += spk_now() - start;
+        if (p->watch) spk__plan_watch_step(p->watch, p, i, false);
     }
     p->runs[0]++;
 }
@@ -51,6 +53,7 @@ static void run_backward(spk_plan *p)
         s->back.scratch = scratch_at(p, s, 1);
         s->kernel->bwd(&s->back);
         if (p->profile) s->seconds[1] += spk_now() - start;
+        if (p->watch) spk__plan_watch_step(p->watch, p, i, true);
     }
     p->runs[1]++;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "graph/plan_watch_impl.h"
 #include "model/net_impl.h"
 
 enum { EMBED_BATCH = 32 }; /* waves that one plan embeds: more gain nothing and cost memory */
@@ -99,12 +100,34 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
+    const double start = spk_now();
     spk_net_forward(net, p);
+    const double forward_s = spk_now() - start;
     const float *loss = spk_plan_value(p->plan, p->loss).p;
-    *stats = (spk_train_stats){.loss = loss[0], .accuracy = loss[1]};
+    *stats = (spk_train_stats){.loss = loss[0], .accuracy = loss[1], .forward_s = forward_s};
     stats->has_margin = spk__net_margin(net, &stats->margin);
     spk_plan_backward(p->plan, scale);
     return SPK_OK;
+}
+
+static bool find_anomaly(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples, char *what,
+                         size_t room, bool *items)
+{
+    spk_net *net = self;
+    spk_net_plan *p;
+    spk_plan_watch watch = {.items = items, .n = n};
+    memset(items, 0, (size_t)n * sizeof *items);
+    if (spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p) != SPK_OK) return false;
+    spk_plan_bind(p->plan, p->speech, speech);
+    spk_plan_bind(p->plan, p->labels, labels);
+    spk_params_zero_grad(spk_net_params(net));
+    spk_plan_watch_with(p->plan, &watch);
+    spk_net_forward(net, p);
+    spk_plan_backward(p->plan, 1.0);
+    spk_plan_watch_with(p->plan, NULL);
+    snprintf(what, room, "%s", spk_text_str(&watch.where));
+    spk_text_clear(&watch.where);
+    return watch.found;
 }
 
 /* The key of a batch: every epoch and position has its own. */
@@ -163,6 +186,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->feature_size = spk_net_feature_size(net);
     if (embed_only) return;
     model->forward_backward = forward_backward;
+    model->find_anomaly = find_anomaly;
     model->begin_step = begin_step;
     model->zero_grad = zero_grad;
     model->blocks = blocks;

@@ -8,8 +8,9 @@
 #include "optim/optim_impl.h"
 #include "train/embed_impl.h"
 #include "train/reporter_impl.h"
+#include "train/tracks_impl.h"
 
-static const char FORMAT[] = "spk-checkpoint-1";
+static const char FORMAT[] = "spk-checkpoint-2";
 
 void spk_checkpoint_clear(spk_checkpoint *c)
 {
@@ -31,6 +32,25 @@ static uint64_t sum_of(const spk_tensors *tensors)
         sum = sum * 31 + spk_hash_str(tensors->item[i].name);
     }
     return sum;
+}
+
+/* The same over the metadata but `sum` and `meta_sum`. */
+static uint64_t sum_of_meta(const spk_meta *meta)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < meta->n; i++) {
+        const struct spk_meta_entry *e = &meta->entry[i];
+        if (spk_ends_with(e->key, "sum")) continue;
+        sum ^= spk_hash_str(e->key) * 31 + spk_hash_str(e->value); /* in any order */
+    }
+    return sum;
+}
+
+static void set_sum(spk_meta *meta, const char *key, uint64_t sum)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    spk_meta_set(meta, key, text);
 }
 
 static char *join_names(int64_t n, const char *const *names)
@@ -72,25 +92,34 @@ static spk_status gather(spk_training *t, const spk_tensors *state, spk_tensors 
         SPK_TRY(status);
         memcpy(a->data, block[i].v, (size_t)block[i].n * sizeof(float));
     }
-    return SPK_OK;
+    return t->stage == SPK_STAGE_TRAIN ? spk_reporter_save_running(t->reporter, out) : SPK_OK;
 }
 
 static void describe(const spk_training *t, const spk_tensors *tensors, spk_meta *meta)
 {
     const spk_training_setup *s = t->setup;
+    static const char *const stage[] = {"train", "valid", "done"};
     spk_text json = {0};
-    char sum[32];
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)sum_of(tensors));
     spk_meta_set(meta, "format", FORMAT);
-    spk_meta_set(meta, "sum", sum);
+    set_sum(meta, "sum", sum_of(tensors));
     set_number(meta, "epoch", t->epoch);
+    spk_meta_set(meta, "stage", stage[t->stage]);
+    set_number(meta, "batch", t->batch);
+    set_number(meta, "validated_step", t->validated_step);
+    set_number(meta, "n_due", t->n_due);
+    set_number(meta, "n_skipped", t->n_skipped);
+    set_number(meta, "n_in_a_row", t->n_in_a_row);
     set_number(meta, "step", t->step);
+    set_number(meta, "metrics_length", spk_tracks_length(t->tracks));
     set_number(meta, "seed", s->options.seed);
     spk_meta_set(meta, "optim", spk_optim_name(t->optim));
     set_number(meta, "optim_steps", spk_optim_steps(t->optim));
     spk_meta_set(meta, "scheduler", spk_scheduler_name(t->scheduler));
     spk_reporter_save(t->reporter, &json);
     spk_meta_set(meta, "reporter", spk_text_str(&json));
+    spk_text_clear(&json);
+    if (t->stage == SPK_STAGE_TRAIN) spk_reporter_describe_running(t->reporter, &json);
+    spk_meta_set(meta, "running", spk_text_str(&json));
     spk_text_clear(&json);
     spk_meta_set(meta, "config", s->config_text ? s->config_text : "");
     set_number(meta, "n_speakers", s->n_speakers);
@@ -101,6 +130,7 @@ static void describe(const spk_training *t, const spk_tensors *tensors, spk_meta
     spk_meta_set(meta, "backend", s->backend ? s->backend : "");
     spk_meta_set(meta, "isa", s->isa ? s->isa : "");
     set_number(meta, "threads", s->threads);
+    set_sum(meta, "meta_sum", sum_of_meta(meta));
 }
 
 spk_status spk_checkpoint_write(const char *folder, spk_training *t, const spk_tensors *state)
@@ -129,14 +159,17 @@ done:
 static spk_status check(const spk_checkpoint *c)
 {
     char sum[32];
-    const char *format = spk_meta_get(&c->meta, "format"), *told = spk_meta_get(&c->meta, "sum");
+    const char *format = spk_meta_get(&c->meta, "format");
     if (!format || strcmp(format, FORMAT) != 0)
         return spk_fail(SPK_E_FORMAT, "%s: is not a checkpoint of this program (format '%s', expected '%s')", c->path,
                         format ? format : "none", FORMAT);
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)sum_of(&c->tensors));
-    if (!told || strcmp(sum, told) != 0)
-        return spk_fail(SPK_E_FORMAT, "%s: is damaged: its sum is %s where it says %s", c->path, sum,
-                        told ? told : "nothing");
+    for (int i = 0; i < 2; i++) {
+        const char *told = spk_meta_get(&c->meta, i ? "meta_sum" : "sum");
+        snprintf(sum, sizeof sum, "%016llx", (unsigned long long)(i ? sum_of_meta(&c->meta) : sum_of(&c->tensors)));
+        if (!told || strcmp(sum, told) != 0)
+            return spk_fail(SPK_E_FORMAT, "%s: is damaged: its %s is %s where it says %s", c->path,
+                            i ? "sum of settings" : "sum", sum, told ? told : "nothing");
+    }
     return SPK_OK;
 }
 
@@ -161,6 +194,15 @@ spk_status spk_checkpoint_read(const char *folder, spk_checkpoint *out)
         spk_fail(first, "%s; nor can the one before it be used: start over with --overwrite true", why);
     spk_free(why);
     return second == SPK_OK ? SPK_OK : first;
+}
+
+void spk_checkpoint_set_aside(const char *folder)
+{
+    char *path = spk_path_join(folder, SPK_CHECKPOINT_NAME);
+    char *aside = spk_path_join(folder, "checkpoint.damaged.safetensors");
+    rename(path, aside);
+    spk_free(path);
+    spk_free(aside);
 }
 
 /* ---- is it the same training? ---- */
@@ -214,17 +256,29 @@ static void say_differences(const spk_checkpoint *c, const spk_training_setup *s
             spk_warn("trainer", "resuming with another %s (%s, was %s): the last bits of results may differ",
                      fact[i].what, fact[i].now, then);
     }
-    const char *then = spk_meta_get(&c->meta, "config"), *now = s->config_text, *a = NULL, *b = NULL;
-    size_t n_a = 0, n_b = 0;
-    if (!then || !then[0] || !now || strcmp(then, now) == 0) return;
-    while (next_line(&then, &a, &n_a) && next_line(&now, &b, &n_b)) {
-        if (n_a != n_b || memcmp(a, b, n_a) != 0) {
-            spk_warn("trainer", "resuming with another configuration: '%.*s', was '%.*s' (the new one holds)",
-                     (int)(n_b < 200 ? n_b : 200), b, (int)(n_a < 200 ? n_a : 200), a);
-            return;
-        }
-    }
-    spk_warn("trainer", "resuming with another configuration (the new one holds)");
+}
+
+/* Settings that decide results must be those of the checkpoint, unless others are asked for. */
+static spk_status check_settings(const spk_checkpoint *c, const spk_training_setup *s)
+{
+    const char *then = spk_meta_get(&c->meta, "config");
+    spk_text other = {0}, deciding = {0};
+    spk_status status = SPK_OK;
+    if (!then || !then[0] || !s->config_text) return SPK_OK;
+    spk_settings_changed(then, s->config_text, false, &other);
+    spk_settings_changed(then, s->config_text, true, &deciding);
+    if (other.n) spk_info("trainer", "resuming with %s", spk_text_str(&other));
+    if (deciding.n && s->resume_changed)
+        spk_warn("trainer", "resuming with other settings, which hold from here on: %s", spk_text_str(&deciding));
+    else if (deciding.n)
+        status =
+            spk_fail(SPK_E_MISMATCH,
+                     "%s: was written with other settings: now %s; go on with these with --resume_conf new, or with "
+                     "the old ones with --resume_conf old",
+                     c->path, spk_text_str(&deciding));
+    spk_text_clear(&other);
+    spk_text_clear(&deciding);
+    return status;
 }
 
 /* ---- putting it back ---- */
@@ -273,26 +327,57 @@ static spk_status load_model(const spk_checkpoint *c, spk_model *model)
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "%s", c->path);
 }
 
+static spk_status stage_of(const spk_checkpoint *c, spk_stage *out)
+{
+    const char *text = spk_meta_get(&c->meta, "stage");
+    if (!text) return spk_fail(SPK_E_FORMAT, "%s: has no valid 'stage'", c->path);
+    *out = strcmp(text, "train") == 0 ? SPK_STAGE_TRAIN : strcmp(text, "valid") == 0 ? SPK_STAGE_VALID : SPK_STAGE_DONE;
+    return SPK_OK;
+}
+
+static spk_status read_place(const spk_checkpoint *c, spk_training *t)
+{
+    SPK_TRY(number_of(c, "epoch", &t->epoch));
+    SPK_TRY(stage_of(c, &t->stage));
+    SPK_TRY(number_of(c, "batch", &t->batch));
+    SPK_TRY(number_of(c, "step", &t->step));
+    SPK_TRY(number_of(c, "metrics_length", &t->metrics_length));
+    SPK_TRY(number_of(c, "validated_step", &t->validated_step));
+    SPK_TRY(number_of(c, "n_due", &t->n_due));
+    SPK_TRY(number_of(c, "n_skipped", &t->n_skipped));
+    return number_of(c, "n_in_a_row", &t->n_in_a_row);
+}
+
+static void say_resumed(const spk_checkpoint *c, const spk_training *t)
+{
+    static const char *const where[] = {"within", "in the validation of", "after"};
+    spk_info("trainer", "The training was resumed using %s, %s epoch %lld (batch %lld, step %lld)", c->path,
+             where[t->stage], (long long)t->epoch, (long long)t->batch, (long long)t->step);
+}
+
 spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t)
 {
     spk_optim_block block[SPK_OPTIM_MAX_BLOCKS];
     const float *from[SPK_OPTIM_MAX_BLOCKS] = {0};
     const int n_blocks = spk_optim_blocks(t->optim, block);
     const char *json = spk_meta_get(&c->meta, "reporter");
-    int64_t epoch = 0, step = 0, optim_steps = 0;
+    const char *running = spk_meta_get(&c->meta, "running");
+    spk_training place = *t;
+    int64_t optim_steps = 0;
     SPK_TRY(check_speakers(c, t->setup));
-    SPK_TRY(number_of(c, "epoch", &epoch));
-    SPK_TRY(number_of(c, "step", &step));
+    SPK_TRY(check_settings(c, t->setup));
+    SPK_TRY(read_place(c, &place));
     SPK_TRY(number_of(c, "optim_steps", &optim_steps));
     SPK_TRY(find_optim(c, t, block, n_blocks, from));
     SPK_TRY(spk_reporter_load(t->reporter, json ? json : "", json ? strlen(json) : 0, c->path));
+    spk_reporter_set_epoch(t->reporter, place.epoch);
+    if (running && running[0]) SPK_TRY(spk_reporter_load_running(t->reporter, running, &c->tensors, c->path));
     SPK_TRY(load_model(c, t->model));
     for (int i = 0; i < n_blocks; i++)
         memcpy(block[i].v, from[i], (size_t)block[i].n * sizeof(float));
     spk_optim_set_steps(t->optim, optim_steps);
-    t->epoch = epoch;
-    t->step = step;
+    *t = place;
     say_differences(c, t->setup);
-    spk_info("trainer", "The training was resumed using %s", c->path);
+    say_resumed(c, t);
     return SPK_OK;
 }

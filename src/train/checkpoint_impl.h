@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files of a run's output folder. checkpoint.safetensors holds all that a training needs to continue to the same bits:
- * the model's state ("model.NAME"), the optimiser's blocks ("optim.NAME"), and as metadata the epoch, the step, the
- * reporter, the configuration, the speakers and what decides the bits (program, backend, instruction set, threads).
+ * the model's state ("model.NAME"), the optimiser's blocks ("optim.NAME"), the values of the running phase ("reporter.*"),
+ * and as metadata the epoch and the place in it, the step, the reporter, the configuration, the speakers and what decides
+ * the bits (program, backend, instruction set, threads).
  *
  * Order at an epoch's end: Nepoch.pth, checkpoint, links, removals. Each file is written beside its name, synced and
  * renamed; the checkpoint before stays as checkpoint.prev.safetensors, and at any instant a whole one is there. Links
@@ -26,15 +27,24 @@ typedef struct spk_checkpoint {
 
 /* Is one of the two names there? */
 bool spk_checkpoint_exists(const char *folder);
-/* Write the state after t->epoch; `state` is the model's (save_state). */
+/* Write the state in t->epoch, t->stage and t->batch; `state` is the model's (save_state). */
 spk_status spk_checkpoint_write(const char *folder, spk_training *t, const spk_tensors *state);
 /* Read the checkpoint, or with a warning the one before it when the first is damaged. On failure *out is empty. */
 spk_status spk_checkpoint_read(const char *folder, spk_checkpoint *out);
-/* Put it into the model, the optimiser, the reporter and t->epoch, t->step. SPK_E_MISMATCH, with nothing changed but
- * possibly the reporter, for other speakers, another optimiser or another model. Says in the log what differs in
- * configuration and environment. */
+/* Put it into the model, the optimiser, the reporter and t's counters. SPK_E_MISMATCH, with nothing changed but
+ * possibly the reporter, for other speakers, other settings (unless setup.resume_changed), another optimiser or another
+ * model. Says in the log what differs. */
 spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t);
 void spk_checkpoint_clear(spk_checkpoint *c);
+/* A checkpoint that was found damaged is moved aside, to checkpoint.damaged.safetensors, so that the next one does not
+ * push the good one out. */
+void spk_checkpoint_set_aside(const char *folder);
+
+/* Does a setting decide weights or figures of a training (optim_conf), or only where, how fast and how long (output_dir)? */
+bool spk_setting_decides(const char *key);
+/* What differs between two dumps of a configuration, one sentence: "optim_conf: {lr: 0.001} (was {lr: 0.01}), ...".
+ * `deciding`: only settings that decide results, or only those that do not. */
+void spk_settings_changed(const char *then, const char *now, bool deciding, spk_text *out);
 
 /* ---- other files of the folder (folder.c) ---- */
 

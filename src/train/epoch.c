@@ -6,9 +6,11 @@
 
 #include "optim/optim_impl.h"
 #include "spk/trainer.h"
+#include "train/midway_impl.h"
 #include "train/plot_impl.h"
 #include "train/rates_impl.h"
 #include "train/reporter_impl.h"
+#include "train/tracks_impl.h"
 
 /* ---- one step ---- */
 
@@ -58,58 +60,73 @@ static spk_status forward_backward(spk_training *t, const spk_batch *batch, cons
                                     .item_keys = keys};
         t->model->begin_step(t->model->self, &info);
     }
-    const spk_status status =
-        t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], 1.0, stats);
+    const spk_status status = t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n,
+                                                         speech->dim[1], 1.0 / (double)t->setup->accum_grad, stats);
     spk_free(keys);
     return status;
+}
+
+/* The optimiser's turn: the waiting gradients are the sum over n_accumulated batches of 1/accum_grad of each one's. */
+static void update(spk_training *t, spk_step *out)
+{
+    const spk_training_setup *s = t->setup;
+    const double start = spk_now(), whole = (double)s->accum_grad / (double)t->n_accumulated;
+    float *parameters = NULL, *gradients = NULL;
+    int64_t n = 0;
+    t->model->blocks(t->model->self, &parameters, &gradients, &n);
+    out->stepped = true;
+    out->grad_norm = whole * spk_rates_norm(t, gradients);
+    out->grad_norm_s = spk_now() - start;
+    out->rate = spk_rates_next(t);
+    out->skipped = t->bad_accumulated || !isfinite(out->grad_norm);
+    t->n_accumulated = 0;
+    t->bad_accumulated = false;
+    if (out->skipped) return;
+    out->clipped = s->grad_clip > 0 && out->grad_norm > s->grad_clip;
+    const double factor = isfinite(s->grad_clip) ? spk_clip_factor(out->grad_norm, s->grad_clip) : 1.0;
+    spk_optim_step(t->optim, parameters, gradients, out->rate, factor * whole);
+    t->model->parameters_changed(t->model->self);
+    t->step++;
+    out->optim_step_s = spk_now() - start;
 }
 
 spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_step *out)
 {
     const spk_array *speech, *labels;
-    float *parameters = NULL, *gradients = NULL;
-    int64_t n = 0;
     memset(out, 0, sizeof *out);
     SPK_TRY(find_arrays(batch, t->model->feature_size, &speech, &labels));
     const double start = spk_now();
-    t->model->zero_grad(t->model->self);
+    if (t->n_accumulated == 0) t->model->zero_grad(t->model->self);
     out->zero_grad_s = spk_now() - start;
     SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
-    const double middle = spk_now();
-    t->model->blocks(t->model->self, &parameters, &gradients, &n);
-    out->forward_backward_s = middle - start;
-    out->grad_norm = spk_rates_norm(t, gradients);
-    out->grad_norm_s = spk_now() - middle;
-    out->rate = spk_rates_next(t);
-    out->skipped = !isfinite(out->stats.loss) || !isfinite(out->grad_norm);
-    if (out->skipped) return SPK_OK;
-    out->clipped = t->setup->grad_clip > 0 && out->grad_norm > t->setup->grad_clip;
-    const double factor = isfinite(t->setup->grad_clip) ? spk_clip_factor(out->grad_norm, t->setup->grad_clip) : 1.0;
-    spk_optim_step(t->optim, parameters, gradients, out->rate, factor);
-    t->model->parameters_changed(t->model->self);
-    t->step++;
-    out->optim_step_s = spk_now() - middle;
+    out->forward_s = out->stats.forward_s;
+    out->backward_s = spk_now() - start - out->forward_s;
+    t->n_accumulated++;
+    t->bad_accumulated |= !isfinite(out->stats.loss);
+    if (t->n_accumulated == t->setup->accum_grad || t->batch + 1 == t->n_batches) update(t, out);
     return SPK_OK;
 }
 
 /* ---- what is said of it ---- */
 
+/* Under ESPnet's names and in its order. */
 static spk_status register_step(spk_training *t, const spk_batch *batch, const spk_step *s, double train_time)
 {
-    const spk_stat wait = {"iter_time", batch->wait_s, false};
+    const spk_stat times[] = {{"iter_time", batch->wait_s, false}, {"forward_time", s->forward_s, false}};
     const spk_stat of_batch[] = {
         {"loss", s->stats.loss, false}, {"accuracy", s->stats.accuracy, false}, {"margin", s->stats.margin, false}};
-    const spk_stat plain[] = {
-        {"forward_backward_time", s->forward_backward_s, false},
+    const spk_stat backward = {"backward_time", s->backward_s, false};
+    const spk_stat of_step[] = {
         {"grad_norm", s->grad_norm, false},
         {"clip", s->clipped ? 100.0 : 0.0, false},
         {"optim_step_time", s->optim_step_s, false},
     };
     const spk_stat span = {"train_time", train_time, false};
-    SPK_TRY(spk_reporter_register(t->reporter, &wait, 1, 0.0));
+    SPK_TRY(spk_reporter_register(t->reporter, times, 2, 0.0));
     SPK_TRY(spk_reporter_register(t->reporter, of_batch, s->stats.has_margin ? 3 : 2, (double)batch->n));
-    if (!s->skipped) {
-        SPK_TRY(spk_reporter_register(t->reporter, plain, 4, 0.0));
+    SPK_TRY(spk_reporter_register(t->reporter, &backward, 1, 0.0));
+    if (s->stepped && !s->skipped) {
+        SPK_TRY(spk_reporter_register(t->reporter, of_step, 3, 0.0));
         SPK_TRY(spk_rates_register(t, s->rate));
         SPK_TRY(spk_reporter_register(t->reporter, &span, 1, 0.0));
     }
@@ -117,18 +134,50 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
     return SPK_OK;
 }
 
-static void say_skipped(const spk_training *t, const spk_batch *batch, const spk_step *s, int64_t i)
+/* "a, b, c and 5 more": of the items with a flag, or (items NULL) of all. */
+static void add_utterances(spk_text *out, const spk_batch *batch, const bool *items)
 {
     enum { SHOWN = 8 };
+    int64_t n = 0;
+    for (int64_t k = 0; k < batch->n; k++) {
+        if (items && !items[k]) continue;
+        if (n < SHOWN) spk_text_addf(out, "%s%s", n ? ", " : "", batch->ids[k]);
+        n++;
+    }
+    if (n > SHOWN) spk_text_addf(out, " and %" PRId64 " more", n - SHOWN);
+}
+
+static void say_skipped(const spk_training *t, const spk_batch *batch, const spk_step *s, int64_t i)
+{
     spk_text ids = {0};
-    for (int64_t k = 0; k < batch->n && k < SHOWN; k++)
-        spk_text_addf(&ids, "%s%s", k ? ", " : "", batch->ids[k]);
-    if (batch->n > SHOWN) spk_text_addf(&ids, " and %" PRId64 " more", batch->n - SHOWN);
+    add_utterances(&ids, batch, NULL);
     const bool loss = !isfinite(s->stats.loss);
     spk_warn("trainer", "%" PRId64 "epoch, batch %" PRId64 ": the %s is %g: the model is not updated (utterances %s)",
              t->epoch, i, loss ? "loss" : "norm of the gradient", loss ? s->stats.loss : s->grad_norm,
              spk_text_str(&ids));
     spk_text_clear(&ids);
+}
+
+/* detect_anomaly: where the first value that is not finite came from. */
+static spk_status name_anomaly(const spk_training *t, const spk_batch *batch)
+{
+    const spk_array *speech = spk_batch_find(batch, "speech"), *labels = spk_batch_find(batch, "spk_labels");
+    char what[512] = "";
+    spk_text ids = {0};
+    bool *items = spk_new((size_t)batch->n * sizeof *items), any = false;
+    const bool found =
+        t->model->find_anomaly && t->model->find_anomaly(t->model->self, speech->data, labels->data, batch->n,
+                                                         speech->dim[1], what, sizeof what, items);
+    for (int64_t i = 0; i < batch->n; i++)
+        any |= items[i];
+    add_utterances(&ids, batch, any ? items : NULL);
+    const spk_status status = spk_fail(
+        SPK_E_VALUE, "%" PRId64 "epoch, batch %" PRId64 ": detect_anomaly: %s%s; utterances %s", t->epoch, t->batch,
+        found ? "the first value that is not finite is in " : "no op of the batch has a value that is not finite alone",
+        what, spk_text_str(&ids));
+    spk_text_clear(&ids);
+    spk_free(items);
+    return status;
 }
 
 static void say_window(spk_training *t, int64_t n)
@@ -137,6 +186,7 @@ static void say_window(spk_training *t, int64_t n)
     spk_reporter_window_line(t->reporter, n, &line);
     if (line.n) spk_info("trainer", "%s", spk_text_str(&line));
     spk_text_clear(&line);
+    spk_tracks_window(t, n);
     if (t->plots) spk_plots_poll(t->plots);
 }
 
@@ -151,34 +201,25 @@ static int64_t choose_interval(const spk_training *t, const spk_iterator *iterat
 /* ---- the epoch ---- */
 
 /* Steps in a row that were left out end the training before it runs for nothing. */
-static spk_status count_skipped(spk_training *t, const spk_step *s, int64_t *in_a_row)
+static spk_status count_step(spk_training *t, const spk_step *s)
 {
     const int64_t most = t->setup->max_skipped_steps;
-    *in_a_row = s->skipped ? *in_a_row + 1 : 0;
+    if (!s->stepped) return SPK_OK;
+    t->n_due++;
+    t->n_in_a_row = s->skipped ? t->n_in_a_row + 1 : 0;
     t->n_skipped += s->skipped;
-    if (most > 0 && *in_a_row >= most)
+    if (most > 0 && t->n_in_a_row >= most)
         return spk_fail(SPK_E_VALUE,
                         "%" PRId64 "epoch: %" PRId64 " steps in a row had a loss or gradient that is not finite; the "
                         "training is stopped: lower the learning rate or look at the utterances in the log",
-                        t->epoch, *in_a_row);
+                        t->epoch, t->n_in_a_row);
     return SPK_OK;
 }
 
-static spk_status say_interrupted(const spk_training *t, int64_t n)
+static spk_status check_epoch(const spk_training *t)
 {
-    if (t->epoch == 1)
-        return spk_fail(SPK_E_INTERRUPTED,
-                        "interrupted by a signal in epoch 1 after %" PRId64 " batches: nothing is saved yet", n);
-    return spk_fail(SPK_E_INTERRUPTED,
-                    "interrupted by a signal in epoch %" PRId64 " after %" PRId64 " batches: --resume goes on from the "
-                    "end of epoch %" PRId64,
-                    t->epoch, n, t->epoch - 1);
-}
-
-static spk_status check_epoch(const spk_training *t, int64_t n)
-{
-    if (n == 0) return spk_fail(SPK_E_VALUE, "%" PRId64 "epoch: the training data gave no batches", t->epoch);
-    if (t->n_skipped == n)
+    if (t->batch == 0) return spk_fail(SPK_E_VALUE, "%" PRId64 "epoch: the training data gave no batches", t->epoch);
+    if (t->n_skipped == t->n_due)
         return spk_fail(SPK_E_VALUE,
                         "The gradients at all steps are invalid in this epoch. Something seems wrong. This training "
                         "was stopped at %" PRId64 "epoch: lower the learning rate or look at the utterances in the log",
@@ -186,29 +227,58 @@ static spk_status check_epoch(const spk_training *t, int64_t n)
     return SPK_OK;
 }
 
+/* An epoch whose beginning was trained before the run was resumed: its batches are passed over, not trained again. */
+static spk_status pass_over(const spk_training *t, spk_iterator *iterator)
+{
+    const spk_batch *batch = NULL;
+    if (t->batch > 0 && iterator->skip) return iterator->skip(iterator->self, t->batch);
+    for (int64_t i = 0; i < t->batch; i++)
+        SPK_TRY(iterator->next(iterator->self, &batch));
+    return SPK_OK;
+}
+
+static spk_status run_batch(spk_training *t, const spk_batch *batch, int64_t interval, double *before)
+{
+    const spk_trainer_options *options = &t->setup->options;
+    spk_step step = {0};
+    SPK_TRY(t->hooks->train_step(t, batch, &step));
+    const double now = spk_now();
+    const int64_t n = ++t->batch;
+    const bool bad = step.skipped || !isfinite(step.stats.loss);
+    if (bad && t->setup->detect_anomaly) return name_anomaly(t, batch);
+    if (bad) say_skipped(t, batch, &step, n);
+    SPK_TRY(register_step(t, batch, &step, now - *before));
+    if (step.stepped) *before = now;
+    SPK_TRY(count_step(t, &step));
+    if (n % interval == 0) say_window(t, interval);
+    if (options->progress) options->progress(options->user, "train", n, t->n_batches);
+    return SPK_OK;
+}
+
+/* Where nobody knew that the last batch was the last. */
+static spk_status step_rest(spk_training *t)
+{
+    spk_step step = {0};
+    if (t->n_accumulated == 0) return SPK_OK;
+    update(t, &step);
+    return count_step(t, &step);
+}
+
 spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
 {
     const int64_t interval = choose_interval(t, iterator);
-    const spk_trainer_options *options = &t->setup->options;
     const spk_batch *batch = NULL;
-    int64_t n = 0, in_a_row = 0;
     double before = spk_now();
     t->n_batches = iterator->n_batches;
+    SPK_TRY(pass_over(t, iterator));
     spk_rates_outlook(t);
+    if (t->batch > 0) SPK_TRY(spk_midway(t)); /* a validation that a signal broke off */
     for (;;) {
-        spk_step step = {0};
         SPK_TRY(iterator->next(iterator->self, &batch));
         if (!batch) break;
-        t->batch = n++;
-        SPK_TRY(t->hooks->train_step(t, batch, &step));
-        const double now = spk_now();
-        if (step.skipped) say_skipped(t, batch, &step, n);
-        SPK_TRY(register_step(t, batch, &step, now - before));
-        before = now;
-        SPK_TRY(count_skipped(t, &step, &in_a_row));
-        if (n % interval == 0) say_window(t, interval);
-        if (options->progress) options->progress(options->user, "train", n, iterator->n_batches);
-        if (spk_interrupted()) return say_interrupted(t, n);
+        SPK_TRY(run_batch(t, batch, interval, &before));
+        if (t->n_accumulated == 0) SPK_TRY(spk_midway(t));
     }
-    return check_epoch(t, n);
+    SPK_TRY(step_rest(t));
+    return check_epoch(t);
 }

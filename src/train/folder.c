@@ -167,20 +167,41 @@ done:
 
 /* ---- snapshots ---- */
 
+/* Links to snapshots and means of them. */
+static bool is_derived(const char *name)
+{
+    if (!spk_ends_with(name, ".pth")) return false;
+    return spk_ends_with(name, ".best.pth") || strstr(name, ".ave.") || strstr(name, ".ave_") ||
+           spk_starts_with(name, "ave_last") || strcmp(name, "latest.pth") == 0;
+}
+
 static void clear_one(void *user, const char *path, const char *name)
 {
-    const bool is_link = spk_ends_with(name, ".best.pth") || strcmp(name, "latest.pth") == 0;
     (void)user;
-    if (snapshot_epoch(name) || is_link) unlink(path);
+    if (snapshot_epoch(name) || is_derived(name)) unlink(path);
+}
+
+static void clear_events(void *user, const char *path, const char *name)
+{
+    (void)user;
+    if (spk_starts_with(name, "events.out.tfevents.")) unlink(path);
 }
 
 spk_status spk_folder_clear(const char *folder)
 {
-    static const char *const first[] = {SPK_CHECKPOINT_NAME, SPK_CHECKPOINT_PREV_NAME};
-    for (int i = 0; i < 2; i++) {
+    static const char *const first[] = {SPK_CHECKPOINT_NAME, SPK_CHECKPOINT_PREV_NAME,
+                                        "checkpoint.damaged.safetensors"};
+    for (int i = 0; i < 3; i++) {
         char *path = spk_path_join(folder, first[i]);
         const bool bad = unlink(path) != 0 && errno != ENOENT;
         const spk_status status = bad ? spk_fail_errno(path, "remove") : SPK_OK;
+        spk_free(path);
+        SPK_TRY(status);
+    }
+    static const char *const of_events[] = {"tensorboard/train", "tensorboard/valid"};
+    for (int i = 0; i < 2; i++) {
+        char *path = spk_path_join(folder, of_events[i]);
+        const spk_status status = spk_is_folder(path) ? each_name(path, clear_events, NULL) : SPK_OK;
         spk_free(path);
         SPK_TRY(status);
     }
@@ -194,12 +215,12 @@ static bool is_kept(const int64_t *keep, int64_t n, int64_t epoch)
     return false;
 }
 
-/* Remove the snapshots of epochs before `epoch` but those of `keep`. */
-static void sweep(const char *folder, int64_t epoch, const int64_t *keep, int64_t n_keep)
+/* Remove the snapshots of epochs before `epoch` but those of `keep` and the last ones. */
+static void sweep(const char *folder, int64_t epoch, int64_t last, const int64_t *keep, int64_t n_keep)
 {
     spk_text removed = {0};
     for (int64_t e = 1; e < epoch; e++) {
-        if (is_kept(keep, n_keep, e)) continue;
+        if (e > epoch - last || is_kept(keep, n_keep, e)) continue;
         char *name = spk_strf("%lldepoch.pth", (long long)e), *path = spk_path_join(folder, name);
         if (unlink(path) == 0) spk_text_addf(&removed, "%s%s", removed.n ? ", " : "", name);
         spk_free(name);
@@ -250,7 +271,7 @@ spk_status spk_folder_settle(const char *folder, const spk_training *t, int64_t 
         spk_free(order);
         if (status != SPK_OK) goto done;
     }
-    sweep(folder, epoch, kept, n_kept);
+    sweep(folder, epoch, t->setup->average_last, kept, n_kept);
 done:
     spk_free(kept);
     spk_free(latest);

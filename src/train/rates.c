@@ -107,7 +107,8 @@ static void list_ends(const spk_scheduler *s, bool epochs, int64_t total, spk_te
 void spk_rates_outlook(const spk_training *t)
 {
     const bool epochs = spk_scheduler_kind_of(t->scheduler) == SPK_SCHEDULE_EPOCH;
-    const int64_t steps = t->n_batches, all = steps * t->setup->max_epoch, total = epochs ? t->setup->max_epoch : all;
+    const int64_t a = t->setup->accum_grad, steps = (t->n_batches + a - 1) / a;
+    const int64_t all = steps * t->setup->max_epoch, total = epochs ? t->setup->max_epoch : all;
     int64_t from, to;
     spk_text line = {0};
     if (t->epoch != 1 || steps <= 0) return;

@@ -176,6 +176,11 @@ void spk_reporter_end_phase(spk_reporter *r)
     clear_series(r);
 }
 
+void spk_reporter_drop_phase(spk_reporter *r)
+{
+    if (r->phase) clear_series(r);
+}
+
 /* ---- finished phases ---- */
 
 bool spk_reporter_get(const spk_reporter *r, int64_t epoch, const char *phase, const char *name, double *value)

@@ -8,6 +8,7 @@
 
 #include "base/base_impl.h"
 #include "spk/reporter.h"
+#include "spk/types.h"
 
 /* Append a value as the log shows it: counts whole, else %.3f between 1e-3 and 1e3 in magnitude and %.3e outside. */
 void spk_report_value(spk_text *out, double value, bool integral);
@@ -27,6 +28,17 @@ const char *spk_reporter_name_at(const spk_reporter *r, int64_t index);
 const char *spk_reporter_phase_at(const spk_reporter *r, int64_t index);
 /* The largest epoch with results; 0: none. */
 int64_t spk_reporter_last_epoch(const spk_reporter *r);
+
+/* The running phase for a checkpoint: its name, its time so far and its series as one line of JSON, and their values as a
+ * tensor "reporter.values" (series, 2, steps) float64: value and weight. Steps must be closed. */
+void spk_reporter_describe_running(const spk_reporter *r, spk_text *json);
+spk_status spk_reporter_save_running(const spk_reporter *r, spk_tensors *out);
+/* And back: the phase runs again, as if the time between had not been. SPK_E_FORMAT: nothing runs. */
+spk_status spk_reporter_load_running(spk_reporter *r, const char *json, const spk_tensors *in, const char *what);
+/* The name of the running phase; NULL: none runs. */
+const char *spk_reporter_running(const spk_reporter *r);
+/* End the running phase without a trace: it failed. */
+void spk_reporter_drop_phase(spk_reporter *r);
 
 /* All epochs' aggregates as one line of JSON; values read back to the same bits. */
 void spk_reporter_save(const spk_reporter *r, spk_text *json);

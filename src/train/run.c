@@ -95,7 +95,10 @@ static spk_status open_data(spk_run *r)
 static spk_status build_iter(void *data, const char *mode, int64_t epoch, spk_iterator **out)
 {
     spk_run *r = data;
-    return strcmp(mode, "train") == 0 ? spk_train_iterator(r->train, epoch, out) : spk_trial_iterator(r->valid, out);
+    if (strcmp(mode, "train") == 0) return spk_train_iterator(r->train, epoch, out);
+    for (int i = 0; spk_starts_with(mode, "valid:") && i < r->n_valid_sets; i++)
+        if (strcmp(mode + strlen("valid:"), r->valid_names[i]) == 0) return spk_trial_iterator(r->valid_sets[i], out);
+    return spk_trial_iterator(r->valid, out);
 }
 
 static void close_iter(void *data, spk_iterator *iterator)
@@ -136,15 +139,20 @@ spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
     spk_run r = {.config = config};
     int64_t feature_size;
     spk_status status = SPK_OK;
+    if (config->resume && config->resume_conf && strcmp(config->resume_conf, "old") == 0)
+        SPK_TRY(spk_run_take_old(config));
     SPK_TRY(spk_config_check(config, SPK_CONFIG_TRAIN, usage));
     if (!config->output_dir)
         return spk_fail(SPK_E_CONFIG, "output_dir: is not given: say where the training is to be written");
     SPK_TRY(check_optim(config));
     SPK_TRY(spk_config_feature_size(config, &feature_size));
     const bool collect = config->collect_stats; /* writes beside what a training writes */
-    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume || collect, config->overwrite));
+    const bool writes_beside = collect || config->no_forward_run || config->dry_run;
+    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume || writes_beside, config->overwrite));
     r.n_threads = (int)or_else(config->threads, spk_cpu_count());
     SPK_GO(open_data(&r));
+    SPK_GO(spk_run_open_valid_sets(&r));
+    SPK_GO(spk_run_compare_sets(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
@@ -161,6 +169,7 @@ void spk_run_close(spk_run *r)
     spk_net_free(r->net);
     spk_train_set_close(r->train);
     spk_trial_set_close(r->valid);
+    spk_run_close_valid_sets(r);
     memset(r, 0, sizeof *r);
 }
 
@@ -177,11 +186,11 @@ static char *print_conf(const struct spk_yaml *conf)
 }
 
 /* ESPnet's default criteria that its speaker trainer never has a value for; it passes them over, and so do we. */
-static bool is_idle(const spk_triple *t)
+static bool is_idle(const char *phase, const char *key)
 {
     static const char *const idle[][2] = {{"valid", "loss"}, {"train", "acc"}, {"valid", "acc"}};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
-        if (strcmp(t->part[0], idle[i][0]) == 0 && strcmp(t->part[1], idle[i][1]) == 0) return true;
+        if (strcmp(phase, idle[i][0]) == 0 && strcmp(key, idle[i][1]) == 0) return true;
     return false;
 }
 
@@ -193,7 +202,7 @@ static spk_criterion *read_criteria(const spk_config *c, int *n)
     bool has_eer = false;
     *n = 0;
     for (int64_t i = 0; i < from->n; i++) {
-        if (is_idle(&from->v[i])) continue;
+        if (is_idle(from->v[i].part[0], from->v[i].part[1])) continue;
         list[(*n)++] = (spk_criterion){from->v[i].part[0], from->v[i].part[1], from->v[i].part[2]};
         has_eer |= strcmp(from->v[i].part[0], "valid") == 0 && strcmp(from->v[i].part[1], "eer") == 0;
     }
@@ -236,7 +245,20 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->max_skipped_steps = or_else(c->max_skipped_steps, 0);
     s->patience = or_else(c->patience, -1);
     s->keep_nbest_models = most(&c->keep_nbest_models);
+    s->average_nbest = c->keep_nbest_models.v;
+    s->n_average_nbest = (int)c->keep_nbest_models.n;
+    s->nbest_averaging_interval = c->nbest_averaging_interval;
+    s->average_last = c->average_last;
+    s->accum_grad = c->accum_grad;
+    s->checkpoint_interval = c->checkpoint_interval;
+    s->resume_changed = c->resume_conf != NULL; /* `old` has replaced the settings, so none differ */
     s->plots = c->use_matplotlib;
+    s->tensorboard = c->use_tensorboard;
+    s->detect_anomaly = c->detect_anomaly;
+    s->valid_sets = r->valid_names;
+    s->n_valid_sets = r->n_valid_sets;
+    s->valid_interval = c->valid_interval;
+    s->options.no_forward_run = c->no_forward_run;
     s->n_speakers = spk_train_set_n_speakers(r->train);
     s->speakers = spk_train_set_speakers(r->train);
     s->backend = spk_backend_version();
@@ -250,11 +272,11 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
         s->epoch_line = callbacks->epoch_line;
         s->epoch_line_user = callbacks->user;
     }
-    const spk_triple value = {{c->val_scheduler_criterion.v[0], c->val_scheduler_criterion.v[1]}};
-    if (!is_idle(&value)) s->val_scheduler_criterion = (spk_criterion){value.part[0], value.part[1], NULL};
-    if (c->early_stopping_criterion.n == 3)
-        s->early_stopping = (spk_criterion){c->early_stopping_criterion.v[0], c->early_stopping_criterion.v[1],
-                                            c->early_stopping_criterion.v[2]};
+    char *const *value = c->val_scheduler_criterion.v;
+    if (!is_idle(value[0], value[1])) s->val_scheduler_criterion = (spk_criterion){value[0], value[1], NULL};
+    const char *const *stop = (const char *const *)c->early_stopping_criterion.v;
+    if (c->early_stopping_criterion.n == 3 && !is_idle(stop[0], stop[1]))
+        s->early_stopping = (spk_criterion){stop[0], stop[1], stop[2]};
 }
 
 spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_run_callbacks *callbacks)

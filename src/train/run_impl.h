@@ -19,7 +19,10 @@
 typedef struct spk_run {
     spk_config *config; /* borrowed; spk_num is filled in from the data */
     spk_train_set *train;
-    spk_trial_set *valid; /* NULL where statistics are collected and no trials were given */
+    spk_trial_set *valid;       /* NULL where statistics are collected and no trials were given */
+    spk_trial_set **valid_sets; /* further ones, by these names */
+    const char **valid_names;
+    int n_valid_sets;
     spk_net *net;
     int n_threads;
 } spk_run;
@@ -38,12 +41,20 @@ void spk_run_audio(const spk_config *config, spk_audio_options *audio);
 void spk_run_train_options(const spk_config *config, spk_data_list *lists, spk_train_set_options *out);
 void spk_run_trial_options(const spk_config *config, spk_data_list *lists, spk_trial_set_options *out);
 
+/* Replace the settings that decide a training's results by those of the checkpoint in output_dir, if there is one
+ * (--resume_conf old). On failure the configuration is as it was. */
+spk_status spk_run_take_old(spk_config *config);
 /*
  * In this order: the configuration is checked for training, the output folder asked (spk_training_check_folder), the
  * training and the validation lists are opened, spk_num compared with the speakers and filled in, the network built.
  * On failure there is nothing to close. usage (may be NULL): whether a mistake stood on the command line.
  */
 spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out);
+/* Open what valid_sets names; the names are borrowed from the configuration. */
+spk_status spk_run_open_valid_sets(spk_run *r);
+void spk_run_close_valid_sets(spk_run *r);
+/* Warn where the validation set shares files or speakers with the training data, or either with a test set. */
+spk_status spk_run_compare_sets(const spk_run *r);
 /* Train with the speaker trainer, or with `hooks` when they are given (NULL: the speaker trainer's). */
 spk_status spk_run_train(spk_run *r, const spk_trainer_hooks *hooks, const spk_run_callbacks *callbacks);
 /* What became of it. */

@@ -9,6 +9,7 @@
 
 #include "spk/score.h"
 #include "train/embed_impl.h"
+#include "train/validation_impl.h"
 
 /* Segments in one call of the model. */
 enum { CALL_SEGMENTS = 48 };
@@ -99,22 +100,6 @@ static spk_status fill(const spk_pass_set *set, const embeddings *m, const spk_e
     return SPK_OK;
 }
 
-static spk_status register_figures(spk_reporter *reporter, const spk_validation *v)
-{
-    const spk_stat stats[] = {
-        {"eer", v->eer, false},
-        {"mindcf", v->mindcf, false},
-        {"n_trials", (double)v->n_trials, true},
-        {"trg_mean", v->trg_mean, false},
-        {"trg_std", v->trg_std, false},
-        {"nontrg_mean", v->nontrg_mean, false},
-        {"nontrg_std", v->nontrg_std, false},
-        {"eer_espnet", v->eer_espnet, false},
-        {"mindcf_espnet", v->mindcf_espnet, false},
-    };
-    return spk_reporter_register(reporter, stats, (int)(sizeof stats / sizeof *stats), 0.0);
-}
-
 spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator, spk_reporter *reporter,
                                        const spk_trainer_options *options,
                                        const spk_distributed_option *distributed_option, spk_validation *out)
@@ -132,7 +117,7 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
     SPK_GO(check_classes(&set));
     SPK_GO(spk_embed_queue_flush(queue));
     SPK_GO(fill(&set, &m, queue, &v));
-    if (reporter) SPK_GO(register_figures(reporter, &v));
+    if (reporter) SPK_GO(spk_register_figures(reporter, &v, NULL));
     if (out) {
         *out = v;
         memset(&v, 0, sizeof v);

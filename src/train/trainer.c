@@ -8,12 +8,17 @@
 
 #include "formats/yaml_impl.h"
 #include "optim/optim_impl.h"
+#include "train/average_impl.h"
 #include "train/checkpoint_impl.h"
 #include "train/embed_impl.h"
 #include "train/init_param_impl.h"
+#include "train/midway_impl.h"
 #include "train/plot_impl.h"
 #include "train/rates_impl.h"
+#include "train/read_only_impl.h"
 #include "train/reporter_impl.h"
+#include "train/tracks_impl.h"
+#include "train/validation_impl.h"
 
 static const spk_criterion valid_eer = {"valid", "eer", "min"};
 
@@ -21,6 +26,8 @@ void spk_training_defaults(spk_training_setup *setup)
 {
     *setup = (spk_training_setup){.grad_clip = 5.0,
                                   .grad_clip_type = 2.0,
+                                  .accum_grad = 1,
+                                  .checkpoint_interval = 10,
                                   .max_epoch = 40,
                                   .max_skipped_steps = 20,
                                   .patience = -1,
@@ -29,6 +36,7 @@ void spk_training_defaults(spk_training_setup *setup)
                                   .best_model_criterion = &valid_eer,
                                   .n_best_model_criterion = 1,
                                   .keep_nbest_models = 10,
+                                  .tensorboard = true,
                                   .plots = true,
                                   .optim = "adam"};
 }
@@ -37,9 +45,17 @@ void spk_training_defaults(spk_training_setup *setup)
 
 spk_status spk_trainer_validate_hook(spk_training *t, spk_iterator *iterator)
 {
-    spk_validation_clear(&t->validation);
-    return spk_trainer_validate_scores(t->model, iterator, t->reporter, &t->setup->options,
-                                       &t->setup->distributed_option, &t->validation);
+    spk_validation v = {0};
+    SPK_TRY(
+        spk_trainer_validate_scores(t->model, iterator, NULL, &t->setup->options, &t->setup->distributed_option, &v));
+    const spk_status status = spk_register_figures(t->reporter, &v, t->valid_set);
+    if (t->valid_set) { /* pictures are of the first set */
+        spk_validation_clear(&v);
+    } else {
+        spk_validation_clear(&t->validation);
+        t->validation = v;
+    }
+    return status;
 }
 
 spk_trainer_hooks spk_trainer_generic_hooks(void)
@@ -83,15 +99,19 @@ done:
 
 static spk_status resume(spk_training *t)
 {
+    const char *folder = t->setup->output_dir;
     spk_checkpoint c = {0};
-    SPK_TRY(spk_checkpoint_read(t->setup->output_dir, &c));
+    SPK_TRY(spk_checkpoint_read(folder, &c));
+    const bool is_before = spk_ends_with(c.path, SPK_CHECKPOINT_PREV_NAME);
     spk_status status = spk_checkpoint_apply(&c, t);
     spk_checkpoint_clear(&c);
     SPK_TRY(status);
-    for (int64_t e = 1; e <= t->epoch; e++)
+    if (is_before) spk_checkpoint_set_aside(folder);
+    for (int64_t e = 1; e < t->epoch + (t->stage == SPK_STAGE_DONE); e++)
         spk_rates_epoch_done(t, e, true);
+    if (t->stage != SPK_STAGE_DONE) return SPK_OK; /* the epoch before has been settled */
     SPK_TRY(renew_snapshot(t));
-    return spk_folder_settle(t->setup->output_dir, t, t->epoch, NULL);
+    return spk_folder_settle(folder, t, t->epoch, NULL);
 }
 
 /* All that can fail because of what was asked for comes before the first file of the run is written. */
@@ -107,6 +127,7 @@ static spk_status prepare(spk_training *t)
     if (!going_on) SPK_TRY(spk_folder_clear(s->output_dir));
     if (s->config_text) SPK_TRY(spk_folder_write_config(s->output_dir, s->config_text));
     if (s->n_speakers) SPK_TRY(spk_folder_write_speakers(s->output_dir, s->n_speakers, s->speakers));
+    t->tracks = spk_tracks_open(t, going_on ? t->metrics_length : -1);
     return SPK_OK;
 }
 
@@ -119,6 +140,7 @@ static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training
     SPK_ASSERT(s->build_iter && s->output_dir && "data and an output folder are needed");
     SPK_TRY(spk_trainer_check_options(s->model, &s->options, &s->distributed_option));
     if (s->max_epoch < 1) return spk_fail(SPK_E_CONFIG, "max_epoch: %" PRId64 " is below 1", s->max_epoch);
+    if (s->accum_grad < 1) return spk_fail(SPK_E_CONFIG, "accum_grad: %" PRId64 " is below 1", s->accum_grad);
     if (!(s->grad_clip_type > 0)) return spk_fail(SPK_E_CONFIG, "grad_clip_type: %g is not above 0", s->grad_clip_type);
     for (int i = 0; i < s->n_best_model_criterion; i++) {
         const spk_criterion *c = &s->best_model_criterion[i];
@@ -126,24 +148,21 @@ static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training
             return spk_fail(SPK_E_CONFIG, "best_model_criterion: the mode of %s %s is '%s', not min or max", c->phase,
                             c->key, c->mode);
     }
+    if (s->options.no_forward_run) return SPK_OK; /* nothing is written */
     return spk_training_check_folder(s->output_dir, s->resume, s->overwrite);
 }
 
 /* ---- an epoch ---- */
 
-static spk_status run_phase(spk_training *t, const char *mode,
-                            spk_status (*run)(spk_training *t, spk_iterator *iterator))
+/* A phase that a checkpoint has the beginning of runs already. */
+static spk_status train_epoch(spk_training *t)
 {
-    const spk_training_setup *s = t->setup;
-    spk_iterator *iterator = NULL;
-    spk_reporter_begin_phase(t->reporter, mode);
-    spk_status status = s->build_iter(s->data, mode, t->epoch, &iterator);
-    if (status == SPK_OK) status = run(t, iterator);
-    if (iterator && s->close_iter)
-        s->close_iter(s->data, iterator);
-    else if (iterator && iterator->close)
-        iterator->close(iterator->self);
-    spk_reporter_end_phase(t->reporter);
+    if (!spk_reporter_running(t->reporter)) spk_reporter_begin_phase(t->reporter, "train");
+    const spk_status status = spk_with_iterator(t, "train", t->hooks->train_one_epoch);
+    if (status == SPK_OK)
+        spk_reporter_end_phase(t->reporter);
+    else
+        spk_reporter_drop_phase(t->reporter);
     return status;
 }
 
@@ -182,7 +201,13 @@ static void draw(spk_training *t)
     if (t->plots) spk_plots_start(t->plots, t->reporter, v->n_trials ? &scores : NULL);
 }
 
-/* Nepoch.pth, checkpoint, links, removals: in this order a kill at any instant loses no more than this epoch. */
+static bool averages_now(const spk_training *t)
+{
+    const int64_t interval = t->setup->nbest_averaging_interval;
+    return interval > 0 && t->epoch % interval == 0;
+}
+
+/* Nepoch.pth, means, checkpoint, links, removals: in this order a kill at any instant loses no more than this epoch. */
 static spk_status save(spk_training *t)
 {
     const char *folder = t->setup->output_dir;
@@ -192,7 +217,9 @@ static spk_status save(spk_training *t)
     char *path = snapshot_path(t);
     SPK_GO(t->model->save_state(t->model->self, &state));
     SPK_GO(spk_pth_write(path, &state));
+    if (averages_now(t)) SPK_GO(spk_average_best(t, true));
     SPK_GO(spk_checkpoint_write(folder, t, &state));
+    t->saved_s = spk_now();
     SPK_GO(spk_folder_settle(folder, t, t->epoch, &updated));
     if (updated.n)
         spk_info("trainer", "The best model has been updated: %s", spk_text_str(&updated));
@@ -205,26 +232,23 @@ done:
     return status;
 }
 
-/* A signal that came while validating: say what it means for the training. */
-static spk_status say_interrupted(const spk_training *t, spk_status status)
+static void begin_epoch(spk_training *t)
 {
-    if (status != SPK_E_INTERRUPTED || !spk_interrupted()) return status;
-    if (t->epoch == 1)
-        return spk_fail(status, "interrupted by a signal in the validation of epoch 1: nothing is saved yet");
-    return spk_fail(status,
-                    "interrupted by a signal in the validation of epoch %" PRId64 ": --resume goes on from the end of "
-                    "epoch %" PRId64,
-                    t->epoch, t->epoch - 1);
+    spk_reporter_set_epoch(t->reporter, t->epoch);
+    t->stage = SPK_STAGE_TRAIN;
+    t->batch = t->n_due = t->n_skipped = t->n_accumulated = 0;
 }
 
+/* From where t->stage says. */
 static spk_status run_epoch(spk_training *t, bool first)
 {
-    t->n_skipped = 0;
-    spk_reporter_set_epoch(t->reporter, t->epoch);
-    SPK_TRY(run_phase(t, "train", t->hooks->train_one_epoch));
-    if (t->hooks->validate_one_epoch) SPK_TRY(say_interrupted(t, run_phase(t, "valid", t->hooks->validate_one_epoch)));
+    if (t->stage == SPK_STAGE_TRAIN) SPK_TRY(train_epoch(t));
+    t->stage = SPK_STAGE_VALID;
+    if (t->hooks->validate_one_epoch) SPK_TRY(spk_midway_broken_off(t, spk_validate_epoch(t)));
+    t->stage = SPK_STAGE_DONE;
     if (first) check_criteria(t);
     spk_rates_epoch_done(t, t->epoch, false);
+    spk_tracks_epoch(t);
     SPK_TRY(save(t));
     say_epoch(t);
     draw(t);
@@ -262,22 +286,34 @@ static void say_started(const spk_training *t, int64_t first, double start)
     spk_text_clear(&span);
 }
 
+/* What is made of a training that is over. */
+static spk_status finish(const spk_training *t)
+{
+    SPK_TRY(spk_average_best(t, false));
+    return spk_average_last(t);
+}
+
 static spk_status run_epochs(spk_training *t)
 {
-    const int64_t done = t->epoch, max = t->setup->max_epoch;
+    const bool midway = t->epoch > 0 && t->stage != SPK_STAGE_DONE;
+    const int64_t done = midway ? t->epoch - 1 : t->epoch, max = t->setup->max_epoch;
     const double start = spk_now();
+    t->saved_s = start;
     if (done >= max) spk_warn("trainer", "The training has already reached at max_epoch: %" PRId64, done);
-    if (done > 0 && done < max && stop_early(t)) return SPK_OK;
+    if (done > 0 && done < max && !midway && stop_early(t)) return finish(t);
     for (int64_t e = done + 1; e <= max; e++) {
-        t->epoch = e;
+        if (e > done + 1 || !midway) {
+            t->epoch = e;
+            begin_epoch(t);
+        }
         say_started(t, done + 1, start);
         const spk_status status = run_epoch(t, e == done + 1);
         spk_validation_clear(&t->validation);
         SPK_TRY(status);
-        if (stop_early(t)) return SPK_OK;
+        if (stop_early(t)) return finish(t);
     }
     spk_info("trainer", "The training was finished at %" PRId64 " epochs", t->epoch);
-    return SPK_OK;
+    return finish(t);
 }
 
 spk_status spk_trainer_run(const spk_trainer_hooks *hooks, const spk_training_setup *setup)
@@ -286,6 +322,8 @@ spk_status spk_trainer_run(const spk_trainer_hooks *hooks, const spk_training_se
     char *images = NULL;
     SPK_TRY(check_setup(hooks, setup));
     spk_training t = {.setup = setup, .hooks = hooks, .model = setup->model, .reporter = spk_reporter_new()};
+    if (setup->options.no_forward_run) SPK_GO(spk_read_only(&t));
+    if (setup->options.no_forward_run) goto done;
     SPK_GO(prepare(&t));
     if (setup->plots) {
         images = spk_path_join(setup->output_dir, "images");
@@ -301,6 +339,7 @@ done:
     } else {
         spk_plots_free(t.plots);
     }
+    spk_tracks_close(t.tracks);
     spk_free(images);
     spk_scheduler_free(t.scheduler);
     spk_optim_free(t.optim);

@@ -73,13 +73,29 @@ check "means of one" test "$(cut -d, -f1-5 "$tmp/json")" = "$(cut -d, -f1-5 "$ou
 ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --json --quiet --average_embd true
 has "$out" '"n_trials": 36'
 
-# An interruption ends the training with what was done in place; it goes on from there.
-"$build/spk" "${train[@]:1}" --output_dir "$tmp/i" --max_epoch 100000 >"$out" 2>"$err" & pid=$!
-for _ in $(seq 200); do [ -s "$tmp/i/checkpoint.safetensors" ] && break; sleep 0.05; done
-kill -INT $pid
-wait $pid; report "interrupted: exit status 1" "$([ $? = 1 ]; echo $?)"
-has "$err" '^spk: error: .*(interrupt|resume)'
-done=$(grep -c 'epoch results' "$tmp/i/train.log")
-ok "${train[@]}" --output_dir "$tmp/i" --max_epoch $((done + 1)) --resume
-check "one more epoch" grep -q "^$((done + 1))epoch results" "$out"
+# A signal ends the training after its step, with a checkpoint; it goes on from there. Exit status as a shell's.
+wait_for() { for _ in $(seq 400); do [ -s "$1" ] && return; sleep 0.02; done; }
+for signal in INT TERM; do
+    "$build/spk" "${train[@]:1}" --output_dir "$tmp/$signal" --max_epoch 100000 >"$out" 2>"$err" & pid=$!
+    wait_for "$tmp/$signal/1epoch.pth"
+    kill -$signal $pid
+    wait $pid; status=$?
+    report "$signal: exit status $status" "$([ $status = $((128 + $(kill -l $signal))) ]; echo $?)"
+    has "$err" '^spk: error: .*interrupt.*--resume goes on'
+    done=$(grep -c 'epoch results' "$tmp/$signal/train.log")
+    ok "${train[@]}" --output_dir "$tmp/$signal" --max_epoch $((done + 1)) --resume
+    check "one more epoch" grep -q "^$((done + 1))epoch results" "$out"
+done
+
+# Another setting needs a word; the old one can be had back.
+ok "${train[@]}" --max_epoch 1 --output_dir "$tmp/e"
+refused 1 'written with other settings: now batch_size: 3 \(was [0-9]+\).*--resume_conf new.*--resume_conf old' \
+    "${train[@]}" --max_epoch 2 --output_dir "$tmp/e" --resume --batch_size 3
+cp -r "$tmp/e" "$tmp/f"
+ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/e" --resume --batch_size 3 --resume_conf old
+same "$tmp/a/2epoch.pth" "$tmp/e/2epoch.pth"
+ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/f" --resume --batch_size 3 --resume_conf new
+has "$err" 'hold from here on: batch_size: 3'
+has "$tmp/f/config.yaml" '^batch_size: 3'
+check "other weights" test "$(cksum <"$tmp/a/2epoch.pth")" != "$(cksum <"$tmp/f/2epoch.pth")"
 finish

@@ -48,6 +48,8 @@ static void accepted(void **state)
         "dist_world_size: 1\ndist_rank: 0\nmultiprocessing_distributed: true",
         "preprocessor_conf: {noise_apply_prob: 0, rir_apply_prob: 0, rir_scp: a, noise_info: [[1, a, [1, 1], [0, 5]]]}",
         "best_model_criterion: [[valid, eer, min], [train, loss, min], [train, accuracy, max]]",
+        "accum_grad: 4\npatience: 3\nnbest_averaging_interval: 2\nkeep_nbest_models: [3, 5]\naverage_last: 4",
+        "early_stopping_criterion: [valid, mindcf, min]\npatience: 1",
         "train_shape_file: [nowhere]\nvalid_batch_type: sorted",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -63,9 +65,9 @@ static void refused(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"accum_grad: 4", "conf.yaml:1:1: accum_grad: 4 is not supported yet; leave it at 1"},
+        {"sharded_ddp: true", "conf.yaml:1:1: sharded_ddp: true is not supported yet; leave it at false"},
         {"ngpu: 1", "ngpu: 1 is not supported yet; leave it at 0"},
-        {"patience: 3", "patience: 3 is not supported yet; leave it at none"},
+        {"use_deepspeed: true", "use_deepspeed: true is not supported yet; leave it at false"},
         {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
         {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
         {"iterator_type: task", "iterator_type: task is not supported yet; use sequence, category or chunk"},
@@ -102,6 +104,8 @@ static void contradictions(void **state)
          "speech is given twice (a and b)"},
         {"best_model_criterion: [[valid, err, min]]", "there is no valid.err"},
         {"best_model_criterion: [[valid, eer, least]]", "'least' in valid,eer,least must be min or max"},
+        {"early_stopping_criterion: [valid, err, min]", "early_stopping_criterion: there is no valid.err"},
+        {"early_stopping_criterion: [valid, eer, low]", "'low' in valid,eer,low must be min or max"},
         {"batch_type: catbel", "catbel needs iterator_type category"},
         {"batch_type: pk", "pk needs iterator_type category"},
         {"batch_type: catpow", "catpow needs iterator_type category"},
@@ -145,12 +149,12 @@ static void on_command_line(void **state)
     bool usage = false;
     words w;
     char *const *argv =
-        words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --accum_grad 4 --output_dir exp");
+        words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --ngpu 4 --output_dir exp");
     assert_int_equal(spk_config_load(9, argv, &c, &request), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_UNSUPPORTED);
     assert_true(usage);
-    assert_string_equal(spk_errmsg(), "--accum_grad: 4 is not supported yet; leave it at 1");
+    assert_string_equal(spk_errmsg(), "--ngpu: 4 is not supported yet; leave it at 0");
     spk_config_clear(&c);
     assert_int_equal(spk_config_load(5, argv, &c, &request), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_CONFIG);

@@ -116,6 +116,37 @@ static void threads_change_nothing(void **state)
     assert_true(first[0] != first[1] && first[1] != first[2]);
 }
 
+/* An epoch that is continued: the batches after the first n, the same bytes. */
+static void batches_can_be_left_out(void **state)
+{
+    (void)state;
+    enum { BATCHES = 9, FLOATS = 6 * T };
+    static float whole[BATCHES][FLOATS];
+    const spk_train_set_options o = train_options(3);
+    spk_train_set *s;
+    spk_iterator *it;
+    const spk_batch *b;
+    help_ok(spk_train_set_open(&o, &s));
+    for (int64_t skipped = -1; skipped <= BATCHES; skipped++) {
+        int64_t n = skipped < 0 ? 0 : skipped;
+        help_ok(spk_train_iterator(s, 2, &it));
+        if (skipped >= 0) help_ok((it->skip)(it->self, skipped));
+        for (;; n++) {
+            help_ok(it->next(it->self, &b));
+            if (!b) break;
+            const spk_array *speech = spk_batch_find(b, "speech");
+            assert_int_equal(b->n, 6);
+            if (skipped < 0)
+                memcpy(whole[n], speech->data, sizeof whole[n]);
+            else
+                assert_memory_equal(whole[n], speech->data, sizeof whole[n]);
+        }
+        assert_int_equal(n, BATCHES);
+        spk_iterator_close(it);
+    }
+    spk_train_set_close(s);
+}
+
 /* The third crop of batch 4 again, by (seed, epoch, utterance, how often before). */
 static void a_crop_can_be_made_again_alone(void **state)
 {
@@ -428,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(batches_can_be_left_out),
         cmocka_unit_test(a_crop_can_be_made_again_alone),
         cmocka_unit_test(allocates_nothing_when_warm),
         cmocka_unit_test(closing_early_is_safe),

@@ -198,11 +198,15 @@ static void test_mismatches(void **state)
     begin_resume(folder);
     setup.threads = 4;
     setup.backend = "oneDNN 3.2.1";
-    setup.config_text = "max_epoch: 4\nseed: 1\n";
+    setup.config_text = "max_epoch: 9\nseed: 1\n";
+    refused(SPK_E_MISMATCH, "now seed: 1 (was 0); go on with these with --resume_conf new");
+    assert_memory_equal(before.p, model.p, sizeof model.p);
+    setup.resume_changed = true;
     OK(train());
+    assert_true(was_said("resuming with max_epoch: 9 (was 4)"));
     assert_true(was_said("another number of threads (4, was 2)"));
     assert_true(was_said("another library (oneDNN 3.2.1, was oneDNN 2.6.3)"));
-    assert_true(was_said("'seed: 1', was 'seed: 0'"));
+    assert_true(was_said("other settings, which hold from here on: seed: 1 (was 0)"));
     assert_equals_straight(folder);
     char *prev = slurp(folder, "config.prev.yaml", &n);
     assert_string_equal(config, prev);
@@ -293,7 +297,7 @@ static void test_full_disk(void **state)
         begin(folder, 2);
         setup.config_text = spk_text_str(&config);
         OK(train());
-        char *command = spk_strf("cp '%s'/* '%s'", folder, copy);
+        char *command = spk_strf("cp -r '%s'/* '%s'", folder, copy);
         assert_int_equal(system(command), 0);
         getrlimit(RLIMIT_FSIZE, &before);
         small = i ? 10000 : 500; /* the checkpoint fails; the snapshot fails */
@@ -308,6 +312,7 @@ static void test_full_disk(void **state)
         assert_true(holds(folder, "3epoch.pth") == (i == 1));
         assert_false(holds(folder, "checkpoint.new.safetensors"));
         begin_resume(folder);
+        setup.resume_changed = true; /* the short configuration again */
         OK(train());
         assert_equals_straight(folder);
         spk_free(command);
