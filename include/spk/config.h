@@ -187,6 +187,10 @@ typedef struct spk_config {
     int64_t per_speaker;           /* for batch_type pk */
     char *train_dir, *valid_dir;   /* data folders, for the lists of paths; NULL: not given */
     bool overwrite, quiet, profile;
+    char *init_from;             /* a training's folder, or a file of weights in one; NULL: none */
+    bool keep_classes;           /* the classes are those of init_from */
+    int64_t swa_start;           /* epoch; 0: no stochastic weight averaging */
+    int64_t swa_steps;           /* SPK_NONE: an epoch's */
     struct spk_yaml *valid_sets; /* name: folder, of further validation sets */
     int64_t valid_interval;      /* steps; 0: only at epochs' ends */
     spk_str_list test_dir;       /* folders that the other sets are compared with */

@@ -191,7 +191,7 @@ static spk_status check_scheduler_criterion(checker *k)
 {
     const spk_str_list *list = &k->c->val_scheduler_criterion;
     const char *phase = list->n == 2 ? list->v[0] : "", *key = list->n == 2 ? list->v[1] : "";
-    if (is_metric(phase, key) || (is(phase, "valid") && is(key, "loss"))) return SPK_OK;
+    if (is_metric(k->c, phase, key) || (is(phase, "valid") && is(key, "loss"))) return SPK_OK;
     return spk_fail(SPK_E_CONFIG,
                     "%s: there is no %s.%s; there are train.loss, train.accuracy, valid.eer, valid.mindcf",
                     at(k, "val_scheduler_criterion"), phase, key);
