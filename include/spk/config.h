@@ -187,17 +187,21 @@ typedef struct spk_config {
     int64_t per_speaker;           /* for batch_type pk */
     char *train_dir, *valid_dir;   /* data folders, for the lists of paths; NULL: not given */
     bool overwrite, quiet, profile;
+    char *init_from;             /* a training's folder, or a file of weights in one; NULL: none */
+    bool keep_classes;           /* the classes are those of init_from */
+    int64_t swa_start;           /* epoch; 0: no stochastic weight averaging */
+    int64_t swa_steps;           /* SPK_NONE: an epoch's */
     struct spk_yaml *valid_sets; /* name: folder, of further validation sets */
     int64_t valid_interval;      /* steps; 0: only at epochs' ends */
     spk_str_list test_dir;       /* folders that the other sets are compared with */
     char *resume_conf;           /* NULL, "new" or "old": what holds where settings have changed */
     double checkpoint_interval;  /* minutes; 0: only at epochs' ends */
     int64_t average_last;        /* 0: none */
-    int64_t threads;             /* SPK_NONE: all processors */
-    char *channel;               /* as written; i_channel has its meaning */
-    bool allow_pipes;            /* commands in lists are run */
-    int64_t max_bad_files;       /* unreadable training files that are passed over; 0 */
-    int64_t max_skipped_steps;   /* steps in a row without a finite loss before training stops; SPK_NONE: when all of an
+    int64_t threads;           /* SPK_NONE: all processors */
+    char *channel;             /* as written; i_channel has its meaning */
+    bool allow_pipes;          /* commands in lists are run */
+    int64_t max_bad_files;     /* unreadable training files that are passed over; 0 */
+    int64_t max_skipped_steps; /* steps in a row without a finite loss before training stops; SPK_NONE: when all of an
                                   epoch are */
     /* what a finished configuration says of itself */
     spk_str_list required;

@@ -65,6 +65,10 @@ struct spk_model {
     /* Called before each forward_backward of a training; NULL: the model need not know. What info points to stays valid
      * until that forward_backward has returned. */
     void (*begin_step)(void *self, const spk_step_info *info);
+    /* Forward in train mode without a gradient: running statistics become the mean over batches 1 to k, the k-th being this
+     * one (k = 1 begins anew). NULL: the model has none. */
+    spk_status (*renew_statistics)(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
+                                   int64_t k);
     /* Run forward_backward again, with the draws of the last begin_step, and look at every op for the first value that is
      * not finite: `what` (room bytes) says where, items[i] (n) whether item i of the batch has such values there. False:
      * all is finite. Spoils gradients and running statistics. NULL: cannot be asked. */

@@ -6,11 +6,11 @@
  *
  * Files in the output folder: config.yaml (the one before: config.prev.yaml), speakers.txt (one name a line, class
  * order), checkpoint.safetensors (the one before: checkpoint.prev.safetensors), Nepoch.pth, latest.pth,
- * PHASE.KEY.best.pth, images/NAME.png. Each appears whole or not at all, and a run that is killed at any instant leaves
+ * PHASE.KEY.best.pth, means of snapshots, metrics.jsonl, tensorboard/, images/NAME.png. Each appears whole or not at all, and a run that is killed at any instant leaves
  * a folder from which it can be resumed.
  *
  * Thread rule: one training at a time for a model. Determinism: the same model, batches, threads and libraries give the
- * same bits, also across a resume at an epoch's end.
+ * same bits, also across a resume from any step.
  */
 #ifndef SPK_TRAINER_H
 #define SPK_TRAINER_H
@@ -90,6 +90,9 @@ typedef struct spk_training_setup {
     const int64_t *average_nbest;
     int n_average_nbest; /* default 0: none */
     int64_t nbest_averaging_interval;
+    /* Stochastic weight averaging: the snapshots from epoch swa_start on stay, and swa.pth is their mean, with BatchNorm
+     * statistics from swa_steps batches (0: an epoch's); default 0: none. */
+    int64_t swa_start, swa_steps;
     int64_t average_last; /* N > 1: the last N snapshots stay and their mean is written at the end; default 0 */
     bool tensorboard;     /* tensorboard/{train,valid}: event files; default true */
     bool plots;           /* images/NAME.png after each epoch (needs gnuplot; its absence is said once) */
@@ -134,7 +137,6 @@ struct spk_training {
     spk_stage stage;
     const char *valid_set;  /* the further set that is validated on; NULL: the first */
     int64_t validated_step; /* the last step after which there was a validation within an epoch */
-    bool told_schedule;
     int64_t metrics_length;  /* of metrics.jsonl, as the checkpoint that was resumed has it (the trainer's own) */
     double saved_s;          /* when the last checkpoint was written (the trainer's own) */
     int64_t n_accumulated;   /* batches whose gradients wait for a step */
@@ -189,8 +191,8 @@ SPK_API void spk_training_defaults(spk_training_setup *setup);
  */
 SPK_API spk_status spk_training_check_folder(const char *output_dir, bool resume, bool overwrite) SPK_NODISCARD;
 /*
- * Run the epochs up to max_epoch. SPK_E_INTERRUPTED after SIGINT or SIGTERM (the step that ran is finished; the last
- * epoch's checkpoint is in place); SPK_E_VALUE when a whole epoch or more than max_skipped_steps steps in a row had a
+ * Run the epochs up to max_epoch. SPK_E_INTERRUPTED after SIGINT or SIGTERM (the step that ran is finished and a
+ * checkpoint of it in place); SPK_E_VALUE when a whole epoch or more than max_skipped_steps steps in a row had a
  * loss or gradient that is not finite (the checkpoint before is kept); SPK_E_MISMATCH on resuming with other speakers
  * or another model. The model then holds what it held when the run ended.
  */

@@ -62,6 +62,8 @@ bool cli_is_quiet(void);
 void cli_progress(void *user, const char *what, int64_t done, int64_t total);
 /* Text before each bar ("epoch 3/10"); NULL: none. */
 void cli_progress_prefix(const char *prefix);
+/* Text behind each bar ("loss 4.2  ..."); NULL: none. It holds until the next call. */
+void cli_progress_suffix(const char *suffix);
 /* Take the bar off the terminal, so that another line can follow; the caller holds the lock. */
 void cli_progress_clear(void);
 /* Held while something is written to stderr. */

@@ -14,7 +14,7 @@ enum { BAR = 24, NARROW = 40, USUAL = 100 };
 static const double DRAW_EVERY_S = 0.1, LINE_EVERY_S = 15, MEMORY_S = 10;
 
 static struct {
-    char what[64], prefix[64];
+    char what[64], prefix[64], suffix[160];
     int64_t done, total;
     double begun, last, drawn; /* times */
     double rate, weight;       /* items a second: sum of decayed samples and of their weights */
@@ -64,6 +64,7 @@ static void write_bar(spk_text *t, bool drawing)
         add_time(t, (double)(bar.total - bar.done) / r);
         spk_text_add(t, " left");
     }
+    if (bar.suffix[0]) spk_text_addf(t, "  %s", bar.suffix);
 }
 
 void cli_progress_clear(void)
@@ -89,6 +90,11 @@ void cli_progress_prefix(const char *prefix)
 {
     snprintf(bar.prefix, sizeof bar.prefix, "%s", prefix ? prefix : "");
     bar.what[0] = 0;
+}
+
+void cli_progress_suffix(const char *suffix)
+{
+    snprintf(bar.suffix, sizeof bar.suffix, "%s", suffix ? suffix : "");
 }
 
 static void begin(const char *what, int64_t done, double now)

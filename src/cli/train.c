@@ -20,6 +20,8 @@ static struct {
 static spk_status train_step(spk_training *t, const spk_batch *batch, spk_step *out)
 {
     const spk_status status = base.train_step(t, batch, out);
+    if (status != SPK_OK) return status;
+    train_figures_step(t, batch, out);
     clocks.n++;
     clocks.wait += batch->wait_s;
     clocks.zero += out->zero_grad_s;
@@ -56,12 +58,18 @@ static spk_status train_one_epoch(spk_training *t, spk_iterator *iterator)
     char prefix[64];
     snprintf(prefix, sizeof prefix, "epoch %" PRId64 "/%" PRId64, t->epoch, t->setup->max_epoch);
     cli_progress_prefix(prefix);
-    if (!clocks.net) return base.train_one_epoch(t, iterator);
+    train_figures_begin();
+    if (!clocks.net) {
+        const spk_status plain = base.train_one_epoch(t, iterator);
+        cli_progress_suffix(NULL);
+        return plain;
+    }
     clocks.n = 0;
     clocks.wait = clocks.zero = clocks.norm = clocks.optim = 0;
     spk_net_profile(clocks.net, true);
     const double start = spk_now();
     const spk_status status = base.train_one_epoch(t, iterator);
+    cli_progress_suffix(NULL);
     if (status == SPK_OK) print_profile(t->epoch, spk_now() - start);
     spk_net_profile(clocks.net, false);
     return status;

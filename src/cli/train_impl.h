@@ -14,6 +14,10 @@ typedef struct train_view {
     void (*opened)(const spk_run *run);
 } train_view;
 
+/* Figures behind the bar (train_figures.c): at the beginning of an epoch's batches, and after each. */
+void train_figures_begin(void);
+void train_figures_step(const spk_training *t, const spk_batch *batch, const spk_step *step);
+
 /* Open, log to OUTPUT_DIR/train.log, train. Nothing is written before all that can be checked has been.
  * *usage: whether a mistake stood on the command line. */
 spk_status train_with_view(spk_config *config, const train_view *view, bool *usage) SPK_NODISCARD;

@@ -68,7 +68,7 @@ done:
 
 /* ---- the ways to read ---- */
 
-static spk_status read_tree(spk_yaml *tree, spk_config *c)
+spk_status spk__config_from_tree(spk_yaml *tree, spk_config *c)
 {
     bool usage;
     memset(c, 0, sizeof *c);
@@ -82,21 +82,21 @@ static spk_status read_tree(spk_yaml *tree, spk_config *c)
 
 void spk_config_init(spk_config *config)
 {
-    SPK_ASSERT(read_tree(NULL, config) == SPK_OK);
+    SPK_ASSERT(spk__config_from_tree(NULL, config) == SPK_OK);
 }
 
 spk_status spk_config_read(const char *path, spk_config *config)
 {
     spk_yaml *tree = NULL;
     SPK_TRY(spk_yaml_load(path, &tree));
-    return read_tree(tree, config);
+    return spk__config_from_tree(tree, config);
 }
 
 spk_status spk_config_parse(const char *text, size_t n, const char *name, spk_config *config)
 {
     spk_yaml *tree = NULL;
     SPK_TRY(spk_yaml_parse(text, n, name, &tree));
-    return read_tree(tree, config);
+    return spk__config_from_tree(tree, config);
 }
 
 static void to_default(spk_config *c, const char *key)

@@ -9,6 +9,8 @@
 
 extern const spk_options spk__config_options;
 extern const spk_args_spec spk__config_spec;
+/* Defaults, then the tree, which is taken also on failure. */
+spk_status spk__config_from_tree(spk_yaml *tree, spk_config *config);
 /* Fill what is derived (preprocess, i_channel, pool_lengths) and take `source`. *usage as spk_args has it.
  * On failure the configuration is cleared. */
 spk_status spk__config_derive(spk_config *config, spk_yaml *source, bool *usage);

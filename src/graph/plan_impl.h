@@ -43,6 +43,10 @@ void spk_plan_forward(spk_plan *p, bool weights_changed);
 /* After forward: adds scale * dloss to the parameters' gradients. */
 void spk_plan_backward(spk_plan *p, double scale);
 
+/* How far BatchNorm's running statistics move towards a batch's in the next runs of a training plan. */
+enum { SPK_PLAN_USUAL_MOMENTUM = 0 };
+void spk_plan_momentum(spk_plan *p, double momentum); /* SPK_PLAN_USUAL_MOMENTUM: 0.1, as PyTorch's */
+
 /* The same from any tensor that was given as loss: `gradient` is that of its values (N, W, C), in the real type. */
 void spk_plan_backward_from(spk_plan *p, const void *gradient);
 

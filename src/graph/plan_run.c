@@ -67,6 +67,13 @@ void spk_plan_backward(spk_plan *p, double scale)
     run_backward(p);
 }
 
+void spk_plan_momentum(spk_plan *p, double momentum)
+{
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->steps[i].node->op == SPK_OP_BATCH_NORM)
+            p->steps[i].node->attr.batch_norm.momentum = momentum > 0 ? momentum : 0.1;
+}
+
 static void seed_from(spk_plan *p, const void *gradient)
 {
     for (int i = 0; i < p->n_steps; i++)

@@ -110,6 +110,26 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     return SPK_OK;
 }
 
+/* The k-th batch moves the statistics by 1/k, which makes them the mean. */
+static spk_status renew_statistics(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
+                                   int64_t k)
+{
+    spk_net *net = self;
+    spk_net_plan *p;
+    SPK_TRY(check_length(net, samples));
+    SPK_TRY(check_labels(net, labels, n));
+    SPK_TRY(check_groups(net, labels, n));
+    if (n < 2) return SPK_OK; /* BatchNorm has no statistics of one utterance */
+    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
+    spk_plan_bind(p->plan, p->speech, speech);
+    spk_plan_bind(p->plan, p->labels, labels);
+    spk_plan_momentum(p->plan, 1.0 / (double)k);
+    spk_net_forward(net, p);
+    spk_plan_momentum(p->plan, SPK_PLAN_USUAL_MOMENTUM);
+    spk__net_weights_changed(net);
+    return SPK_OK;
+}
+
 static bool find_anomaly(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples, char *what,
                          size_t room, bool *items)
 {
@@ -186,6 +206,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->feature_size = spk_net_feature_size(net);
     if (embed_only) return;
     model->forward_backward = forward_backward;
+    model->renew_statistics = renew_statistics;
     model->find_anomaly = find_anomaly;
     model->begin_step = begin_step;
     model->zero_grad = zero_grad;

@@ -172,7 +172,7 @@ static bool is_derived(const char *name)
 {
     if (!spk_ends_with(name, ".pth")) return false;
     return spk_ends_with(name, ".best.pth") || strstr(name, ".ave.") || strstr(name, ".ave_") ||
-           spk_starts_with(name, "ave_last") || strcmp(name, "latest.pth") == 0;
+           spk_starts_with(name, "ave_last") || spk_starts_with(name, "swa.") || strcmp(name, "latest.pth") == 0;
 }
 
 static void clear_one(void *user, const char *path, const char *name)
@@ -254,6 +254,14 @@ static spk_status link_best(const char *folder, const spk_training *t, const spk
     return status;
 }
 
+/* How many of the last snapshots stay for means. */
+static int64_t count_last(const spk_training *t, int64_t epoch)
+{
+    const int64_t last = t->setup->average_last, start = t->setup->swa_start;
+    const int64_t averaged = start > 0 && epoch >= start ? epoch - start + 1 : 0;
+    return last > averaged ? last : averaged;
+}
+
 spk_status spk_folder_settle(const char *folder, const spk_training *t, int64_t epoch, spk_text *updated)
 {
     spk_status status = SPK_OK;
@@ -271,7 +279,7 @@ spk_status spk_folder_settle(const char *folder, const spk_training *t, int64_t 
         spk_free(order);
         if (status != SPK_OK) goto done;
     }
-    sweep(folder, epoch, t->setup->average_last, kept, n_kept);
+    sweep(folder, epoch, count_last(t, epoch), kept, n_kept);
 done:
     spk_free(kept);
     spk_free(latest);

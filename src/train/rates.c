@@ -104,15 +104,14 @@ static void list_ends(const spk_scheduler *s, bool epochs, int64_t total, spk_te
     if (to < total) spk_text_add(line, ", ...");
 }
 
-void spk_rates_outlook(spk_training *t)
+void spk_rates_outlook(const spk_training *t)
 {
     const bool epochs = spk_scheduler_kind_of(t->scheduler) == SPK_SCHEDULE_EPOCH;
-    const int64_t accum = t->setup->accum_grad, steps = (t->n_batches + accum - 1) / accum,
-                  all = steps * t->setup->max_epoch, total = epochs ? t->setup->max_epoch : all;
+    const int64_t a = t->setup->accum_grad, steps = (t->n_batches + a - 1) / a;
+    const int64_t all = steps * t->setup->max_epoch, total = epochs ? t->setup->max_epoch : all;
     int64_t from, to;
     spk_text line = {0};
-    if (t->told_schedule || steps <= 0) return;
-    t->told_schedule = true;
+    if (t->epoch != 1 || steps <= 0) return;
     spk_text_addf(&line, "%" PRId64 " steps an epoch, %" PRId64 " in %" PRId64 " epochs", steps, all,
                   t->setup->max_epoch);
     list_ends(t->scheduler, epochs, total, &line);

@@ -9,7 +9,7 @@
 spk_status spk_rates_open(spk_training *t);
 /* Say, as the first epoch begins, how many steps the training has and where the schedule's cycles end; warn when it ends
  * in the first tenth of one. t->n_batches must be known, or nothing is said. */
-void spk_rates_outlook(spk_training *t);
+void spk_rates_outlook(const spk_training *t);
 /* The gradients' norm, behind the noise that the set-up may ask for. */
 double spk_rates_norm(spk_training *t, float *gradients);
 /* The rate of the next optimiser step. */

@@ -141,6 +141,7 @@ spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
     spk_status status = SPK_OK;
     if (config->resume && config->resume_conf && strcmp(config->resume_conf, "old") == 0)
         SPK_TRY(spk_run_take_old(config));
+    SPK_TRY(spk_run_take_init(config));
     SPK_TRY(spk_config_check(config, SPK_CONFIG_TRAIN, usage));
     if (!config->output_dir)
         return spk_fail(SPK_E_CONFIG, "output_dir: is not given: say where the training is to be written");
@@ -249,6 +250,8 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->n_average_nbest = (int)c->keep_nbest_models.n;
     s->nbest_averaging_interval = c->nbest_averaging_interval;
     s->average_last = c->average_last;
+    s->swa_start = c->swa_start;
+    s->swa_steps = or_else(c->swa_steps, 0);
     s->accum_grad = c->accum_grad;
     s->checkpoint_interval = c->checkpoint_interval;
     s->resume_changed = c->resume_conf != NULL; /* `old` has replaced the settings, so none differ */

@@ -44,6 +44,9 @@ void spk_run_trial_options(const spk_config *config, spk_data_list *lists, spk_t
 /* Replace the settings that decide a training's results by those of the checkpoint in output_dir, if there is one
  * (--resume_conf old). On failure the configuration is as it was. */
 spk_status spk_run_take_old(spk_config *config);
+/* Take the model, weights and (keep_classes) classes of the training that init_from names, where nothing else is given.
+ * On failure the configuration is as it was. */
+spk_status spk_run_take_init(spk_config *config);
 /*
  * In this order: the configuration is checked for training, the output folder asked (spk_training_check_folder), the
  * training and the validation lists are opened, spk_num compared with the speakers and filled in, the network built.

@@ -40,6 +40,7 @@ bool spk_setting_decides(const char *key)
                                        "spk_version",
                                        "version",
                                        "max_cache_fd",
+                                       "profile",
                                        "swa_start",
                                        "swa_steps"};
     static const char *const idle_groups[] = {"dist_", "wandb_", "cudnn_", "use_wandb", "create_graph"};

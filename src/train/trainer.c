@@ -17,6 +17,7 @@
 #include "train/rates_impl.h"
 #include "train/read_only_impl.h"
 #include "train/reporter_impl.h"
+#include "train/swa_impl.h"
 #include "train/tracks_impl.h"
 #include "train/validation_impl.h"
 
@@ -287,10 +288,11 @@ static void say_started(const spk_training *t, int64_t first, double start)
 }
 
 /* What is made of a training that is over. */
-static spk_status finish(const spk_training *t)
+static spk_status finish(spk_training *t)
 {
     SPK_TRY(spk_average_best(t, false));
-    return spk_average_last(t);
+    SPK_TRY(spk_average_last(t));
+    return spk_swa_write(t);
 }
 
 static spk_status run_epochs(spk_training *t)
