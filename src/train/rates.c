@@ -130,7 +130,8 @@ void spk_rates_outlook(const spk_training *t)
 
 double spk_rates_norm(spk_training *t, float *gradients)
 {
-    if (t->setup->grad_noise) spk_optim_add_noise(t->optim, gradients, (uint64_t)t->setup->options.seed, t->step);
+    if (t->setup->grad_noise) /* by batches, as there */
+        spk_optim_add_noise(t->optim, gradients, (uint64_t)t->setup->options.seed, t->step * t->setup->accum_grad);
     return spk_optim_grad_norm(t->optim, gradients, t->setup->grad_clip_type);
 }
 
