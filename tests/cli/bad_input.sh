@@ -171,10 +171,10 @@ check "the checkpoint is as it was" cmp "$tmp/resumed/checkpoint.safetensors" "$
 
 # A full disk: the files' sizes are limited, as a full disk limits them.
 limited() { (trap '' XFSZ; ulimit -f "$1"; shift; "$@"); }
-bad "a full disk in training" 1 'resumed.*(File too large|No space)' limited 60 train --output_dir "$tmp/resumed" --resume --max_epoch 2
+bad "a full disk in training" 1 'resumed.*(File too large|No space)' limited 60 train --output_dir "$tmp/resumed" --resume --max_epoch 2 --resume_conf new
 check "the checkpoint is as it was" cmp "$tmp/resumed/checkpoint.safetensors" "$exp/checkpoint.safetensors"
 check "nothing half written" test -z "$(find "$tmp/resumed" -name '*.tmp')"
-said "and it goes on from there" 'epoch started' train --output_dir "$tmp/resumed" --resume --max_epoch 2
+said "and it goes on from there" 'epoch started' train --output_dir "$tmp/resumed" --resume --max_epoch 2 --resume_conf new
 mkdir -p "$tmp/full"; cp "$exp/config.yaml" "$tmp/full/embeddings.npz"
 many() { for i in $(seq 60); do echo "id-$i $good/audio/t1-1.wav"; done >"$tmp/many.scp"; limited "$1" spk extract --model "$exp" "$tmp/many.scp" --output_dir "$tmp/full"; }
 bad "a full disk in extraction" 1 'full.*(File too large|No space)' many 4
@@ -182,7 +182,7 @@ check "the file before is as it was" cmp "$tmp/full/embeddings.npz" "$exp/config
 if mkdir -p "$tmp/disk" && mount -t tmpfs -o size=600k none "$tmp/disk" 2>/dev/null; then
     cp "$exp"/{checkpoint.safetensors,config.yaml,speakers.txt} "$tmp/disk"
     dd if=/dev/zero of="$tmp/disk/filler" bs=1k count=600 2>/dev/null
-    bad "a disk that is full" 1 'disk.*No space' train --output_dir "$tmp/disk" --resume --max_epoch 2
+    bad "a disk that is full" 1 'disk.*No space' train --output_dir "$tmp/disk" --resume --max_epoch 2 --resume_conf new
     check "the checkpoint is as it was" cmp "$tmp/disk/checkpoint.safetensors" "$exp/checkpoint.safetensors"
     umount "$tmp/disk"
 fi
