@@ -470,6 +470,19 @@ static void speeds_are_classes(void **state)
         assert_string_equal(spk_train_set_utterance(s, 3 * N - 1), "sp1.1-s3u3");
         assert_string_equal(spk_train_set_path(s, N), spk_train_set_path(s, 0));
         assert_int_equal(s->label[2 * N - 1], same ? 3 : 7);
+        spk_shapes shapes;
+        help_ok(spk__train_set_shapes(s, &(spk_rule_options){0}, &shapes));
+        assert_int_equal(shapes.length[0][0], 1600);
+        assert_int_equal(shapes.length[0][N], 1778); /* 1600 / 0.9 */
+        assert_int_equal(shapes.length[0][2 * N], 1455);
+        spk_shapes_clear(&shapes);
+        spk_audio_reader *r = spk_audio_reader_new(&o.audio);
+        float a[T], b[T];
+        spk_rng draw = spk_rng_make(1, SPK_PURPOSE_TEST, 0, 0, 0), again = draw;
+        help_ok(spk_crop_train(r, s->path[N], s->speed[N], T, &draw, a));
+        help_ok(spk_crop_train(r, s->path[N], 900, T, &again, b));
+        assert_memory_equal(a, b, sizeof a);
+        spk_audio_reader_free(r);
         if (!same) assert_string_equal(spk_train_set_speaker(s, 8), "sp1.1-s0");
         assert_int_equal(s->category[3 * N - 1], same ? 3 : 11);
         spk_epoch_plan p;

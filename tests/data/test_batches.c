@@ -43,6 +43,7 @@ static void espnet_figures(void **state)
         {SPK_RULE_LENGTH, 1, 1, false, false, false, "dj fig becah"},
         {SPK_RULE_LENGTH, 1, 1, true, true, false, "haceb gif jd"},
         {SPK_RULE_NUMEL, 2, 1, false, false, false, "d j f ig be cah"},
+        {SPK_RULE_NUMEL, 2, 2, false, false, false, "djf ig be cah"}, /* d, alone, goes to the last before it */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t *row, width = cases[i].width;
