@@ -135,8 +135,8 @@ struct spk_training {
     int64_t n_due, n_skipped; /* steps of this epoch that were due, and of these, left out */
     int64_t n_in_a_row;       /* steps in a row, up to the last one, that were left out */
     spk_stage stage;
-    const char *valid_set;  /* the further set that is validated on; NULL: the first */
-    int64_t validated_step; /* the last step after which there was a validation within an epoch */
+    const char *valid_set;   /* the further set that is validated on; NULL: the first */
+    int64_t validated_step;  /* the last step after which there was a validation within an epoch */
     int64_t metrics_length;  /* of metrics.jsonl, as the checkpoint that was resumed has it (the trainer's own) */
     double saved_s;          /* when the last checkpoint was written (the trainer's own) */
     int64_t n_accumulated;   /* batches whose gradients wait for a step */

@@ -8,14 +8,19 @@
 
 void spk_plan_watch_with(spk_plan *p, spk_plan_watch *watch)
 {
-    SPK_ASSERT(!watch || p->options.real == SPK_F32);
+    SPK_ASSERT(!watch || p->options.real != SPK_F64);
     p->watch = watch;
 }
 
-static bool is_finite_row(const float *row, int64_t n)
+/* The row at element `at` of a view in float32 or bfloat16, whose exponent is all ones where it is not finite. */
+static bool is_finite_row(const spk_view *v, int64_t at)
 {
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(row[i])) return false;
+    static const unsigned EXPONENT = 0x7f80;
+    for (int64_t i = at; i < at + v->c; i++) {
+        if (v->dtype == SPK_BF16 ? (((const uint16_t *)v->p)[i] & EXPONENT) == EXPONENT
+                                 : !isfinite(((const float *)v->p)[i]))
+            return false;
+    }
     return true;
 }
 
@@ -33,8 +38,7 @@ static bool scan(spk_plan_watch *watch, const spk_view *v)
     bool any = false;
     for (int64_t item = 0; item < v->n; item++)
         for (int64_t row = 0; row < rows; row++) {
-            const float *at = (const float *)v->p + (item * rows + row) * v->ld;
-            if (!is_valid(v, item, row) || is_finite_row(at, v->c)) continue;
+            if (!is_valid(v, item, row) || is_finite_row(v, (item * rows + row) * v->ld)) continue;
             any = true;
             if (v->n == watch->n) watch->items[item] = true;
         }
@@ -69,8 +73,8 @@ void spk__plan_watch_step(spk_plan_watch *watch, const spk_plan *p, int i, bool 
             found(watch, node, "the output of", first_param(node), &s->args.out[k]);
     for (int k = 0; backward && k < node->n_in && !watch->found; k++) {
         const spk_param *param = node->in[k] ? node->in[k]->param : NULL;
-        if (s->args.din[k].p && scan(watch, &s->args.din[k]))
+        if (s->back.din[k].p && scan(watch, &s->back.din[k]))
             found(watch, node, param ? "the weights' gradient of" : "the gradient behind",
-                  param ? param->name : first_param(node), &s->args.din[k]);
+                  param ? param->name : first_param(node), &s->back.din[k]);
     }
 }

@@ -13,7 +13,7 @@ typedef struct spk_plan_watch {
     int64_t n;
 } spk_plan_watch;
 
-/* Look at every op's output and gradients in the next runs, until it is called with NULL. Float32 plans only. */
+/* Look at every op's output and gradients in the next runs, until it is called with NULL. Not of plans in double. */
 void spk_plan_watch_with(spk_plan *p, spk_plan_watch *watch);
 /* plan_run.c: after step i. */
 void spk__plan_watch_step(spk_plan_watch *watch, const spk_plan *p, int i, bool backward);

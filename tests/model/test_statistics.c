@@ -119,20 +119,23 @@ static void test_anomaly(void **state)
     for (int i = 0; i < N; i++)
         assert_true(items[i] == (i == 2));
     speech[0][2 * SAMPLES + 1000] = 0;
-    /* A weight that is not finite: the op that reads it, in all items. */
+    /* A weight that is not finite: the op that reads it, in all items. (Behind a ReLU it would be no more: max(0, NaN).) */
     float *p, *g;
     int64_t n;
+    spk_parameter at = {0};
+    for (int64_t i = 0; m->parameter(m->self, i, &at); i++)
+        if (spk_starts_with(at.name, "projector.") && at.n_dims == 2) break;
     m->blocks(m->self, &p, &g, &n);
-    const float kept = p[0];
-    p[0] = NAN;
+    const float kept = p[at.at];
+    p[at.at] = NAN;
     m->parameters_changed(m->self);
     assert_true(m->find_anomaly(m->self, speech[0], labels, N, SAMPLES, what, sizeof what, items));
-    if (!strstr(what, "(encoder.")) fail_msg("%s", what);
+    if (!strstr(what, "(projector.")) fail_msg("%s", what);
     for (int i = 0; i < N; i++)
         assert_true(items[i]);
-    p[0] = kept;
+    p[at.at] = kept;
     m->parameters_changed(m->self);
-    assert_false(m->find_anomaly(m->self, speech[0], labels, N, SAMPLES, what, sizeof what, items));
+    if (m->find_anomaly(m->self, speech[0], labels, N, SAMPLES, what, sizeof what, items)) fail_msg("%s", what);
     spk_net_free(net);
 }
 

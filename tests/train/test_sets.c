@@ -136,7 +136,10 @@ static void test_anomaly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_two_sets),         cmocka_unit_test(test_within_an_epoch), cmocka_unit_test(test_read_only),       cmocka_unit_test(test_anomaly),
+        cmocka_unit_test(test_two_sets),
+        cmocka_unit_test(test_within_an_epoch),
+        cmocka_unit_test(test_read_only),
+        cmocka_unit_test(test_anomaly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
