@@ -21,6 +21,7 @@ int cmd_validate(int argc, char **argv);
 int cmd_extract(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_prep(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_model(int argc, char **argv);

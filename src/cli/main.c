@@ -19,6 +19,7 @@ static const struct command {
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
     {"score", cmd_score, "scores of trials from embeddings, normalised by a cohort if wanted"},
+    {"calibrate", cmd_calibrate, "scores of one system or of several to log likelihood ratios"},
     {"eval", cmd_eval, "EER, minDCF, Cllr of scores, with intervals, by condition, as pictures"},
     {"convert", cmd_convert, "a model to or from ESPnet, WeSpeaker, SpeechBrain, 3D-Speaker, safetensors"},
     {"model", cmd_model, "the layers of a configuration's network: shapes, parameters, FLOPs"},

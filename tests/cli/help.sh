@@ -8,15 +8,15 @@ ok spk --help
 ok spk --version
 has "$out" '^spk [0-9]+\.[0-9]+\.[0-9]+$'
 ok spk version
-for command in train validate extract score eval bench demo prep "prep tree" "prep synth"; do
+for command in train validate extract score eval calibrate bench demo prep "prep tree" "prep synth"; do
     # shellcheck disable=SC2086
     ok spk $command --help
     has "$out" "^usage: spk $command"
     check "nothing on stderr" test ! -s "$err"
 done
-for command in train validate extract score eval bench demo prep; do ok spk help $command; done
+for command in train validate extract score eval calibrate bench demo prep; do ok spk help $command; done
 # Every option that the help of a command names is one that it takes: a wrong value is refused, not the name.
-for command in train validate extract score eval bench demo "prep tree" "prep synth"; do
+for command in train validate extract score eval calibrate bench demo "prep tree" "prep synth"; do
     # shellcheck disable=SC2086
     spk $command --help >"$out"
     missing=0
