@@ -9,7 +9,7 @@
 typedef struct calibrate_options {
     spk_str_list fit, apply;
     char *trials, *trial_form, *form, *output, *output_form, *model;
-    char *fit_embeddings, *fit_durations, *apply_embeddings, *apply_durations, *log_level;
+    char *fit_utt2spk, *train_spk2utt, *fit_embeddings, *fit_durations, *apply_embeddings, *apply_durations, *log_level;
     int kind;
     double prior, l2;
     int64_t threads;
@@ -38,6 +38,10 @@ static const spk_opt table[] = {
      "penalty l2/2 of the squared weights; none: 0 for linear, 1e-4 for qmf, 1 for qmf_espnet", SPK_OPT_NULLABLE},
     {"probability", SPK_OPT_BOOL, FIELD(probability), "false", 0, 0, NULL,
      "write the probability of a target at the prior of the fit instead of the log likelihood ratio", 0},
+    {"fit_utt2spk", SPK_OPT_STR, FIELD(fit_utt2spk), "none", 0, 0, NULL,
+     "the speaker of each name in --fit, for a warning where", SPK_OPT_NULLABLE},
+    {"train_spk2utt", SPK_OPT_STR, FIELD(train_spk2utt), "none", 0, 0, NULL,
+     "this list, of the speakers that the model was trained on, has them too", SPK_OPT_NULLABLE},
     {"fit_embeddings", SPK_OPT_STR, FIELD(fit_embeddings), "none", 0, 0, NULL, "for quality: of the names in --fit",
      SPK_OPT_NULLABLE},
     {"fit_durations", SPK_OPT_STR, FIELD(fit_durations), "none", 0, 0, NULL,
@@ -67,6 +71,8 @@ static spk_calibration_input input_of(const calibrate_options *o, bool fit)
                                    .form = spk_form_of(o->form),
                                    .trials = fit ? o->trials : NULL,
                                    .trial_form = spk_form_of(o->trial_form),
+                                   .utt2spk = fit ? o->fit_utt2spk : NULL,
+                                   .train_spk2utt = fit ? o->train_spk2utt : NULL,
                                    .embeddings = fit ? o->fit_embeddings : o->apply_embeddings,
                                    .durations = fit ? o->fit_durations : o->apply_durations};
 }
@@ -116,6 +122,7 @@ static const char *wrong_use(const calibrate_options *o)
         return "nothing would come of it: name scores to calibrate (--apply FILE...), or --fit and --model";
     if (o->fit.n > 0 && quality && (!o->fit_embeddings || !o->fit_durations))
         return "--kind qmf and qmf_espnet need --fit_embeddings and --fit_durations";
+    if (!o->fit_utt2spk != !o->train_spk2utt) return "--fit_utt2spk and --train_spk2utt go together";
     if (o->fit.n > 1 && o->kind == SPK_CALIBRATION_QMF_ESPNET) return "--kind qmf_espnet takes one system; use qmf";
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "formats/list_impl.h"
 #include "score/logistic_impl.h"
 
 /* ---- features ---- */
@@ -78,6 +79,44 @@ static spk_status check_trials(const spk_trial_list *t)
     return SPK_OK;
 }
 
+spk_status spk_calibration_shared_speakers(const spk_trial_list *t, const char *utt2spk, const char *train_spk2utt,
+                                           int64_t *n_shared, int64_t *n_speakers)
+{
+    spk_status status;
+    spk_list speakers = {0}, train = {0};
+    spk_map seen = {0};
+    *n_shared = 0;
+    SPK_GO(spk_list_read(utt2spk, 0, &speakers));
+    SPK_GO(spk_list_read(train_spk2utt, SPK_LIST_NO_VALUE_OK, &train));
+    for (int64_t i = 0; i < t->n_names; i++) {
+        const char *speaker = spk_list_get(&speakers, t->name[i]);
+        if (!speaker)
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s: '%s' of the trials is not in %s", t->path, t->name[i], utt2spk));
+        if (spk_map_put(&seen, speaker, 0)) *n_shared += spk_list_find(&train, speaker) >= 0;
+    }
+done:
+    *n_speakers = (int64_t)seen.n;
+    spk_map_clear(&seen);
+    spk_list_clear(&speakers);
+    spk_list_clear(&train);
+    return status;
+}
+
+/* Scores of speakers that the model was trained on are too good. */
+static spk_status warn_of_training(const spk_calibration_input *in, const spk_trial_list *t)
+{
+    int64_t n_shared, n;
+    if (!in->train_spk2utt) return SPK_OK;
+    SPK_TRY(spk_calibration_shared_speakers(t, in->utt2spk, in->train_spk2utt, &n_shared, &n));
+    if (n_shared > 0)
+        spk_warn(
+            "calibrate",
+            "%lld of the %lld speakers in %s are speakers of the training (%s); their scores are better than those "
+            "of others, and so the calibration will be too sure",
+            (long long)n_shared, (long long)n, t->path, in->train_spk2utt);
+    return SPK_OK;
+}
+
 spk_status spk_calibration_fit(const spk_calibration_input *in, spk_calibration_kind kind, double prior, double l2,
                                spk_calibration *out)
 {
@@ -90,6 +129,7 @@ spk_status spk_calibration_fit(const spk_calibration_input *in, spk_calibration_
     const spk_logistic_options how = {espnet ? 0 : prior, l2, espnet, !espnet};
     SPK_GO(spk_calibration_features(in, kind, &list, &x, &out->F, &out->D));
     SPK_GO(check_trials(&list));
+    SPK_GO(warn_of_training(in, &list));
     out->weight = spk_new(sizeof *out->weight * (size_t)out->F);
     status = spk_logistic_fit(x, list.label, list.n, out->F, &how, out->weight, &out->bias);
     if (status != SPK_OK) spk_fail_in(status, "%s", list.path);

@@ -29,7 +29,8 @@ typedef struct spk_calibration_input {
     spk_form form;
     const char *trials; /* labels; NULL: those of the first file */
     spk_form trial_form;
-    const char *embeddings, *durations; /* of all names; "UTT SECONDS" or "UTT AUDIO" a line */
+    const char *embeddings, *durations;  /* of all names; "UTT SECONDS" or "UTT AUDIO" a line */
+    const char *utt2spk, *train_spk2utt; /* for a warning where speakers of the training are used; NULL: none */
 } spk_calibration_input;
 
 /* Read the input: the list of the first file (labelled where labels are there), and its features (n, F): a new block.
@@ -43,6 +44,10 @@ spk_status spk_calibration_fit(const spk_calibration_input *in, spk_calibration_
  * gives the latter. */
 spk_status spk_calibration_apply(const spk_calibration *c, const spk_calibration_input *in, bool probability,
                                  spk_trial_list *list, float **out);
+/* How many of the speakers that the trials have (list "UTT SPEAKER") are keys of train_spk2utt. SPK_E_MISMATCH names a
+ * name that has no speaker. */
+spk_status spk_calibration_shared_speakers(const spk_trial_list *t, const char *utt2spk, const char *train_spk2utt,
+                                           int64_t *n_shared, int64_t *n_speakers);
 void spk_calibration_clear(spk_calibration *c);
 
 spk_status spk_calibration_write(const spk_calibration *c, const char *path);

@@ -84,6 +84,16 @@ ok spk calibrate --fit fit.a --apply fit.a --output self
 ok spk eval self --p_target 0.5
 check "Cllr is near minCllr" awk '$1 == "Cllr" {c = $2} $1 == "minCllr" {m = $2} END {exit !(c >= m && c < m + 0.1)}' "$out"
 
+# Speakers of the training are warned of.
+for i in $(seq 0 29); do echo "fit$i s$((i % 10))"; done >fit.spk
+printf 's3 x\ns7 y\nt z\n' >train.spk2utt
+ok spk calibrate --fit fit.a --fit_utt2spk fit.spk --train_spk2utt train.spk2utt --model m
+has "$err" '2 of the 10 speakers in fit.a are speakers of the training'
+echo 't z' >train.spk2utt; ok spk calibrate --fit fit.a --fit_utt2spk fit.spk --train_spk2utt train.spk2utt --model m
+check "no warning" bash -c '! grep -q training "$1"' - "$err"
+sed 1d fit.spk >d; refused 1 "fit.a: 'fit0' of the trials is not in d" spk calibrate --fit fit.a --fit_utt2spk d --train_spk2utt train.spk2utt --model m
+refused 2 'go together' spk calibrate --fit fit.a --fit_utt2spk fit.spk --model m
+
 refused 1 'fit.b: the scores have no labels' spk calibrate --fit fit.b --apply test.b
 refused 1 'fit.b has 435 scores and test.a 190' spk calibrate --model fused.json --apply test.a fit.b
 sed 's/^test1 test0 /test0 test1 /' test.b >other; refused 1 "test.a:1: trial 'test1\*test0' is not in other" spk calibrate --model fused.json --apply test.a other

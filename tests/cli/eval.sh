@@ -31,13 +31,13 @@ has "$out" '"bayes_threshold": 2\.302585'
 ok spk eval --quiet espnet
 check "nothing on stderr" test ! -s "$err"
 
-# Conditions: a1 a2 b1 b2 are f, a3 a4 b3 b4 f and m, the others m.
+# Conditions: a1 a2 b1 b2 are w, a3 a4 b3 b4 w and m, the others m.
 for k in 1 2 3 4 5 6 7 8; do
-    echo "a$k $([ $k -le 4 ] && echo f || echo m)"; echo "b$k $([ $k -le 2 ] && echo f || echo m)"
+    echo "a$k $([ $k -le 4 ] && echo w || echo m)"; echo "b$k $([ $k -le 2 ] && echo w || echo m)"
 done >utt2gender
 ok spk eval espnet --condition utt2gender --results results/RESULTS.md
-has "$out" '^utt2gender +f +2 +0 +- +- +-$'
-has "$out" '^utt2gender +f-m +1 +1 +100\.000 '
+has "$out" '^utt2gender +w +2 +0 +- +- +-$'
+has "$out" '^utt2gender +m-w +1 +1 +100\.000 '
 has "$out" '^utt2gender +m +1 +3 +33\.333 '
 has results/RESULTS.md '^\| EER % \| 25.000 \|$'
 has results/RESULTS.md '^\|---\|---:\|$'
