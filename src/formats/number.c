@@ -3,15 +3,24 @@
 #include "formats/number_impl.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Most float32 values need 6 to 9 digits; few have 2 to 4. */
+static bool reads_back(float x, int digits, char out[32])
+{
+    snprintf(out, 32, "%.*g", digits, (double)x);
+    return !isfinite(x) || strtof(out, NULL) == x;
+}
+
+/* Most float32 values need 8 or 9 digits; more digits never read back worse, and few values have 2 to 4. */
 void spk_format_float(float x, char out[32])
 {
-    for (int digits = 1; digits <= 9; digits++) {
-        if (digits == 2) digits = 5;
-        snprintf(out, 32, "%.*g", digits, (double)x);
-        if (!isfinite(x) || strtof(out, NULL) == x) return;
+    if (!reads_back(x, 7, out)) {
+        if (!reads_back(x, 8, out)) reads_back(x, 9, out);
+        return;
     }
+    static const int fewer[] = {1, 5, 6, 7};
+    for (int i = 0; i < 4; i++)
+        if (reads_back(x, fewer[i], out)) return;
 }
