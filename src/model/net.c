@@ -25,6 +25,8 @@ struct spk_net {
     spk_pool_lengths pool_lengths;
     int64_t n_classes, sample_rate;
     spk_draws draws;
+    uint64_t *keys; /* what draws.item points to; room for n_keys */
+    int64_t n_keys;
     spk_margin_schedule schedule;
     spk_params *params;
     spk_arena *arena;
@@ -335,6 +337,7 @@ void spk_net_free(spk_net *net)
             spk_free(net->conf[i]);
         }
     spk_profile_clear(&net->profile);
+    spk_free(net->keys);
     spk_params_free(net->params);
     spk_arena_free(net->arena);
     spk_free(net);
@@ -391,9 +394,18 @@ int64_t spk__net_n_classes(const spk_net *net)
     return net->n_classes;
 }
 
-void spk_net_set_draws(spk_net *net, const spk_draws *draws)
+void spk_net_set_draws(spk_net *net, const spk_draws *draws, int64_t n)
 {
     net->draws = *draws;
+    net->draws.item = NULL;
+    if (!draws->item) return;
+    if (n > net->n_keys) {
+        spk_free(net->keys);
+        net->keys = spk_new((size_t)n * sizeof *net->keys);
+        net->n_keys = n;
+    }
+    memcpy(net->keys, draws->item, (size_t)n * sizeof *net->keys);
+    net->draws.item = net->keys;
 }
 
 int64_t spk__net_input_size(const spk_net *net)

@@ -31,8 +31,9 @@ typedef struct spk_net_plan {
  * feats and frames too. */
 spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t samples, spk_net_lengths kind,
                             spk_net_plan **out);
-/* What the random ops of the next training steps draw from; `item` must live until the step is done. */
-void spk_net_set_draws(spk_net *net, const spk_draws *draws);
+/* What the random ops of the next training steps draw from; the n keys of `item` (NULL: none) are copied, as a step may be
+ * looked at again when it is over. */
+void spk_net_set_draws(spk_net *net, const spk_draws *draws, int64_t n);
 /* Keep features and frames readable in plans that are made from now on. */
 void spk_net_keep_all(spk_net *net);
 /* What the frontend makes of one wave (or the frames of one utterance): (1,1,T,F), float32; valid until the next call.

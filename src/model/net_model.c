@@ -123,6 +123,8 @@ static spk_status renew_statistics(void *self, const float *speech, const int64_
     SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
+    spk_net_set_draws(net, &(spk_draws){.step = (uint64_t)k},
+                      0); /* the last step's keys were those of other utterances */
     spk_plan_momentum(p->plan, 1.0 / (double)k);
     spk_net_forward(net, p);
     spk_plan_momentum(p->plan, SPK_PLAN_USUAL_MOMENTUM);
@@ -154,7 +156,7 @@ static bool find_anomaly(void *self, const float *speech, const int64_t *labels,
 static void begin_step(void *self, const spk_step_info *info)
 {
     const uint64_t step = (uint64_t)info->epoch << 40 ^ (uint64_t)info->step_in_epoch;
-    spk_net_set_draws(self, &(spk_draws){.seed = info->seed, .step = step, .item = info->item_keys});
+    spk_net_set_draws(self, &(spk_draws){.seed = info->seed, .step = step, .item = info->item_keys}, info->n);
     spk__net_step_margin(self, info);
 }
 
