@@ -11,19 +11,10 @@
 #define SPK_TRAIN_PLOT_IMPL_H
 
 #include "base/base_impl.h"
+#include "score/plot_impl.h"
 #include "spk/reporter.h"
 
 typedef struct spk_plots spk_plots;
-
-/* The scores of one validation, borrowed for the call. */
-typedef struct spk_plot_scores {
-    const float *scores;   /* n_trials */
-    const uint8_t *labels; /* 1 target, 0 nontarget */
-    int64_t n_trials;
-    double threshold; /* at the EER */
-    double eer;       /* percent */
-    const char *what; /* for the title: "epoch 3" or the name of a trial list; NULL: none */
-} spk_plot_scores;
 
 /* Pictures go to `folder` (made when the first is drawn). */
 spk_plots *spk_plots_new(const char *folder);
