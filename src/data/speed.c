@@ -81,7 +81,7 @@ static spk_status check_factor(const spk_train_set *s, int64_t k)
     const double f = o->speed[k];
     if (s->o.audio.feature_size > 0)
         return spk_fail(SPK_E_UNSUPPORTED, "speed_perturb_factors change sound, and the training data are features");
-    if (!(f >= slowest && f <= fastest) || llround(f * SPK_SPEED_ONE) != f * SPK_SPEED_ONE)
+    if (!(f >= slowest && f <= fastest) || (double)llround(f * SPK_SPEED_ONE) != f * SPK_SPEED_ONE)
         return spk_fail(SPK_E_VALUE, "speed_perturb_factors: %g must lie in %g to %g, with at most three decimals", f,
                         slowest, fastest);
     for (int64_t i = 0; i < k; i++)
