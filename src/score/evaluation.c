@@ -73,7 +73,7 @@ static spk_status word_of(const spk_trial_list *t, int64_t i, int64_t name, cons
 spk_status spk_trial_speakers(const spk_trial_list *t, const char *utt2spk, int64_t *enroll, int64_t *test,
                               int64_t *n_speakers)
 {
-    spk_status status;
+    spk_status status = SPK_OK;
     spk_list list;
     spk_map seen = {0};
     *n_speakers = 0;
@@ -126,7 +126,7 @@ static void sort_groups(const spk_trial_list *t, spk_condition *c)
 
 spk_status spk_condition_read(const spk_trial_list *t, const char *utt2word, spk_condition *out)
 {
-    spk_status status;
+    spk_status status = SPK_OK;
     spk_list list;
     spk_map seen = {0};
     spk_text both = {0};

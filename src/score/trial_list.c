@@ -172,7 +172,9 @@ static spk_status take_line(spk_trial_list *t, const words *w, int64_t line)
     if (t->score) t->score[i] = (float)score;
     const char *star = l.pair ? star_of(l.a) : NULL;
     t->enroll[i] = intern(t, l.a, star ? (size_t)(star - l.a) : strlen(l.a));
-    t->test[i] = star ? intern(t, star + 1, strlen(star + 1)) : intern(t, l.b, strlen(l.b));
+    const char *test = star ? star + 1 : l.b;
+    SPK_ASSERT(test && "a good line has two names");
+    t->test[i] = intern(t, test, strlen(test));
     t->line[i] = line;
     t->n++;
     return SPK_OK;
