@@ -59,9 +59,9 @@ static void load_series(spk_reporter *r, const json_t *list, const double *v)
                           .room = r->steps,
                           .value = spk_new(bytes),
                           .weight = spk_new(bytes)};
-        memcpy(s->value, v, bytes);
-        memcpy(s->weight, v + r->steps, bytes);
-        v += 2 * r->steps;
+        const double *at = v + 2 * (size_t)r->steps * i;
+        memcpy(s->value, at, bytes);
+        memcpy(s->weight, at + r->steps, bytes);
     }
 }
 
