@@ -99,6 +99,11 @@ static spk_status check_data(checker *k)
     static const char train_key[] = "train_data_path_and_name_and_type";
     static const char valid_key[] = "valid_data_path_and_name_and_type";
     const spk_config *c = k->c;
+    if (!c->use_preprocessor && !c->collect_stats)
+        return spk_fail(
+            SPK_E_UNSUPPORTED,
+            "%s: training needs crops and labels, so false goes with --collect_stats true only; leave it out",
+            at(k, "use_preprocessor"));
     const spk_triple_list *t = &c->train_data_path_and_name_and_type, *v = &c->valid_data_path_and_name_and_type;
     if (c->train_dir && t->n > 0)
         return spk_fail(SPK_E_CONFIG, "%s and %s both say where the training data are; give one", at(k, "train_dir"),

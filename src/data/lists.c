@@ -16,6 +16,8 @@ const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, con
     return NULL;
 }
 
+static const char TOKENS[] = "task_tokens"; /* may stand in any set */
+
 /* Types that ESPnet reads and this program does not, yet. */
 static const char *const other_types[] = {
     "hdf5",        "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",  "rttm",
@@ -57,10 +59,7 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
         bool known = false;
         for (int k = 0; k < n_names; k++)
             known = known || strcmp(lists[i].name, names[k]) == 0;
-        if (!known && strcmp(lists[i].name, "task_tokens") == 0)
-            return spk_fail(SPK_E_UNSUPPORTED, "%s,%s,%s: task_tokens are not supported yet", lists[i].path,
-                            lists[i].name, lists[i].type);
-        if (!known)
+        if (!known && strcmp(lists[i].name, TOKENS) != 0)
             return spk_fail(SPK_E_CONFIG, "%s,%s,%s: '%s' is no name that is read here; known are %s, %s%s%s",
                             lists[i].path, lists[i].name, lists[i].type, lists[i].name, names[0], names[1],
                             n_names > 2 ? ", " : "", n_names > 2 ? names[2] : "");
@@ -70,6 +69,23 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
         SPK_TRY(check_type(&lists[i], features));
     }
     return SPK_OK;
+}
+
+spk_status spk__tokens_check(const spk_data_list *lists, int64_t n, const spk_list *items)
+{
+    const spk_data_list *t = spk__triple_find(lists, n, TOKENS);
+    spk_list tokens = {0};
+    int64_t value;
+    if (!t) return SPK_OK;
+    spk_status status = spk_list_read(t->path, SPK_LIST_NO_VALUE_OK, &tokens);
+    if (status == SPK_OK) status = spk__keys_within(items, &tokens);
+    for (int64_t i = 0; i < tokens.n && status == SPK_OK; i++)
+        if (!spk_parse_int(tokens.entry[i].value, &value))
+            status = spk_fail(SPK_E_VALUE, "%s:%lld: the task token of '%s' is '%s'; it must be a whole number",
+                              t->path, (long long)tokens.entry[i].line, tokens.entry[i].key, tokens.entry[i].value);
+    if (status == SPK_OK) spk_info("data", "%s: task tokens are whole numbers; no model here reads them", t->path);
+    spk_list_clear(&tokens);
+    return status;
 }
 
 static spk_status check_command(const spk__paths *p, const spk_list *list, const spk_list_entry *e,

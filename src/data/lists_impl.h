@@ -9,10 +9,13 @@
 
 /* The list of that name among n triples, or NULL. */
 const spk_data_list *spk__triple_find(const spk_data_list *lists, int64_t n, const char *name);
-/* Each triple has one of the n_names names, once, and a type that this name can have; others are refused by name.
+/* Each triple has one of the n_names names or task_tokens, once, and a type that this name can have; others are refused by name.
  * `features`: speech comes as npy or kaldi_ark, not as sound. */
 spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char *const *names, int n_names,
                               bool features);
+/* Where there is a list of task_tokens, each of the items has one, and all are whole numbers. They go no further: ESPnet's
+ * models check that a batch has as many as utterances and read none (specification D31). */
+spk_status spk__tokens_check(const spk_data_list *lists, int64_t n, const spk_list *items);
 
 /* The audio files of a list, each distinct value looked for once. */
 typedef struct spk__paths {

@@ -266,6 +266,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
                         options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(find_files(options, &f));
     SPK_GO(read_lists(s, &f));
+    SPK_GO(spk__tokens_check(options->lists, options->n_lists, &s->wav));
     SPK_GO(open_augment(s));
     s->o.augment = (spk_augment_options){0}; /* its lists are the caller's */
     SPK_GO(spk__train_set_batches(s, &options->rule, f.folder));

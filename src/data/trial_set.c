@@ -281,6 +281,7 @@ spk_status spk_trial_set_open(const spk_trial_set_options *options, spk_trial_se
         SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one %s", options->target_duration,
                         options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(read_lists(s, options));
+    SPK_GO(spk__tokens_check(options->lists, options->n_lists, &s->speech));
     *out = s;
     s = NULL;
 done:

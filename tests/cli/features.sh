@@ -108,7 +108,8 @@ refused 1 'none of the 1 recordings' spk extract --model "$tmp/a" --output_dir "
 has "$err" 'a.wav: the model takes features'
 
 # Statistics for global_mvn, random masks and dropout: another number of loaders and a resumption give the same bits.
-ok train --train_dir "$tmp/data/train" --output_dir "$tmp/s" --collect_stats true
+ok train --train_dir "$tmp/data/train" --output_dir "$tmp/s" --collect_stats true --use_preprocessor false
+refused 2 'use_preprocessor.*--collect_stats' train "${npy[@]}" --use_preprocessor false --output_dir "$tmp/n"
 for file in feats_stats.npz speech_shape batch_keys stats_keys; do check "train/$file" test -s "$tmp/s/train/$file"; done
 has "$tmp/s/train/speech_shape" '^s1-1 71,10$'
 mvn=(--normalize global_mvn --normalize_conf "{stats_file: $tmp/s/train/feats_stats.npz}" --specaug specaug

@@ -177,7 +177,7 @@ static void refuses_triples(void **state)
                  {"speech", "soundx", SPK_E_CONFIG, "'soundx' cannot be the type of 'speech'"},
                  {"speech", "text", SPK_E_CONFIG, "give 'sound'"},
                  {"speeech", "sound", SPK_E_CONFIG, "'speeech' is no name"},
-                 {"task_tokens", "text_int", SPK_E_UNSUPPORTED, "task_tokens"}};
+                 {"task_tokens", "sound", SPK_E_CONFIG, "'sound' cannot be the type of 'task_tokens'"}};
     write_train(wav_ok, utt2spk_ok, spk2utt_ok);
     spk_train_set *s;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -198,6 +198,35 @@ static void refuses_triples(void **state)
     o.dir = NULL;
     o.n_lists = 1;
     refused(spk_train_set_open(&o, &s), SPK_E_CONFIG, "spk_labels,text");
+}
+
+/* Read by no model, and still looked at: each utterance has one, and all are whole numbers. */
+static void checks_task_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says, *where;
+        spk_status code;
+    } cases[] = {{"u0 1\nu1 2\nu2 1\nu3 2\nu9 7\n", NULL, NULL, SPK_OK},
+                 {"u0 1\nu1 2\nu2 1\n", "'u3'", "wav.scp:4", SPK_E_MISMATCH},
+                 {"u0 1\nu1 one\nu2 1\nu3 2\n", "'one'; it must be a whole number", "tokens:2", SPK_E_VALUE}};
+    write_train(wav_ok, utt2spk_ok, spk2utt_ok);
+    spk_train_set *s;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const spk_data_list lists[] = {{help_path("t/wav.scp"), "speech", "sound"},
+                                       {help_path("t/utt2spk"), "spk_labels", "text"},
+                                       {help_text("tokens", cases[i].text), "task_tokens", "text"}};
+        spk_train_set_options o = train_options();
+        o.dir = NULL;
+        o.lists = lists;
+        o.n_lists = 3;
+        if (cases[i].code == SPK_OK) {
+            help_ok(spk_train_set_open(&o, &s));
+            spk_train_set_close(s);
+        } else {
+            refused(spk_train_set_open(&o, &s), cases[i].code, cases[i].where, cases[i].says);
+        }
+    }
 }
 
 static void reads_categories(void **state)
@@ -395,9 +424,10 @@ static void plain_utterances(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(opens_training),  cmocka_unit_test(relative_paths),   cmocka_unit_test(refuses_training),
-        cmocka_unit_test(refuses_triples), cmocka_unit_test(reads_categories), cmocka_unit_test(opens_trials),
-        cmocka_unit_test(refuses_trials),  cmocka_unit_test(kaldi_trials),     cmocka_unit_test(plain_utterances),
+        cmocka_unit_test(opens_training),   cmocka_unit_test(relative_paths),     cmocka_unit_test(refuses_training),
+        cmocka_unit_test(refuses_triples),  cmocka_unit_test(checks_task_tokens), cmocka_unit_test(reads_categories),
+        cmocka_unit_test(opens_trials),     cmocka_unit_test(refuses_trials),     cmocka_unit_test(kaldi_trials),
+        cmocka_unit_test(plain_utterances),
     };
     return cmocka_run_group_tests_name("lists", tests, setup, teardown);
 }
