@@ -10,7 +10,7 @@
 
 #include "cli/cli_impl.h"
 
-enum { BAR = 24, NARROW = 40, USUAL = 100 };
+enum { BAR = 24, LEAST = 8, USUAL = 100 }; /* cells at most and at least; columns where nobody says */
 static const double DRAW_EVERY_S = 0.1, LINE_EVERY_S = 15, MEMORY_S = 10;
 
 static struct {
@@ -42,23 +42,23 @@ static double rate(void)
     return bar.weight > 0 ? bar.rate / bar.weight : 0;
 }
 
-/* "epoch 3/10 train [#####.....] 45/100  4.2/s  0:12 left" */
-static void write_bar(spk_text *t, bool drawing)
+/* "epoch 3/10 train [#####.....] 45/100  4.2/s  0:12 left"; a suffix, which has a rate of its own, stands for 4.2/s. */
+static void write_bar(spk_text *t, int n_cells)
 {
     if (bar.prefix[0]) spk_text_addf(t, "%s ", bar.prefix);
     spk_text_add(t, bar.what);
-    if (bar.total > 0 && drawing) {
+    if (bar.total > 0 && n_cells > 0) {
         char cells[BAR + 1];
-        const int full = (int)((double)bar.done / (double)bar.total * BAR);
-        for (int i = 0; i < BAR; i++)
+        const int full = (int)((double)bar.done / (double)bar.total * n_cells);
+        for (int i = 0; i < n_cells; i++)
             cells[i] = i < full ? '#' : '.';
-        cells[BAR] = 0;
+        cells[n_cells] = 0;
         spk_text_addf(t, " [%s]", cells);
     }
     spk_text_addf(t, " %lld", (long long)bar.done);
     if (bar.total > 0) spk_text_addf(t, "/%lld", (long long)bar.total);
     const double r = rate();
-    if (r > 0) spk_text_addf(t, r >= 100 ? "  %.0f/s" : r >= 1 ? "  %.1f/s" : "  %.2f/s", r);
+    if (r > 0 && !bar.suffix[0]) spk_text_addf(t, r >= 100 ? "  %.0f/s" : r >= 1 ? "  %.1f/s" : "  %.2f/s", r);
     if (r > 0 && bar.total > bar.done) {
         spk_text_add(t, "  ");
         add_time(t, (double)(bar.total - bar.done) / r);
@@ -77,8 +77,13 @@ void cli_progress_clear(void)
 static void draw(void)
 {
     spk_text t = {0};
-    write_bar(&t, terminal_width() >= USUAL - NARROW);
     const int width = terminal_width() - 1;
+    write_bar(&t, 0);
+    const int room = width - (int)t.n - 3; /* for the cells: " [" and "]" go with them */
+    if (room >= LEAST) {
+        t.n = 0;
+        write_bar(&t, room < BAR ? room : BAR);
+    }
     if ((int)t.n > width && width > 0) t.s[width] = 0;
     fprintf(stderr, "\r%s\033[K", spk_text_str(&t));
     fflush(stderr);
@@ -134,7 +139,7 @@ static void update(const char *what, int64_t done, int64_t total)
     } else {
         if (now - bar.drawn < LINE_EVERY_S || last) return;
         spk_text t = {0};
-        write_bar(&t, false);
+        write_bar(&t, 0);
         fprintf(stderr, "%s\n", spk_text_str(&t));
         spk_text_clear(&t);
     }

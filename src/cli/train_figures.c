@@ -38,7 +38,8 @@ static void add_time(spk_text *out, double seconds)
 {
     const long long s = (long long)(seconds + 0.5);
     if (s >= 86400) spk_text_addf(out, "%lldd ", s / 86400);
-    spk_text_addf(out, "%lld:%02lld:%02lld", s / 3600 % 24, s / 60 % 60, s % 60);
+    if (s >= 3600) spk_text_addf(out, "%lld:", s / 3600 % 24);
+    spk_text_addf(out, s >= 3600 ? "%02lld:%02lld" : "%lld:%02lld", s / 60 % 60, s % 60);
 }
 
 void train_figures_step(const spk_training *t, const spk_batch *batch, const spk_step *step)
