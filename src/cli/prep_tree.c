@@ -6,7 +6,7 @@
 typedef struct tree_options {
     int64_t seed, valid_speakers, max_targets;
     double nontarget_ratio;
-    bool overwrite, quiet;
+    bool train_only, overwrite, quiet;
 } tree_options;
 
 #define FIELD(name) offsetof(tree_options, name)
@@ -21,7 +21,9 @@ int prep_tree(int argc, char **argv)
          0},
         {"nontarget_ratio", SPK_OPT_FLOAT, FIELD(nontarget_ratio), "0", 0, 1e6, NULL,
          "nontarget trials for each target trial; 0: 5", 0},
-        {"overwrite", SPK_OPT_BOOL, FIELD(overwrite), "false", 0, 0, NULL, "write over the lists of an earlier run", 0},
+        {"train_only", SPK_OPT_BOOL, FIELD(train_only), "false", 0, 0, NULL, "hold nobody back: OUT/train alone", 0},
+        {"overwrite", SPK_OPT_BOOL, FIELD(overwrite), "false", 0, 0, NULL,
+         "write over lists of an earlier run that differ", 0},
         {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no progress, and of the log only warnings", 0}};
     const spk_args_spec spec = {
         .command = "spk prep tree",
@@ -43,15 +45,17 @@ int prep_tree(int argc, char **argv)
                                    .max_targets = o.max_targets,
                                    .nontarget_ratio = o.nontarget_ratio,
                                    .seed = (uint64_t)o.seed,
+                                   .train_only = o.train_only,
                                    .overwrite = o.overwrite};
     spk_tree_summary s;
     rc = cli_failed(spk_prep_tree(&tree, &s));
     if (rc == CLI_OK) {
         printf("%s/train: %lld speakers, %lld utterances\n", tree.output, (long long)s.train_speakers,
                (long long)s.train_utterances);
-        printf("%s/valid: %lld speakers, %lld utterances, %lld target and %lld nontarget trials\n", tree.output,
-               (long long)s.valid_speakers, (long long)s.valid_utterances, (long long)s.n_targets,
-               (long long)s.n_nontargets);
+        if (!o.train_only)
+            printf("%s/valid: %lld speakers, %lld utterances, %lld target and %lld nontarget trials\n", tree.output,
+                   (long long)s.valid_speakers, (long long)s.valid_utterances, (long long)s.n_targets,
+                   (long long)s.n_nontargets);
         if (s.ignored_files)
             cli_note("%lld files were left out: not audio, or not in a speaker's folder", (long long)s.ignored_files);
         rc = cli_flush();
