@@ -9,7 +9,11 @@ static const struct sub_command {
     int (*run)(int argc, char **argv);
     const char *usage, *brief;
 } subs[] = {
-    {"tree", prep_tree, "DIR OUT", "data folders from a folder of recordings"},
+    {"tree", prep_tree, "DIR OUT", "data folders from a folder of recordings for each speaker"},
+    {"voxceleb", prep_voxceleb, "--vox1 DIR --vox2 DIR OUT", "VoxCeleb 1 and 2, and their trials"},
+    {"cnceleb", prep_cnceleb, "--cnceleb1 DIR OUT", "CN-Celeb 1 and 2, enrolment and trials"},
+    {"musan", prep_musan, "DIR OUT", "lists of noises for augmentation"},
+    {"rirs", prep_rirs, "DIR OUT", "a list of room responses for augmentation"},
     {"synth", prep_synth, "OUT", "a corpus of synthetic speakers"},
 };
 enum { N_SUBS = (int)(sizeof subs / sizeof *subs) };

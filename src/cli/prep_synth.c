@@ -21,7 +21,7 @@ int prep_synth(int argc, char **argv)
         {"trials", SPK_OPT_INT, FIELD(trials), "1800", 2, 10000000, NULL, "half of them target trials", 0},
         {"sample_rate", SPK_OPT_INT, FIELD(rate), "16000", 8000, 48000, NULL, "Hz", 0},
         {"threads", SPK_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "0: all processors", 0},
-        {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no progress, and of the log only warnings", 0}};
+        PREP_QUIET};
     const spk_args_spec spec = {
         .command = "spk prep synth",
         .usage = "OUT [OPTION...]",

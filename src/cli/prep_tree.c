@@ -22,9 +22,8 @@ int prep_tree(int argc, char **argv)
         {"nontarget_ratio", SPK_OPT_FLOAT, FIELD(nontarget_ratio), "0", 0, 1e6, NULL,
          "nontarget trials for each target trial; 0: 5", 0},
         {"train_only", SPK_OPT_BOOL, FIELD(train_only), "false", 0, 0, NULL, "hold nobody back: OUT/train alone", 0},
-        {"overwrite", SPK_OPT_BOOL, FIELD(overwrite), "false", 0, 0, NULL,
-         "write over lists of an earlier run that differ", 0},
-        {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "no progress, and of the log only warnings", 0}};
+        PREP_OVERWRITE,
+        PREP_QUIET};
     const spk_args_spec spec = {
         .command = "spk prep tree",
         .usage = "DIR OUT [OPTION...]",
