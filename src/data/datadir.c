@@ -184,8 +184,7 @@ void spk_datadir_write_trials(const spk_datadir *f, const spk_pair *pair, int64_
     }
 }
 
-/* A list about utterances or speakers that is no list of this program's own making. */
-static bool is_other(const char *name, bool *speakers)
+bool spk_datadir_is_other(const char *name, bool *speakers)
 {
     *speakers = spk_starts_with(name, "spk2") && strcmp(name, "spk2utt") != 0;
     return *speakers || (spk_starts_with(name, "utt2") && strcmp(name, "utt2spk") != 0) || strcmp(name, "text") == 0 ||
@@ -222,7 +221,7 @@ spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, spk_p
     for (int64_t i = 0; i < n; i++) {
         bool speakers;
         char *path = spk_path_join(dir, names[i]);
-        if (status == SPK_OK && is_other(names[i], &speakers) && spk_is_file(path))
+        if (status == SPK_OK && spk_datadir_is_other(names[i], &speakers) && spk_is_file(path))
             status = write_other(f, path, names[i], speakers, spk_prep_out_file(out, folder, names[i]));
         spk_free(path);
         spk_free(names[i]);

@@ -125,13 +125,18 @@ void spk_prep_report_clear(spk_prep_report *r)
     *r = (spk_prep_report){0};
 }
 
+void spk__prep_row(spk_prep_report *report, const spk_datadir *set, const char *output, const char *name)
+{
+    struct spk_prep_row *row = spk_prep_report_add(report, output, name);
+    row->n_speakers = set->n_speakers;
+    row->n_utterances = set->n;
+}
+
 void spk__prep_write(const spk_datadir *set, const char *output, const char *name, spk_prep_out *out,
                      spk_prep_report *report)
 {
     char *folder = spk_path_join(output, name);
-    struct spk_prep_row *row = spk_prep_report_add(report, output, name);
-    row->n_speakers = set->n_speakers;
-    row->n_utterances = set->n;
+    spk__prep_row(report, set, output, name);
     spk_datadir_write(set, out, folder);
     spk_free(folder);
 }

@@ -32,8 +32,7 @@ bool spk__has_program(const char *name)
 
 /* ---- entries ---- */
 
-/* A word for the shell; plain names stay as they are. */
-static void add_word(spk_text *t, const char *s)
+void spk__shell_word(spk_text *t, const char *s)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:@%";
     if (s[strspn(s, plain)] == '\0') {
@@ -53,7 +52,7 @@ char *spk__ffmpeg_entry(const char *path)
 {
     spk_text t = {0};
     spk_text_add(&t, "ffmpeg -nostdin -v error -i ");
-    add_word(&t, path);
+    spk__shell_word(&t, path);
     spk_text_add(&t, " -ac 1 -ar 16000 -f wav - |");
     return t.s;
 }

@@ -71,6 +71,43 @@ enum { SPK_RIRS_SMALL = 1, SPK_RIRS_MEDIUM = 2, SPK_RIRS_LARGE = 4, SPK_RIRS_REA
 spk_status spk_prep_rirs(const char *dir, const char *output, int which, bool overwrite,
                          spk_prep_report *report) SPK_NODISCARD;
 
+/* ---- copies at other speeds (prep_speed.c) ---- */
+
+/*
+ * Utterances and speakers once more for each factor, under the names of ESPnet's recipe: "sp0.9-UTT" of "sp0.9-NAME"; a
+ * factor of 1 stands for the originals. No audio is written: a copy is "FILE[speed:0.9]", or with `sox` a command. Other
+ * lists of the folder (utt2*, spk2*, text) follow, durations divided; utt2uniq names the original.
+ */
+typedef struct spk_speed_options {
+    const char *input, *output;
+    const double *factor;
+    int64_t n_factors;
+    bool sox, overwrite;
+} spk_speed_options;
+spk_status spk_prep_speed(const spk_speed_options *o, spk_prep_report *report) SPK_NODISCARD;
+
+/* ---- trials and folds of speakers (prep_split.c) ---- */
+
+typedef struct spk_split_options {
+    const char *input, *output;
+    int64_t fold,
+        n_folds; /* fold 1..n_folds of the speakers is OUT/valid, the others OUT/train; 0: trials alone, in OUT */
+    /* Trials alone: speakers that take part, one a line; NULL: n_speakers drawn, 0: all. */
+    const char *speakers;
+    int64_t n_speakers;
+    /* Trials (trial_draw_impl.h). */
+    int64_t targets, max_targets;
+    double nontarget_ratio;
+    bool balanced, same_sex; /* same_sex: by spk2gender */
+    bool utt2sess;           /* target trials between two sessions of utt2sess */
+    int64_t session_parts;   /* or of the first so many parts of the ids; 0: any */
+    uint64_t seed;
+    bool overwrite;
+} spk_split_options;
+/* Speakers are put in random order by the seed, with spk2gender one sex behind the other, and dealt to the folds in turn.
+ * SPK_E_VALUE: too few speakers, or no trial of one kind. */
+spk_status spk_prep_split(const spk_split_options *o, spk_prep_report *report) SPK_NODISCARD;
+
 /* ---- what these share (prep_common.c) ---- */
 
 /* An absolute path of a folder that must be there; `what` is for the message. */
@@ -92,13 +129,16 @@ typedef struct spk__missing {
 void spk__missing_add(spk__missing *m, const char *name);
 /* Copies the utterances of a to b. */
 void spk__datadir_append(const spk_datadir *a, spk_datadir *b);
-/* Writes a set, and its row. */
+/* A row of the report; writes a set, and its row. */
+void spk__prep_row(spk_prep_report *report, const spk_datadir *set, const char *output, const char *name);
 void spk__prep_write(const spk_datadir *set, const char *output, const char *name, spk_prep_out *out,
                      spk_prep_report *report);
 
 /* ---- conversion by ffmpeg (prep_convert.c) ---- */
 
 bool spk__has_program(const char *name); /* in PATH */
+/* A word for the shell: in quotes where it needs them. */
+void spk__shell_word(spk_text *t, const char *s);
 /* "ffmpeg ... |" that writes the file as WAV, 16 kHz, one channel: new. */
 char *spk__ffmpeg_entry(const char *path);
 /* Make to[i] of from[i]; files that are there stay. Each appears whole or not at all; those that failed are counted in the
