@@ -14,6 +14,7 @@ static const struct sub_command {
     {"cnceleb", prep_cnceleb, "--cnceleb1 DIR OUT", "CN-Celeb 1 and 2, enrolment and trials"},
     {"musan", prep_musan, "DIR OUT", "lists of noises for augmentation"},
     {"rirs", prep_rirs, "DIR OUT", "a list of room responses for augmentation"},
+    {"check", prep_check, "DIR...", "what is wrong with data folders; a copy without it"},
     {"split", prep_split, "DIR OUT --fold K/N", "a fold of the speakers for validation, the others to train on"},
     {"trials", prep_trials, "DIR OUT", "trials drawn by stated rules"},
     {"speed", prep_speed, "DIR OUT", "copies at other speeds, as lists"},

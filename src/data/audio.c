@@ -86,6 +86,11 @@ int64_t spk_audio_file_rate(const spk_audio_reader *r)
     return r->info.samplerate;
 }
 
+int spk_audio_file_channels(const spk_audio_reader *r)
+{
+    return r->info.channels;
+}
+
 /* ---- decoding at the file's own rate ---- */
 
 static spk_status truncated(const spk_audio_reader *r, int64_t got)

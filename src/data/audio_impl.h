@@ -32,8 +32,9 @@ spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, flo
 void spk_audio_shut(spk_audio_reader *r);
 /* Floats of a sample: 1, or the values of a frame of features. */
 int64_t spk_audio_width(const spk_audio_reader *r);
-/* Rate of the open file. */
+/* Rate and channels of the open file. */
 int64_t spk_audio_file_rate(const spk_audio_reader *r);
+int spk_audio_file_channels(const spk_audio_reader *r);
 
 /* ---- what an utterance gives to training and to validation ---- */
 

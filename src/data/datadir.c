@@ -191,12 +191,20 @@ bool spk_datadir_is_other(const char *name, bool *speakers)
            strcmp(name, "vad.scp") == 0;
 }
 
-static spk_status write_other(const spk_datadir *f, const char *path, const char *name, bool speakers, spk_text *to)
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const spk_list_entry *)a)->key, ((const spk_list_entry *)b)->key);
+}
+
+static spk_status write_other(const spk_datadir *f, const char *path, const char *name, bool leniently, bool speakers,
+                              spk_text *to)
 {
     spk_list list = {0};
     int64_t at;
     spk_map names = {0};
-    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK, &list));
+    SPK_TRY(leniently ? spk_list_read_leniently(path, SPK_LIST_NO_VALUE_OK, NULL, NULL, &list)
+                      : spk_list_read(path, SPK_LIST_NO_VALUE_OK, &list));
+    if (list.n > 0) qsort(list.entry, (size_t)list.n, sizeof *list.entry, by_key); /* the index is not used here */
     for (int64_t s = 0; speakers && s < f->n_speakers; s++)
         spk_map_put(&names, f->speaker[s], s);
     for (int64_t i = 0; i < list.n; i++) {
@@ -213,7 +221,8 @@ static spk_status write_other(const spk_datadir *f, const char *path, const char
     return SPK_OK;
 }
 
-spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, spk_prep_out *out, const char *folder)
+spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, bool leniently, spk_prep_out *out,
+                                    const char *folder)
 {
     char **names = NULL;
     int64_t n = 0;
@@ -222,7 +231,7 @@ spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, spk_p
         bool speakers;
         char *path = spk_path_join(dir, names[i]);
         if (status == SPK_OK && spk_datadir_is_other(names[i], &speakers) && spk_is_file(path))
-            status = write_other(f, path, names[i], speakers, spk_prep_out_file(out, folder, names[i]));
+            status = write_other(f, path, names[i], leniently, speakers, spk_prep_out_file(out, folder, names[i]));
         spk_free(path);
         spk_free(names[i]);
     }

@@ -43,8 +43,9 @@ char *spk_datadir_absolute(const char *source);
 void spk_datadir_write(const spk_datadir *f, spk_prep_out *out, const char *folder);
 /* A name of a list about utterances or speakers (*speakers) that is none of the three. */
 bool spk_datadir_is_other(const char *name, bool *speakers);
-/* The other lists of `dir` about utterances (utt2*, text, vad.scp) and speakers (spk2*), of what f has. */
-spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, spk_prep_out *out,
+/* The other lists of `dir` about utterances (utt2*, text, vad.scp) and speakers (spk2*), of what f has, sorted.
+ * Wrong lines are refused, or `leniently` left out. */
+spk_status spk_datadir_write_others(const spk_datadir *f, const char *dir, bool leniently, spk_prep_out *out,
                                     const char *folder) SPK_NODISCARD;
 
 typedef struct spk_pair {

@@ -207,7 +207,7 @@ static spk_status write_set(const struct split *s, const spk_datadir *set, const
                             spk_prep_report *report)
 {
     spk__prep_write(set, "", folder, out, report);
-    return spk_datadir_write_others(set, s->o->input, out, folder);
+    return spk_datadir_write_others(set, s->o->input, false, out, folder);
 }
 
 static spk_status write_all(const struct split *s, spk_prep_report *report)

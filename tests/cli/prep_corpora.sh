@@ -122,7 +122,8 @@ holds cno/cnceleb1_eval/trial2.scp "id00800-enroll*id00801-singing-02-001 $tmp/c
 holds cno/cnceleb1_eval/utt2spk 'id00800-enroll id00800'
 holds cno/cnceleb1_eval_sep/enroll.map 'id00800-enroll id00800-enroll-speech-01-001 id00800-enroll-speech-01-002'
 holds cno/cnceleb1_eval_sep/enroll_trials 'id00801-enroll id00801-singing-02-002 target'
-ok spk prep check cno/cnceleb_train cno/cnceleb1_eval cno/cnceleb1_eval_sep --against cno/cnceleb1_dev # whose speakers are cnceleb_train's
+ok spk prep check cno/cnceleb_train cno/cnceleb1_eval cno/cnceleb1_eval_sep
+ok spk prep check cno/cnceleb1_eval --against cno/cnceleb_train
 cksum cno/*/* >sums
 ok spk prep cnceleb --cnceleb1 cn --cnceleb2 cn2 cno
 cksum cno/*/* >again; same sums again
