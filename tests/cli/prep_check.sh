@@ -79,6 +79,7 @@ fault "^d/trial.scp:1: utterance 'q' of the trial is not in d/wav.scp" "$w '1s/s
 fault "^d/trial.scp: has no nontarget trial" "for f in trial.scp trial2.scp trial_label trials; do $w '2d;4d' \$f; done"
 fault "^d/trials:2: is another trial than d/trial_label:2" "$w '2s/s2-u1/s2-u2/' trials"
 fault "^d/trials:5: the trial 's1-u1 s1-u2' stands on line 1 too|^d/trials:5: the trial 's1-u1\\*s1-u2' stands on line 1 too" "rm trial*.scp trial_label; head -1 trials >x; cat x >>trials; rm x"
+fault "^d/trials:5: the trial 's1-u2\\*s1-u1' stands on line 1 too, the other way round, with another label\$" "rm trial*.scp trial_label; echo 's1-u2 s1-u1 nontarget' >>trials"
 fault "^d/trials:2: the label of trial .* is 'maybe'; it must be target or nontarget" "rm trial*.scp trial_label; $w '2s/nontarget/maybe/' trials"
 fault "^d/segments:1: recording 'r9' of 's1-u1' is not in d/wav.scp" "awk '{print \$1, \"r\" (NR == 1 ? 9 : 1), 0, 0.05}' wav.scp >segments; echo \"r1 $tmp/rec/s1/u1.wav\" >wav.scp"
 fault "^d/segments:2: a segment is" "awk '{print \$1, \"r1\", 0, NR == 2 ? -3 : 0.05}' wav.scp >segments; echo \"r1 $tmp/rec/s1/u1.wav\" >wav.scp"
