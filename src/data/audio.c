@@ -86,6 +86,11 @@ int64_t spk_audio_file_rate(const spk_audio_reader *r)
     return r->info.samplerate;
 }
 
+int spk_audio_file_channels(const spk_audio_reader *r)
+{
+    return r->info.channels;
+}
+
 /* ---- decoding at the file's own rate ---- */
 
 static spk_status truncated(const spk_audio_reader *r, int64_t got)
@@ -226,7 +231,8 @@ static int64_t out_rate(const spk_audio_reader *r)
 
 static spk_status open_file(spk_audio_reader *r, const spk_locator *l)
 {
-    char *name = l->part ? spk_strndup(r->path, l->n_file) : NULL; /* else the path is the file's name */
+    /* Where nothing stands behind the file's name, the path is it. */
+    char *name = r->path[l->n_file] ? spk_strndup(r->path, l->n_file) : NULL;
     const char *path = name ? name : r->path;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     const spk_status status = fd < 0 ? spk_fail_errno(path, "open") : open_sound(r, fd, path);
@@ -303,11 +309,11 @@ spk_status spk_audio_open_speed(spk_audio_reader *r, const char *path, int64_t s
     *samples = 0;
     SPK_ASSERT(speed > 0 && (speed == SPK_SPEED_ONE || !r->features));
     if (r->features) return spk_feature_open(r->features, path, samples);
-    r->path = path;
-    r->speed = speed;
-    r->first = 0;
     spk_locator l;
     spk_locator_find(path, &l);
+    r->path = path;
+    r->speed = l.speed == SPK_SPEED_ONE ? speed : (speed * l.speed + SPK_SPEED_ONE / 2) / SPK_SPEED_ONE;
+    r->first = 0;
     spk_status status = l.command || l.offset >= 0 ? open_source(r, &l) : open_file(r, &l);
     if (status == SPK_OK) status = learn_length(r, &l);
     if (status != SPK_OK) {

@@ -32,12 +32,16 @@ spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, flo
 void spk_audio_shut(spk_audio_reader *r);
 /* Floats of a sample: 1, or the values of a frame of features. */
 int64_t spk_audio_width(const spk_audio_reader *r);
-/* Rate of the open file. */
+/* Rate and channels of the open file. */
 int64_t spk_audio_file_rate(const spk_audio_reader *r);
+int spk_audio_file_channels(const spk_audio_reader *r);
 
 /* ---- what an utterance gives to training and to validation ---- */
 
 enum { SPK_SPEED_ONE = 1000 }; /* speeds are in thousandths */
+/* What sox would still make speech of. */
+#define SPK_SPEED_LEAST 0.25
+#define SPK_SPEED_MOST 4.0
 /* T samples beginning at start in 0..L-T, chosen uniformly by *draw; a shorter file is repeated periodically to T. */
 spk_status spk_crop_train(spk_audio_reader *r, const char *path, int64_t speed, int64_t T, spk_rng *draw,
                           float *dst) SPK_NODISCARD;

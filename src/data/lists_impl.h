@@ -33,6 +33,10 @@ void spk__paths_clear(spk__paths *p);
  * utterances, with the part behind each recording's name ("a.wav[1.5:4.25]"). SPK_E_FORMAT, SPK_E_MISMATCH. */
 spk_status spk__segments_apply(const char *folder, spk_list *wav) SPK_NODISCARD;
 
+/* One line of `segments`: adds "UTT a.wav[1.5:4.25]" and a line's end to `out`. */
+spk_status spk__segment_take(const spk_list *segments, const spk_list_entry *e, const spk_list *wav,
+                             spk_text *out) SPK_NODISCARD;
+
 /* Every key of `a` is in `b`: otherwise SPK_E_MISMATCH, with file, line and key. */
 spk_status spk__keys_within(const spk_list *a, const spk_list *b);
 

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* "RECORDING BEGIN END": the recording's value with the part behind it. */
-static spk_status take_segment(const spk_list *segments, const spk_list_entry *e, const spk_list *wav, spk_text *out)
+spk_status spk__segment_take(const spk_list *segments, const spk_list_entry *e, const spk_list *wav, spk_text *out)
 {
     spk_status status = SPK_OK;
     char *line = spk_strdup(e->value), *rest = NULL;
@@ -36,7 +35,7 @@ spk_status spk__segments_apply(const char *folder, spk_list *wav)
     if (!spk_exists(path)) goto done;
     SPK_GO(spk_list_read(path, 0, &segments));
     for (int64_t i = 0; i < segments.n; i++)
-        SPK_GO(take_segment(&segments, &segments.entry[i], wav, &text));
+        SPK_GO(spk__segment_take(&segments, &segments.entry[i], wav, &text));
     if (segments.n == 0) SPK_GO(spk_fail(SPK_E_FORMAT, "%s: names no utterance", path));
     const spk_text whole = text;
     text = (spk_text){0};

@@ -2,6 +2,8 @@
 /* Archives and commands as bytes for libsndfile (source_impl.h). */
 #include "data/source_impl.h"
 
+#include "data/audio_impl.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -16,13 +18,38 @@ enum { MOST_BYTES = 1 << 30 }; /* of what a command writes: nine hours of 16 kHz
 
 /* ---- what a list says ---- */
 
-/* "[1.5:4.25]" at the end of the text. */
+static const char speed_word[] = "[speed:";
+
+/* The last '[' of the first n bytes, where these end in ']' and something stands before it; else NULL. */
+static const char *bracket(const char *text, size_t n)
+{
+    if (n < 5 || text[n - 1] != ']') return NULL;
+    while (n > 1 && text[n - 1] != '[')
+        n--;
+    return n > 1 ? &text[n - 1] : NULL;
+}
+
+/* "[speed:0.9]" at the end of the first out->n_file bytes, which is taken off. */
+static void parse_speed(const char *text, spk_locator *out)
+{
+    double factor;
+    const size_t n = out->n_file;
+    const char *open = bracket(text, n);
+    if (!open || !spk_starts_with(open, speed_word)) return;
+    char *inside = spk_strndup(open + sizeof speed_word - 1, n - sizeof speed_word - (size_t)(open - text));
+    if (spk_parse_double(inside, &factor) && factor >= SPK_SPEED_LEAST && factor <= SPK_SPEED_MOST) {
+        out->speed = llround(factor * SPK_SPEED_ONE);
+        out->n_file = (size_t)(open - text);
+    }
+    spk_free(inside);
+}
+
+/* "[1.5:4.25]" likewise. */
 static bool parse_part(const char *text, spk_locator *out)
 {
-    const size_t n = strlen(text);
-    if (n < 5 || text[n - 1] != ']') return false;
-    const char *open = strrchr(text, '[');
-    if (!open || open == text) return false;
+    const size_t n = out->n_file;
+    const char *open = bracket(text, n);
+    if (!open) return false;
     char *inside = spk_strndup(open + 1, n - 2 - (size_t)(open - text)), *colon = strchr(inside, ':');
     if (colon) *colon = '\0';
     const bool good = colon && spk_parse_double(inside, &out->begin) && spk_parse_double(colon + 1, &out->end) &&
@@ -51,8 +78,9 @@ static int64_t parse_offset(const char *text, size_t *n)
 
 void spk_locator_parse(const char *text, spk_locator *out)
 {
-    *out = (spk_locator){.n_file = strlen(text), .offset = -1};
-    if (!parse_part(text, out)) *out = (spk_locator){.n_file = strlen(text), .offset = -1};
+    *out = (spk_locator){.n_file = strlen(text), .offset = -1, .speed = SPK_SPEED_ONE};
+    parse_speed(text, out);
+    if (!parse_part(text, out)) out->begin = out->end = 0;
     size_t n = out->n_file;
     while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
         n--;
@@ -64,21 +92,37 @@ void spk_locator_parse(const char *text, spk_locator *out)
     out->offset = parse_offset(text, &out->n_file);
 }
 
+static bool is_there(const char *text, size_t n)
+{
+    char *name = spk_strndup(text, n);
+    const bool there = spk_exists(name);
+    spk_free(name);
+    return there;
+}
+
 void spk_locator_find(const char *text, spk_locator *out)
 {
     spk_locator_parse(text, out);
-    if (out->command || (!out->part && out->offset < 0)) return;
+    size_t n = strlen(text);
+    if (out->command || out->n_file == n) return; /* most */
     if (spk_exists(text)) {
-        *out = (spk_locator){.n_file = strlen(text), .offset = -1};
-    } else if (out->part && out->offset >= 0) {
-        const size_t n = (size_t)(strrchr(text, '[') - text);
-        char *name = spk_strndup(text, n);
-        if (spk_exists(name)) {
-            out->n_file = n;
-            out->offset = -1;
-        }
-        spk_free(name);
+        *out = (spk_locator){.n_file = n, .offset = -1, .speed = SPK_SPEED_ONE};
+        return;
     }
+    const char *open = bracket(text, n);
+    if (open && spk_starts_with(open, speed_word)) {
+        n = (size_t)(open - text);
+        if (out->n_file != n && is_there(text, n)) {
+            *out = (spk_locator){.n_file = n, .offset = -1, .speed = out->speed};
+            return;
+        }
+        open = bracket(text, n);
+    }
+    if (!out->part || out->offset < 0) return;
+    n = (size_t)(open - text);
+    if (!is_there(text, n)) return;
+    out->n_file = n;
+    out->offset = -1;
 }
 
 /* ---- archives ---- */

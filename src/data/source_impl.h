@@ -5,6 +5,7 @@
  *   FILE.ark:123      sound in an archive: WAV as it stands there (Kaldi), or "AUDIO", a length and a file (kaldiio)
  *   COMMAND |         what a command writes to its standard output; run for each reading, where commands are allowed
  *   ...[1.5:4.25]     the part between two seconds of any of these or of a file, as `segments` names them; -1: the end
+ *   ...[speed:0.9]    any of these or a file, at another speed; stands last
  *
  * A file whose name looks so and is there is that file.
  */
@@ -16,7 +17,8 @@
 typedef struct spk_locator {
     size_t n_file;     /* length of the file's name or of the command in the text */
     int64_t offset;    /* -1: a whole file */
-    double begin, end; /* seconds; -1: to the end */
+    double begin, end; /* seconds of the recording as it is; -1: to the end */
+    int64_t speed;     /* in thousandths; 1000: as it is */
     bool command, part;
 } spk_locator;
 /* Take apart what a list says, by its form alone. */

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* What sox would still make speech of. */
-static const double slowest = 0.25, fastest = 4.0;
-
 static const char *copy_name(spk_train_set *s, const char *number, const char *name)
 {
     return SPK_PUSH(s->own_name, s->n_own_names) = spk_strf("sp%s-%s", number, name);
@@ -81,9 +78,9 @@ static spk_status check_factor(const spk_train_set *s, int64_t k)
     const double f = o->speed[k];
     if (s->o.audio.feature_size > 0)
         return spk_fail(SPK_E_UNSUPPORTED, "speed_perturb_factors change sound, and the training data are features");
-    if (!(f >= slowest && f <= fastest) || (double)llround(f * SPK_SPEED_ONE) != f * SPK_SPEED_ONE)
+    if (!(f >= SPK_SPEED_LEAST && f <= SPK_SPEED_MOST) || (double)llround(f * SPK_SPEED_ONE) != f * SPK_SPEED_ONE)
         return spk_fail(SPK_E_VALUE, "speed_perturb_factors: %g must lie in %g to %g, with at most three decimals", f,
-                        slowest, fastest);
+                        SPK_SPEED_LEAST, SPK_SPEED_MOST);
     for (int64_t i = 0; i < k; i++)
         if (o->speed[i] == f) return spk_fail(SPK_E_VALUE, "speed_perturb_factors: %g is there twice", f);
     return SPK_OK;

@@ -30,7 +30,8 @@ typedef struct spk_tree_options {
     int64_t max_targets;        /* 0: 10000 */
     double nontarget_ratio;     /* 0: 5 */
     uint64_t seed;
-    bool overwrite; /* write over the lists of an earlier run; otherwise their presence is an error */
+    bool train_only; /* nobody is held back: OUT/train alone, of at least 2 speakers */
+    bool overwrite;  /* write over lists of an earlier run that differ; otherwise these are an error */
 } spk_tree_options;
 
 typedef struct spk_tree_summary {

@@ -77,7 +77,9 @@ static spk_status add_line(spk_list *list, char *s, size_t n, int64_t line, int 
     return SPK_OK;
 }
 
-spk_status spk_list_parse(char *text, size_t n, const char *name, int flags, spk_list *out)
+/* wrong NULL and strict: the first wrong line ends it. */
+static spk_status parse(char *text, size_t n, const char *name, int flags, bool strict, spk_list_wrong wrong,
+                        void *user, spk_list *out)
 {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     spk_status status = SPK_OK;
@@ -90,10 +92,19 @@ spk_status spk_list_parse(char *text, size_t n, const char *name, int flags, spk
         char *newline = memchr(s, '\n', (size_t)(end - s));
         char *stop = newline ? newline : end;
         status = add_line(out, s, (size_t)(stop - s), line, flags);
+        if (status != SPK_OK && !strict) {
+            if (wrong) wrong(user, spk_errmsg());
+            status = SPK_OK;
+        }
         s = stop + 1;
     }
     if (status != SPK_OK) spk_list_clear(out);
     return status;
+}
+
+spk_status spk_list_parse(char *text, size_t n, const char *name, int flags, spk_list *out)
+{
+    return parse(text, n, name, flags, true, NULL, NULL, out);
 }
 
 spk_status spk_list_read(const char *path, int flags, spk_list *out)
@@ -102,7 +113,16 @@ spk_status spk_list_read(const char *path, int flags, spk_list *out)
     size_t n = 0;
     memset(out, 0, sizeof *out);
     SPK_TRY(spk_read_file(path, &text, &n));
-    return spk_list_parse(text, n, path, flags, out);
+    return parse(text, n, path, flags, true, NULL, NULL, out);
+}
+
+spk_status spk_list_read_leniently(const char *path, int flags, spk_list_wrong wrong, void *user, spk_list *out)
+{
+    char *text = NULL;
+    size_t n = 0;
+    memset(out, 0, sizeof *out);
+    SPK_TRY(spk_read_file(path, &text, &n));
+    return parse(text, n, path, flags, false, wrong, user, out);
 }
 
 void spk_list_clear(spk_list *list)

@@ -31,7 +31,11 @@ enum {
  * value, a key that stands twice (both lines are named), a NUL byte, text that is not UTF-8. Line ends may be CRLF. An
  * empty file gives an empty list. On failure *out is empty. */
 spk_status spk_list_read(const char *path, int flags, spk_list *out);
-/* The same for text that is called `name` in messages; takes `text` (from spk_new or spk_read_file, n bytes and a NUL),
+/* The same, but lines that would be refused are left out, each told to `wrong` (NULL: nobody) with its sentence. Of a key
+ * that stands twice the first line counts. Only a file that cannot be read fails. */
+typedef void (*spk_list_wrong)(void *user, const char *message);
+spk_status spk_list_read_leniently(const char *path, int flags, spk_list_wrong wrong, void *user, spk_list *out);
+/* The same as spk_list_read for text that is called `name` in messages; takes `text` (from spk_new or spk_read_file, n bytes and a NUL),
  * also when it fails. */
 spk_status spk_list_parse(char *text, size_t n, const char *name, int flags, spk_list *out);
 void spk_list_clear(spk_list *list);

@@ -17,30 +17,40 @@ static void forms(void **state)
         int64_t offset;
         bool command, part;
         double begin, end;
+        int64_t speed;
     } cases[] = {
-        {"a.wav", 5, -1, false, false, 0, 0},
-        {"a.ark:17", 5, 17, false, false, 0, 0},
-        {"a.ark:0[1.5:2]", 5, 0, false, true, 1.5, 2},
-        {"a.wav[0:-1]", 5, -1, false, true, 0, -1},
-        {"sox a.sph -t wav - |", 19, -1, true, false, 0, 0},
-        {"sox a.sph -t wav - |  [0.25:1e1]", 19, -1, true, true, 0.25, 10},
-        {"a.wav[2:1]", 10, -1, false, false, 0, 0}, /* no part: names of files */
-        {"a.wav[x:1]", 10, -1, false, false, 0, 0},
-        {"a.wav[-1:1]", 11, -1, false, false, 0, 0},
-        {"a.wav[1]", 8, -1, false, false, 0, 0},
-        {"[1:2]", 5, -1, false, false, 0, 0},
-        {"]", 1, -1, false, false, 0, 0},
-        {"|", 0, -1, true, false, 0, 0},
-        {"a:b", 3, -1, false, false, 0, 0},
-        {":5", 2, -1, false, false, 0, 0},
-        {"a:99999999999999999999999999", 28, -1, false, false, 0, 0},
-        {"", 0, -1, false, false, 0, 0},
+        {"a.wav", 5, -1, false, false, 0, 0, 1000},
+        {"a.ark:17", 5, 17, false, false, 0, 0, 1000},
+        {"a.ark:0[1.5:2]", 5, 0, false, true, 1.5, 2, 1000},
+        {"a.wav[0:-1]", 5, -1, false, true, 0, -1, 1000},
+        {"sox a.sph -t wav - |", 19, -1, true, false, 0, 0, 1000},
+        {"sox a.sph -t wav - |  [0.25:1e1]", 19, -1, true, true, 0.25, 10, 1000},
+        {"a.wav[2:1]", 10, -1, false, false, 0, 0, 1000}, /* no part: names of files */
+        {"a.wav[x:1]", 10, -1, false, false, 0, 0, 1000},
+        {"a.wav[-1:1]", 11, -1, false, false, 0, 0, 1000},
+        {"a.wav[1]", 8, -1, false, false, 0, 0, 1000},
+        {"[1:2]", 5, -1, false, false, 0, 0, 1000},
+        {"]", 1, -1, false, false, 0, 0, 1000},
+        {"|", 0, -1, true, false, 0, 0, 1000},
+        {"a:b", 3, -1, false, false, 0, 0, 1000},
+        {":5", 2, -1, false, false, 0, 0, 1000},
+        {"a:99999999999999999999999999", 28, -1, false, false, 0, 0, 1000},
+        {"", 0, -1, false, false, 0, 0, 1000},
+        {"a.wav[speed:0.9]", 5, -1, false, false, 0, 0, 900},
+        {"a.ark:7[1.5:2][speed:1.1]", 5, 7, false, true, 1.5, 2, 1100},
+        {"sox a.sph - | [speed:4]", 12, -1, true, false, 0, 0, 4000},
+        {"a.wav[speed:1]", 5, -1, false, false, 0, 0, 1000},
+        {"a.wav[speed:0.9][1.5:2]", 16, -1, false, true, 1.5, 2, 1000}, /* the speed must stand last */
+        {"a.wav[speed:5]", 14, -1, false, false, 0, 0, 1000},
+        {"a.wav[speed:]", 13, -1, false, false, 0, 0, 1000},
+        {"[speed:0.9]", 11, -1, false, false, 0, 0, 1000},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         spk_locator l;
         spk_locator_parse(cases[i].text, &l);
         if (l.n_file != cases[i].n_file || l.offset != cases[i].offset || l.command != cases[i].command ||
-            l.part != cases[i].part || (l.part && (l.begin != cases[i].begin || l.end != cases[i].end)))
+            l.part != cases[i].part || l.speed != cases[i].speed ||
+            (l.part && (l.begin != cases[i].begin || l.end != cases[i].end)))
             fail_msg("'%s': %zu, %lld, %d, %d", cases[i].text, l.n_file, (long long)l.offset, l.command, l.part);
     }
 }
@@ -166,6 +176,45 @@ static void same_samples(void **state)
     double seconds;
     help_ok(spk_audio_duration(part, &seconds));
     assert_true(fabs(seconds - 0.5) < 1e-9);
+}
+
+/* A copy at another speed that a list names is the one that speed_perturb_factors make, to the bit. */
+static void speeds(void **state)
+{
+    (void)state;
+    enum { T = 3000 };
+    char command[600], named[700];
+    float x[T], y[T];
+    snprintf(command, sizeof command, "cat '%s' |", help_path("a.wav"));
+    const char *const paths[] = {help_path("a.wav"), help_path("b.flac"), entry(1), command};
+    spk_audio_reader *r = spk_audio_reader_new(&pipes);
+    for (int i = 0; i < 4; i++) {
+        spk_rng draw = spk_rng_make(1, SPK_PURPOSE_TEST, 0, (uint64_t)i, 0), again = draw;
+        snprintf(named, sizeof named, "%s[speed:0.9]", paths[i]);
+        help_ok(spk_crop_train(r, paths[i], 900, T, &draw, x));
+        help_ok(spk_crop_train(r, named, SPK_SPEED_ONE, T, &again, y));
+        assert_memory_equal(x, y, sizeof x);
+    }
+    int64_t n = 0;
+    double seconds;
+    snprintf(named, sizeof named, "%s[0.1:0.5][speed:0.8]", help_path("a.wav")); /* a part, then slower */
+    help_ok(spk_audio_open(r, named, &n));
+    assert_int_equal(n, 8000);
+    help_ok(spk_audio_duration(named, &seconds));
+    assert_true(fabs(seconds - 0.5) < 1e-9);
+    help_ok(spk_audio_open_speed(r, named, 500, &n)); /* both: 0.4 */
+    assert_int_equal(n, 16000);
+    help_sound("d.wav[speed:2]", HELP_WAV, 16000, 1, 100, help_ramp); /* a file of that name is that file */
+    help_ok(spk_audio_open(r, help_path("d.wav[speed:2]"), &n));
+    assert_int_equal(n, 100);
+    snprintf(named, sizeof named, "%s[speed:0.5]", help_path("d.wav[speed:2]"));
+    help_ok(spk_audio_open(r, named, &n));
+    assert_int_equal(n, 200);
+    help_sound("e.wav[0:1]", HELP_WAV, 16000, 1, 100, help_ramp);
+    snprintf(named, sizeof named, "%s[speed:0.5]", help_path("e.wav[0:1]"));
+    help_ok(spk_audio_open(r, named, &n));
+    assert_int_equal(n, 200);
+    spk_audio_reader_free(r);
 }
 
 static void a_file_of_such_a_name(void **state)
@@ -308,13 +357,9 @@ static void commands_in_lists(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(forms),
-        cmocka_unit_test(headers_of_entries),
-        cmocka_unit_test(same_samples),
-        cmocka_unit_test(a_file_of_such_a_name),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(segments),
-        cmocka_unit_test(commands_in_lists),
+        cmocka_unit_test(forms),    cmocka_unit_test(headers_of_entries),    cmocka_unit_test(same_samples),
+        cmocka_unit_test(speeds),   cmocka_unit_test(a_file_of_such_a_name), cmocka_unit_test(refused),
+        cmocka_unit_test(segments), cmocka_unit_test(commands_in_lists),
     };
     return cmocka_run_group_tests_name("archives, commands, segments", tests, setup, help_teardown);
 }

@@ -95,9 +95,10 @@ static void repeats_and_differs_by_seed(void **state)
     char *a = read_text("out/valid/trials"), *b = read_text("again/valid/trials");
     assert_string_equal(a, b);
     spk_free(b);
+    help_ok(spk_prep_tree(&o, &sum)); /* the same result: nothing to say */
+    o.seed = 4;
     help_refused(spk_prep_tree(&o, &sum), SPK_E_IO, "again/train/wav.scp", "already", "--overwrite");
     o.overwrite = true;
-    o.seed = 4;
     help_ok(spk_prep_tree(&o, &sum));
     b = read_text("again/valid/trials");
     assert_string_not_equal(a, b);
@@ -121,6 +122,21 @@ static void repeats_and_differs_by_seed(void **state)
                                            spk_trial_set_utterance(valid, t->test), 6) == 0);
     }
     spk_trial_set_close(valid);
+}
+
+static void without_validation(void **state)
+{
+    (void)state;
+    const spk_tree_options o = {.input = help_path("in"), .output = help_path("all"), .train_only = true};
+    spk_tree_summary sum;
+    help_ok(spk_prep_tree(&o, &sum));
+    assert_int_equal(sum.train_speakers, 15);
+    assert_int_equal(sum.train_utterances, 61);
+    assert_int_equal(sum.valid_speakers, 0);
+    assert_false(spk_exists(help_path("all/valid")));
+    help_sound("lone/one/x.wav", HELP_WAV, 16000, 1, 900, help_tone);
+    const spk_tree_options lone = {.input = help_path("lone"), .output = help_path("none"), .train_only = true};
+    help_refused(spk_prep_tree(&lone, &sum), SPK_E_VALUE, "at least 2");
 }
 
 static void names_are_words(void **state)
@@ -171,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(makes_folders),
         cmocka_unit_test(repeats_and_differs_by_seed),
+        cmocka_unit_test(without_validation),
         cmocka_unit_test(names_are_words),
         cmocka_unit_test(refuses),
     };
