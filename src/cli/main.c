@@ -14,7 +14,7 @@ static const struct command {
     const char *brief;
 } commands[] = {
     {"demo", cmd_demo, "make synthetic speakers, train, validate, extract: the whole way in minutes"},
-    {"prep", cmd_prep, "data folders from a folder of recordings, or a synthetic corpus"},
+    {"prep", cmd_prep, "data folders of recordings and known corpora, checks, folds, trials"},
     {"train", cmd_train, "train a model and measure it on unseen speakers after every epoch"},
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},

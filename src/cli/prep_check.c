@@ -36,7 +36,7 @@ static void print_kind(const spk_check_report *r, bool errors, int64_t most)
             spk_map_put(&index, new_one.name, at);
             SPK_PUSH(file, n_files) = new_one;
         }
-        if (file[at].n++ < most) printf("%s%s\n", f->text, errors ? "" : " (warning)");
+        if (file && file[at].n++ < most) printf("%s%s\n", f->text, errors ? "" : " (warning)");
     }
     for (int64_t k = 0; k < n_files; k++) {
         if (file[k].n > most)

@@ -17,6 +17,7 @@
  *    draw of max_targets of them without repetition;
  *  - nontarget trials: nontarget_ratio for each target, at most all there are, drawn without repetition from the pairs
  *    of recordings of two different held-back speakers;
+ *  - with train_only nobody is held back, and OUT/train is all;
  *  - trials are in random order, and which of the two recordings comes first is drawn too.
  */
 #ifndef SPK_DATA_TREE_IMPL_H

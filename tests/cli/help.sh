@@ -8,7 +8,9 @@ ok spk --help
 ok spk --version
 has "$out" '^spk [0-9]+\.[0-9]+\.[0-9]+$'
 ok spk version
-for command in train validate extract score eval calibrate bench demo prep "prep tree" "prep synth"; do
+mapfile -t subs < <(spk prep --help | awk '/^  [a-z]/ {print "prep " $1}')
+check "prep has its sub-commands" test ${#subs[@]} -ge 10
+for command in train validate extract score eval calibrate bench demo prep "${subs[@]}"; do
     # shellcheck disable=SC2086
     ok spk $command --help
     has "$out" "^usage: spk $command"
@@ -16,7 +18,7 @@ for command in train validate extract score eval calibrate bench demo prep "prep
 done
 for command in train validate extract score eval calibrate bench demo prep; do ok spk help $command; done
 # Every option that the help of a command names is one that it takes: a wrong value is refused, not the name.
-for command in train validate extract score eval calibrate bench demo "prep tree" "prep synth"; do
+for command in train validate extract score eval calibrate bench demo "${subs[@]}"; do
     # shellcheck disable=SC2086
     spk $command --help >"$out"
     missing=0

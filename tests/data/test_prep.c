@@ -340,7 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(trials_follow_the_rules), cmocka_unit_test(balanced_is_balanced),
-        cmocka_unit_test(nearly_no_pairs),        cmocka_unit_test(all_or_none),
+        cmocka_unit_test(nearly_no_pairs),         cmocka_unit_test(all_or_none),
         cmocka_unit_test(folders_in_memory),       cmocka_unit_test(folds_are_a_partition),
         cmocka_unit_test(split_refuses),
     };
