@@ -178,6 +178,12 @@ static void check_rates(spk__check *c, const struct sound *sound, int64_t n)
                            (long long)r->rate[0].hz);
 }
 
+static const spk_list_entry *find_entry(const spk_list *list, const char *key)
+{
+    const int64_t at = spk_list_find(list, key);
+    return at >= 0 && list->entry ? &list->entry[at] : NULL;
+}
+
 /* utt2dur and utt2num_samples against what the recordings are. */
 static spk_status check_lengths(spk__check *c, const struct sound *sound, int64_t n)
 {
@@ -190,16 +196,16 @@ static spk_status check_lengths(spk__check *c, const struct sound *sound, int64_
     for (int64_t i = 0; i < n; i++) {
         const struct sound *s = &sound[i];
         if (s->wrong || s->rate == 0 || s->item < 0) continue;
-        const int64_t at = spk_list_find(&dur, s->key), k = spk_list_find(&samples, s->key);
         const double seconds = (double)s->samples / (double)s->rate;
+        const spk_list_entry *d = find_entry(&dur, s->key), *k = find_entry(&samples, s->key);
         double said;
         int64_t count;
-        if (at >= 0 && spk_parse_double(dur.entry[at].value, &said) && !(fabs(said - seconds) <= tolerance_s))
+        if (d && spk_parse_double(d->value, &said) && !(fabs(said - seconds) <= tolerance_s))
             spk__check_say(c, true, "%s:%lld: '%s' is of %s seconds here, and %s has %.3f", dur.path,
-                           (long long)dur.entry[at].line, s->key, dur.entry[at].value, s->path, seconds);
-        if (k >= 0 && spk_parse_int(samples.entry[k].value, &count) && count != s->samples)
+                           (long long)d->line, s->key, d->value, s->path, seconds);
+        if (k && spk_parse_int(k->value, &count) && count != s->samples)
             spk__check_say(c, true, "%s:%lld: '%s' has %lld samples here, and %s has %lld", samples.path,
-                           (long long)samples.entry[k].line, s->key, (long long)count, s->path, (long long)s->samples);
+                           (long long)k->line, s->key, (long long)count, s->path, (long long)s->samples);
     }
 done:
     spk_list_clear(&dur);

@@ -232,6 +232,7 @@ static void draw_nontargets(struct job *j)
 static void mix(struct job *j)
 {
     spk_rng order = draw(j, DRAW_ORDER, 0), sides = draw(j, DRAW_SIDES, 0);
+    if (!j->pair) return; /* no trial at all */
     for (int64_t i = j->n - 1; i >= 0; i--) {
         const int64_t k = spk_rng_below(&order, i + 1);
         spk_pair keep = j->pair[k];

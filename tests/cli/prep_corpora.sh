@@ -177,4 +177,10 @@ echo 'preprocessor_conf: {target_duration: 0.5, sample_rate: 16000, num_eval: 2,
   noise_info: [[1, lists/musan_noise.scp, [1, 1], [0, 15]], [1, lists/musan_music.scp, [1, 1], [5, 15]]], rir_scp: lists/rirs.scp}' >aug.yaml
 sed '/^preprocessor_conf/d' conf.yaml | cat - aug.yaml >train.yaml
 ok spk train --config train.yaml --train_dir corpus/train --valid_dir corpus/valid --output_dir exp --max_epoch 1 --num_workers 1
+# Models of several utterances, as docs/data.md says.
+ok spk extract --model exp --valid_dir cno2/cnceleb1_eval_sep --output_dir emb
+ok spk score --embeddings emb/cnceleb1_eval_sep_embeddings.npz --trials cno2/cnceleb1_eval_sep/enroll_trials \
+    --enroll cno2/cnceleb1_eval_sep/enroll.map --output scores
+lines scores 6
+has scores '^id00800-enroll id00801-singing-02-001 -[0-9.]+'
 finish
