@@ -52,11 +52,10 @@ done:
     return status;
 }
 
-/* Means of the speakers' unit vectors, of n_speakers. */
-static spk_status average_speakers(const spk_embeddings *e, const float *unit, const int64_t *speaker,
+/* Means of the speakers' vectors (e->n, D), of n_speakers. */
+static spk_status average_speakers(const spk_embeddings *e, int64_t D, const float *row, const int64_t *speaker,
                                    int64_t n_speakers, float **out)
 {
-    const int64_t D = e->D;
     double *sum = spk_alloc_zero(sizeof *sum * (size_t)(n_speakers * D));
     int64_t *count = spk_new(sizeof *count * (size_t)n_speakers);
     float *mean = spk_alloc(sizeof *mean * (size_t)(n_speakers * D));
@@ -65,7 +64,7 @@ static spk_status average_speakers(const spk_embeddings *e, const float *unit, c
             if (speaker[i] < 0) continue;
             count[speaker[i]]++;
             for (int64_t d = 0; d < D; d++)
-                sum[speaker[i] * D + d] += (double)unit[i * D + d];
+                sum[speaker[i] * D + d] += (double)row[i * D + d];
         }
         for (int64_t s = 0; s < n_speakers; s++)
             for (int64_t d = 0; d < D; d++)
@@ -80,7 +79,8 @@ static spk_status average_speakers(const spk_embeddings *e, const float *unit, c
                 : spk_fail(SPK_E_NOMEM, "not enough memory for %lld speakers of the cohort", (long long)n_speakers);
 }
 
-static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddings *e, float **unit, int64_t *C)
+static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddings *e, int64_t D, float **row,
+                                int64_t *C)
 {
     spk_status status;
     spk_list list = {0};
@@ -90,40 +90,79 @@ static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddin
         speaker[i] = -1;
     SPK_GO(spk_list_read(o->cohort_spk2utt ? o->cohort_spk2utt : o->cohort_utt2spk, 0, &list));
     SPK_GO(assign_speakers(e, &list, o->cohort_spk2utt != NULL, speaker, C));
-    SPK_GO(average_speakers(e, *unit, speaker, *C, &mean));
-    spk_free(*unit);
-    *unit = mean;
+    SPK_GO(average_speakers(e, D, *row, speaker, *C, &mean));
+    spk_free(*row);
+    *row = mean;
 done:
     spk_list_clear(&list);
     spk_free(speaker);
     return status;
 }
 
+/* Vectors (n, D) of the raw means, by the back-end (R values each) or without the mean and at norm 1: a new block. */
+static spk_status make_ready(const spk_scoring_options *o, const float *mean, const float *raw, int64_t n, int64_t D,
+                             float **out)
+{
+    const spk_backend *b = o->backend;
+    const int64_t R = b ? b->R : D;
+    *out = spk_alloc(sizeof **out * (size_t)(n * R));
+    if (!*out) return spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort);
+#pragma omp parallel
+    {
+        double *room = spk_new(sizeof *room * (size_t)(2 * (D + R)));
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < n; i++) {
+            for (int64_t d = 0; d < D; d++)
+                room[d] = (double)raw[i * D + d] - (!b && mean ? (double)mean[d] : 0);
+            for (int64_t d = 0; d < D && !b; d++)
+                (*out)[i * R + d] = (float)room[d];
+            if (b) spk_backend_apply(b, room, 1, *out + i * R, room + D);
+        }
+        spk_free(room);
+    }
+    if (!b) spk_score_normalize_rows(*out, n, R);
+    return SPK_OK;
+}
+
+/* The raw mean over the segments of each utterance. */
+static spk_status raw_means(const spk_scoring_options *o, const spk_embeddings *e, float **out)
+{
+    const int64_t D = e->D;
+    double *x = spk_new(sizeof *x * (size_t)D);
+    *out = spk_alloc(sizeof **out * (size_t)(e->n * D));
+    for (int64_t i = 0; i < e->n && *out; i++) {
+        spk_embeddings_average(e, &i, 1, 1, 0, o->backend && o->backend->unit_segments, x);
+        for (int64_t d = 0; d < D; d++)
+            (*out)[i * D + d] = (float)x[d];
+    }
+    spk_free(x);
+    return *out ? SPK_OK : spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort);
+}
+
 spk_status spk_cohort_make(const spk_scoring_options *o, const float *mean, int64_t D, float **out, int64_t *C)
 {
     spk_status status = SPK_OK;
     spk_embeddings e = {0};
-    float *unit = NULL;
+    float *raw = NULL, *ready = NULL;
+    const bool speakers = o->cohort_spk2utt || o->cohort_utt2spk, plda = o->scorer == SPK_SCORER_PLDA;
     *out = NULL;
     SPK_GO(spk_embeddings_read(o->cohort, &e));
     if (e.D != D)
         SPK_GO(spk_fail(SPK_E_SHAPE, "%s: embeddings of the cohort have %lld values, those of the trials %lld",
                         o->cohort, (long long)e.D, (long long)D));
-    unit = spk_alloc(sizeof *unit * (size_t)(e.n * D));
-    if (!unit) SPK_GO(spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort));
-    for (int64_t i = 0; i < e.n; i++) {
-        spk_mean_row(e.row + e.first[i] * D, e.first[i + 1] - e.first[i], D, unit + i * D);
-        for (int64_t d = 0; d < D && mean; d++)
-            unit[i * D + d] -= mean[d];
-    }
-    spk_score_normalize_rows(unit, e.n, D);
+    SPK_GO(raw_means(o, &e, &raw));
     *C = e.n;
-    if (o->cohort_spk2utt || o->cohort_utt2spk) SPK_GO(over_speakers(o, &e, &unit, C));
-    if (o->scorer == SPK_SCORER_COSINE) spk_score_normalize_rows(unit, *C, D);
-    *out = unit;
-    unit = NULL;
+    /* A PLDA takes a speaker's average as it takes a model's; other scorers average what has norm 1. */
+    if (speakers && plda) SPK_GO(over_speakers(o, &e, D, &raw, C));
+    SPK_GO(make_ready(o, mean, raw, *C, D, &ready));
+    const int64_t R = o->backend ? o->backend->R : D;
+    if (speakers && !plda) SPK_GO(over_speakers(o, &e, R, &ready, C));
+    if (o->scorer == SPK_SCORER_COSINE) spk_score_normalize_rows(ready, *C, R);
+    *out = ready;
+    ready = NULL;
 done:
-    spk_free(unit);
+    spk_free(raw);
+    spk_free(ready);
     spk_embeddings_clear(&e);
     return status;
 }
@@ -165,7 +204,7 @@ typedef struct work {
 typedef struct task {
     const spk_voices *v;
     const float *cohort;
-    const double *norm2; /* of the cohort's items */
+    const double *norm2; /* of the cohort's items; of a PLDA, (n_terms, C): the items' own part of the score */
     int64_t C, k, less;
     double *mean, *deviation;
 } task;
@@ -175,6 +214,12 @@ static void score_vector(const task *t, int64_t vector, const float *product, do
 {
     const spk_voices *v = t->v;
     const int64_t n = v->first[vector + 1] - v->first[vector];
+    if (v->scorer == SPK_SCORER_PLDA) {
+        const double *other = t->norm2 + v->of_terms[vector] * t->C;
+        for (int64_t c = 0; c < t->C; c++)
+            out[c] = v->bias[vector] + (double)product[c] - other[c];
+        return;
+    }
     memset(out, 0, sizeof *out * (size_t)t->C);
     for (int64_t r = 0; r < n; r++) {
         const float *row = v->row + (v->first[vector] + r) * v->D, *p = product + r * t->C;
@@ -238,7 +283,8 @@ static bool do_block(const task *t, int64_t from, int64_t to)
               .part = spk_alloc(sizeof *w.part * (size_t)t->C)};
     const bool good = w.product && w.score && w.part;
     if (good) {
-        spk__sgemm(false, true, rows, t->C, v->D, 1, v->row + row * v->D, v->D, t->cohort, v->D, 0, w.product, t->C);
+        spk__sgemm(false, true, rows, t->C, v->D, 1, (v->left ? v->left : v->row) + row * v->D, v->D, t->cohort, v->D,
+                   0, w.product, t->C);
         for (int64_t i = from; i < to; i++)
             take_voice(t, i, w.product + (v->first[v->begin[i]] - row) * t->C, &w);
     }
@@ -248,15 +294,28 @@ static bool do_block(const task *t, int64_t from, int64_t to)
     return good;
 }
 
+/* Squared norms of the items, or their own part of the score for each kind of enrolment. */
+static double *own_parts(const spk_voices *v, const float *cohort, int64_t C)
+{
+    const int64_t n = v->n_terms > 0 ? v->n_terms : 1, D = v->D;
+    double *part = spk_new(sizeof *part * (size_t)(n * C));
+    for (int64_t k = 0; k < n; k++)
+        for (int64_t c = 0; c < C; c++) {
+            double sum = 0;
+            for (int64_t d = 0; d < D && v->n_terms > 0; d++)
+                sum += v->terms[k].other[d] * (double)cohort[c * D + d] * (double)cohort[c * D + d];
+            part[k * C + c] = v->n_terms > 0 ? sum : spk_dot(cohort + c * D, cohort + c * D, D);
+        }
+    return part;
+}
+
 spk_status spk_cohort_statistics(const spk_voices *v, const float *cohort, int64_t C, int64_t top_k,
                                  int64_t divisor_less, double *mean, double *deviation)
 {
     int64_t n_blocks = 0, *start = spk_new(sizeof *start * (size_t)(v->n + 1));
-    double *norm2 = spk_new(sizeof *norm2 * (size_t)C);
+    double *norm2 = own_parts(v, cohort, C);
     bool good = true;
     const task t = {v, cohort, norm2, C, top_k, divisor_less, mean, deviation};
-    for (int64_t c = 0; c < C; c++)
-        norm2[c] = spk_dot(cohort + c * v->D, cohort + c * v->D, v->D);
     for (int64_t i = 0; i < v->n; i = block_end(v, i))
         start[n_blocks++] = i;
     start[n_blocks] = v->n;

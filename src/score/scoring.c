@@ -39,7 +39,7 @@ static void normalize(const spk_trial_list *t, const spk_scoring_options *o, con
     }
 }
 
-static spk_status apply_norm(const spk_trial_list *t, const spk_scoring_options *o, const spk_voices *v,
+static spk_status apply_norm(const spk_trial_list *t, const spk_scoring_options *o, const spk_voices *v, int64_t D,
                              const int64_t *enroll, const int64_t *test, const float *center, const double *raw,
                              float *scores)
 {
@@ -47,7 +47,7 @@ static spk_status apply_norm(const spk_trial_list *t, const spk_scoring_options 
     float *cohort = NULL;
     int64_t C = 0;
     double *mean = spk_new(sizeof *mean * (size_t)(v->n + 1)), *deviation = spk_new(sizeof *mean * (size_t)(v->n + 1));
-    SPK_GO(spk_cohort_make(o, center, v->D, &cohort, &C));
+    SPK_GO(spk_cohort_make(o, center, D, &cohort, &C));
     const int64_t k = o->top_k > 0 ? o->top_k : C;
     if (k > C)
         SPK_GO(spk_fail(SPK_E_VALUE, "%s: the cohort has %lld items, but the nearest %lld are asked for; ask for fewer",
@@ -63,6 +63,19 @@ done:
     return status;
 }
 
+static spk_status check_backend(const spk_embeddings *e, const spk_scoring_options *o)
+{
+    const spk_backend *b = o->backend;
+    if (o->scorer == SPK_SCORER_PLDA && (!b || !spk_backend_is_plda(b)))
+        return spk_fail(SPK_E_CONFIG, "%s: the scorer plda needs a back-end that has one", b ? b->path : e->path);
+    if (b && spk_backend_is_plda(b) && o->scorer != SPK_SCORER_PLDA)
+        return spk_fail(SPK_E_CONFIG, "%s: the back-end ends in a PLDA, so its scorer is plda", b->path);
+    if (b && b->D != e->D)
+        return spk_fail(SPK_E_SHAPE, "%s: the back-end is of embeddings of %lld values, those of %s have %lld", b->path,
+                        (long long)b->D, e->path, (long long)e->D);
+    return SPK_OK;
+}
+
 spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                             float *scores)
 {
@@ -72,6 +85,7 @@ spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, co
     double *raw = spk_new(sizeof *raw * (size_t)(t->n + 1));
     int64_t *enroll = spk_new(sizeof *enroll * (size_t)(t->n_names + 1)),
             *test = spk_new(sizeof *test * (size_t)(t->n_names + 1));
+    SPK_GO(check_backend(e, o));
     if (o->subtract_mean) SPK_GO(spk_embeddings_mean(o->subtract_mean, e->D, &center));
     SPK_GO(spk_voices_make(e, t, o, center, &v, enroll, test));
     spk_info("score", "%lld trials between %lld voices", (long long)t->n, (long long)v.n);
@@ -79,7 +93,7 @@ spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, co
     for (int64_t i = 0; i < t->n; i++)
         raw[i] = spk_voices_score(&v, enroll[t->enroll[i]], test[t->test[i]]);
     if (o->norm != SPK_NORM_NONE)
-        SPK_GO(apply_norm(t, o, &v, enroll, test, center, raw, scores));
+        SPK_GO(apply_norm(t, o, &v, e->D, enroll, test, center, raw, scores));
     else
         for (int64_t i = 0; i < t->n; i++)
             scores[i] = (float)raw[i];
