@@ -22,8 +22,9 @@ static const spk_opt table[] = {
      "'utt1*utt2 1', 'utt1 utt2 target' or '1 utt1 utt2'; none: as the first line looks", SPK_OPT_NULLABLE},
     {"output", SPK_OPT_STR, FIELD(output), "none", 0, 0, NULL, "file of the scores; none: standard output",
      SPK_OPT_NULLABLE},
-    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain",
-     "of a line of scores: 'utt1*utt2 S 1', 'utt1 utt2 S', 'utt1 utt2 S target' or 'utt1 utt2 1 S'; none: espnet for "
+    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain|nemo",
+     "of a line of scores: 'utt1*utt2 S 1', 'utt1 utt2 S', 'utt1 utt2 S target', 'utt1 utt2 1 S' or 'S 1'; none: "
+     "espnet for "
      "trials of that form, else kaldi",
      SPK_OPT_NULLABLE},
     {"scorer", SPK_OPT_CHOICE, FIELD(scorer), "auto", 0, 0, "auto|distance|cosine|plda",

@@ -13,6 +13,8 @@ static void add_line(spk_text *out, const spk_trial_list *t, int64_t i, const ch
         spk_text_addf(out, "%s*%s %s\n", a, b, score);
     else if (form == SPK_FORM_KALDI)
         spk_text_addf(out, "%s %s %s\n", a, b, score);
+    else if (form == SPK_FORM_NEMO)
+        spk_text_addf(out, "%s\t%d\n", score, t->label[i]);
     else if (form == SPK_FORM_WESPEAKER)
         spk_text_addf(out, "%s %s %s %s\n", a, b, score, word);
     else
@@ -41,7 +43,7 @@ spk_status spk_trial_list_write(const spk_trial_list *t, const float *score, spk
                                 FILE *stream)
 {
     spk_outfile *file = NULL;
-    if ((form == SPK_FORM_WESPEAKER || form == SPK_FORM_SPEECHBRAIN) && !t->has_labels)
+    if ((form == SPK_FORM_WESPEAKER || form == SPK_FORM_SPEECHBRAIN || form == SPK_FORM_NEMO) && !t->has_labels)
         return spk_fail(SPK_E_CONFIG,
                         "%s: the trials have no labels, which scores '%s' need; write them as espnet or "
                         "kaldi",

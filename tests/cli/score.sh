@@ -32,6 +32,10 @@ ok spk score --embeddings two.npz --trials kaldi --form wespeaker --output "$tmp
 has new/scores '^s/E s/T -0.88785[0-9]* target$'
 ok spk score --embeddings two.npz --trials kaldi --form speechbrain
 has "$out" '^s/E s/T 1 -0.88785'
+ok spk score --embeddings two.npz --trials voxceleb --form nemo
+check "NeMo's line" bash -c 'grep -qE "^-0\.88785[0-9]*	1$" "$1"' - "$out"
+python -c 'import numpy as np; e = np.load("two.npz"); np.savez("nemo.npz", **{k.replace("/", "@") + ".wav": e[k] for k in e})'
+ok spk score --embeddings nemo.npz --trials voxceleb --form nemo
 refused 1 'need' spk score --embeddings two.npz --trials bare --form wespeaker
 
 # Random embeddings against plain NumPy: every scorer, enrolment and normalisation.
