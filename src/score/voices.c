@@ -72,6 +72,22 @@ static spk_status collect(collection *c, const spk_scoring_options *o, int64_t *
     return SPK_OK;
 }
 
+/* A trial of an utterance with itself, or with a model that was enrolled with it, says nothing of how speakers are told apart. */
+static void warn_of_self(const collection *c, const int64_t *enroll, const int64_t *test)
+{
+    int64_t n = 0, first = -1;
+    for (int64_t i = 0; i < c->t->n; i++) {
+        const int64_t a = enroll[c->t->enroll[i]], u = c->utterance[c->begin[test[c->t->test[i]]]];
+        bool self = false;
+        for (int64_t k = c->begin[a]; k < c->begin[a + 1]; k++)
+            self = self || c->utterance[k] == u;
+        if (self && n++ == 0) first = i;
+    }
+    if (n > 0)
+        spk_warn("score", "%s:%lld: '%s' is compared with itself; there are %lld such trials", c->t->path,
+                 (long long)c->t->line[first], c->t->name[c->t->test[first]], (long long)n);
+}
+
 static void clear_collection(collection *c)
 {
     spk_list_clear(&c->map);
@@ -215,6 +231,7 @@ spk_status spk_voices_make(const spk_embeddings *e, const spk_trial_list *t, con
     *out = (spk_voices){
         .scorer = o->scorer, .take_max = o->enroll_by == SPK_ENROLL_MAX, .D = o->backend ? o->backend->R : e->D};
     SPK_GO(collect(&c, o, enroll, test));
+    warn_of_self(&c, enroll, test);
     SPK_GO(make_rows(&c, o, mean, out));
     out->n = c.n;
     out->name = c.name;
