@@ -152,15 +152,18 @@ static layout lay_out(const words *w, spk_form form, bool with_scores)
 
 int64_t spk__trial_list_intern(spk_trial_list *t, const char *s, size_t n)
 {
-    char *name = spk_strndup(s, n);
+    char room[256], *name = n < sizeof room ? room : spk_new(n + 1);
     int64_t at;
-    if (spk_map_get(&t->index, name, &at)) {
-        spk_free(name);
-        return at;
+    memcpy(name, s, n);
+    name[n] = '\0';
+    if (!spk_map_get(&t->index, name, &at)) {
+        at = t->n_names;
+        char *kept = spk_strndup(s, n);
+        SPK_PUSH(t->name, t->n_names) = kept;
+        spk_map_put(&t->index, kept, at);
     }
-    spk_map_put(&t->index, name, t->n_names);
-    SPK_PUSH(t->name, t->n_names) = name;
-    return t->n_names - 1;
+    if (name != room) spk_free(name);
+    return at;
 }
 
 static spk_status take_line(spk_trial_list *t, const words *w, int64_t line)
@@ -233,7 +236,7 @@ spk_status spk_trial_list_read(const char *path, spk_form form, bool with_scores
     spk_list list;
     words w = {0};
     memset(out, 0, sizeof *out);
-    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK | SPK_LIST_DUPLICATES_OK, &list));
+    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK | SPK_LIST_NO_INDEX, &list));
     const size_t n = (size_t)list.n + 1;
     out->path = spk_strdup(path);
     out->enroll = spk_new(sizeof *out->enroll * n);

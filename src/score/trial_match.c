@@ -1,81 +1,86 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Trials of one list in another, by their two names. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "score/trial_list_impl.h"
 
-typedef struct pair_at {
-    uint64_t pair;
-    int64_t at;
-} pair_at;
+/* The first trial of each pair of names, by open addressing. */
+typedef struct pair_table {
+    size_t mask;
+    struct slot {
+        uint64_t pair;
+        int64_t at; /* from 1; 0: nothing */
+    } * slot;
+} pair_table;
 
-static int by_pair(const void *a, const void *b)
+static struct slot *slot_of(const pair_table *p, uint64_t pair)
 {
-    const pair_at *x = a, *y = b;
-    if (x->pair != y->pair) return x->pair < y->pair ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
+    uint64_t hash = (pair ^ pair >> 29) * 0x9e3779b97f4a7c15U;
+    size_t i = (size_t)(hash ^ hash >> 32) & p->mask;
+    while (p->slot[i].at && p->slot[i].pair != pair)
+        i = (i + 1) & p->mask;
+    return &p->slot[i];
 }
 
-static spk_status sort_pairs(const spk_trial_list *t, pair_at **out)
+static spk_status table_for(const spk_trial_list *t, pair_table *out)
 {
-    pair_at *p = spk_alloc(sizeof *p * (size_t)(t->n + 1));
-    if (!p) return spk_fail(SPK_E_NOMEM, "not enough memory for the %lld trials of %s", (long long)t->n, t->path);
-    for (int64_t i = 0; i < t->n; i++)
-        p[i] = (pair_at){(uint64_t)t->enroll[i] << 32 | (uint64_t)t->test[i], i};
-    qsort(p, (size_t)t->n, sizeof *p, by_pair);
-    *out = p;
-    return SPK_OK;
+    size_t room = 64;
+    while (room < 2 * (size_t)t->n)
+        room *= 2;
+    *out = (pair_table){room - 1, spk_alloc_zero(sizeof *out->slot * room)};
+    return out->slot ? SPK_OK
+                     : spk_fail(SPK_E_NOMEM, "not enough memory for the %lld trials of %s", (long long)t->n, t->path);
+}
+
+/* The first trial of the pair; where there is none, and `at` is from 0 on, that one from now on. -1: none. */
+static int64_t first_of(const pair_table *p, int64_t enroll, int64_t test, int64_t at)
+{
+    const uint64_t pair = (uint64_t)enroll << 32 | (uint64_t)test;
+    struct slot *s = slot_of(p, pair);
+    const int64_t first = s->at - 1;
+    if (first < 0 && at >= 0) *s = (struct slot){pair, at + 1};
+    return first;
 }
 
 spk_status spk__trial_list_check_repeated(spk_trial_list *t)
 {
-    spk_status status = SPK_OK;
-    pair_at *p = NULL;
-    SPK_TRY(sort_pairs(t, &p));
-    for (int64_t i = 1; i < t->n; i++) {
-        const int64_t a = p[i - 1].at, b = p[i].at;
-        if (p[i].pair != p[i - 1].pair) continue;
+    spk_status status;
+    pair_table p;
+    SPK_TRY(table_for(t, &p));
+    status = SPK_OK;
+    for (int64_t i = 0; i < t->n; i++) {
+        const int64_t first = first_of(&p, t->enroll[i], t->test[i], i);
+        if (first < 0) continue;
         t->n_repeated++;
-        if (t->label[a] != t->label[b])
+        if (t->label[first] != t->label[i])
             SPK_GO(spk_fail(SPK_E_VALUE, "%s:%lld: trial '%s*%s' stands on line %lld with the other label", t->path,
-                            (long long)t->line[b], t->name[t->enroll[b]], t->name[t->test[b]], (long long)t->line[a]));
+                            (long long)t->line[i], t->name[t->enroll[i]], t->name[t->test[i]],
+                            (long long)t->line[first]));
     }
 done:
-    spk_free(p);
+    spk_free(p.slot);
     return status;
-}
-
-static int64_t find_pair(const pair_at *p, int64_t n, uint64_t pair)
-{
-    int64_t low = 0, high = n;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (p[middle].pair < pair)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && p[low].pair == pair ? p[low].at : -1;
 }
 
 spk_status spk_trial_list_match(const spk_trial_list *of, const spk_trial_list *in, int64_t *place)
 {
-    spk_status status = SPK_OK;
-    pair_at *p = NULL;
+    spk_status status;
+    pair_table p = {0};
     int64_t *name = spk_new(sizeof *name * (size_t)(of->n_names + 1));
     for (int64_t i = 0; i < of->n_names; i++)
         if (!spk_map_get(&in->index, of->name[i], &name[i])) name[i] = -1;
-    SPK_GO(sort_pairs(in, &p));
+    SPK_GO(table_for(in, &p));
+    for (int64_t i = 0; i < in->n; i++)
+        first_of(&p, in->enroll[i], in->test[i], i);
     for (int64_t i = 0; i < of->n; i++) {
         const int64_t a = name[of->enroll[i]], b = name[of->test[i]];
-        place[i] = a < 0 || b < 0 ? -1 : find_pair(p, in->n, (uint64_t)a << 32 | (uint64_t)b);
+        place[i] = a < 0 || b < 0 ? -1 : first_of(&p, a, b, -1);
         if (place[i] < 0)
             SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: trial '%s*%s' is not in %s", of->path, (long long)of->line[i],
                             of->name[of->enroll[i]], of->name[of->test[i]], in->path));
     }
 done:
-    spk_free(p);
+    spk_free(p.slot);
     spk_free(name);
     return status;
 }
