@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spk prep cohort and spk prep qmf: lists for score normalisation and for calibration by quality. */
-#include "cli/prep_lists_impl.h"
+#include "cli/prep_impl.h"
 #include "data/prep_lists_impl.h"
 
 typedef struct list_options {
