@@ -140,6 +140,7 @@ static int64_t draw_condition(draw *d, const condition *c, int number)
     const double there = count_pairs(d, c);
     spk_rng r = spk_rng_make(d->o->seed, SPK_PURPOSE_TRIALS, 2, (uint64_t)number, 0);
     memset(d->seen, 0, sizeof *d->seen * d->room);
+    if (!c->first->able || !c->second->able) return 0;
     for (int64_t tries = 0; there > (double)(COUNT_UP_BELOW * want) && d->n - begin < want && tries < MOST_TRIES * want;
          tries++) {
         const int64_t s = c->first->able[spk_rng_below(&r, c->first->n_able)];

@@ -76,6 +76,7 @@ static spk_status collect(collection *c, const spk_scoring_options *o, int64_t *
 static void warn_of_self(const collection *c, const int64_t *enroll, const int64_t *test)
 {
     int64_t n = 0, first = -1;
+    if (!c->utterance) return;
     for (int64_t i = 0; i < c->t->n; i++) {
         const int64_t a = enroll[c->t->enroll[i]], u = c->utterance[c->begin[test[c->t->test[i]]]];
         bool self = false;
