@@ -3,6 +3,7 @@
 #
 # src/backend/reference/*.c  no fused multiply-add: they are what the others are checked against.
 # src/backend/cpu/*.c        fused multiply-add allowed.
+# src/score/distance.c       the same.
 # src/backend/cpu/isa/*.c    one generic source a kernel, compiled once for each instruction set and chosen at run time:
 #                            SPK_ISA_SUFFIX=_v3 (any x86-64-v3 processor) and SPK_ISA_SUFFIX=_v4 (AVX-512 F BW DQ VL CD).
 #                            SPK_ISA is v3 or v4, SPK_ISA_LEVEL is 3 or 4 (for #if). The source names its functions with
@@ -14,7 +15,7 @@ file(GLOB_RECURSE reference_sources CONFIGURE_DEPENDS src/backend/reference/*.c)
 file(GLOB_RECURSE cpu_sources CONFIGURE_DEPENDS src/backend/cpu/*.c)
 file(GLOB isa_sources CONFIGURE_DEPENDS src/backend/cpu/isa/*.c)
 set_source_files_properties(${reference_sources} PROPERTIES COMPILE_OPTIONS "-ffp-contract=off")
-set_source_files_properties(${cpu_sources} PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast")
+set_source_files_properties(${cpu_sources} src/score/distance.c PROPERTIES COMPILE_OPTIONS "-ffp-contract=fast")
 
 # spk_isa_kernels(SUFFIX LEVEL FLAGS...): an object library of the isa sources in `isa_sources`, added to the backend room.
 function(spk_isa_kernels suffix level)

@@ -19,6 +19,7 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 int cmd_train(int argc, char **argv);
 int cmd_validate(int argc, char **argv);
 int cmd_extract(int argc, char **argv);
+int cmd_backend(int argc, char **argv);
 int cmd_score(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);

@@ -5,10 +5,12 @@
 
 #include "cli/cli_impl.h"
 #include "cli/report_impl.h"
+#include "score/duration_impl.h"
 
 typedef struct measure_options {
     char *trials, *form, *trial_form, *utt2spk, *results, *images, *log_level;
-    spk_str_list conditions, p_target;
+    char *utt2dur;
+    spk_str_list conditions, duration_bins, p_target;
     double c_miss, c_fa, confidence;
     int64_t bootstrap, seed, threads;
     bool json, quiet;
@@ -19,7 +21,7 @@ static const spk_opt table[] = {
     {"trials", SPK_OPT_STR, FIELD(trials), "none", 0, 0, NULL,
      "list of trials with labels; none: the scores have labels. Each trial of the list must have a score",
      SPK_OPT_NULLABLE},
-    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain",
+    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain|nemo",
      "of a line of scores; none: as the first line looks", SPK_OPT_NULLABLE},
     {"trial_form", SPK_OPT_STR, FIELD(trial_form), "none", 0, 0, "espnet|kaldi|voxceleb",
      "of a line of --trials; none: as the first line looks", SPK_OPT_NULLABLE},
@@ -34,6 +36,11 @@ static const spk_opt table[] = {
     {"seed", SPK_OPT_INT, FIELD(seed), "0", 0, 1e15, NULL, "of the draws", 0},
     {"condition", SPK_OPT_STRS, FIELD(conditions), "[]", 0, 0, NULL,
      "lists 'UTT WORD' (utt2gender, ...): figures for trials by the words of their two sides", SPK_OPT_MANY},
+    {"utt2dur", SPK_OPT_STR, FIELD(utt2dur), "none", 0, 0, NULL,
+     "'UTT SECONDS' or 'UTT AUDIO' a line (wav.scp): figures for trials by the durations of their two sides, in",
+     SPK_OPT_NULLABLE},
+    {"duration_bins", SPK_OPT_STRS, FIELD(duration_bins), "[\"2\", \"4\", \"6\"]", 0, 0, NULL,
+     "bins between these seconds, and below and above them", SPK_OPT_MANY},
     {"json", SPK_OPT_BOOL, FIELD(json), "false", 0, 0, NULL, "print one JSON object instead of tables", 0},
     {"results", SPK_OPT_STR, FIELD(results), "none", 0, 0, NULL, "also write the tables as Markdown: RESULTS.md",
      SPK_OPT_NULLABLE},
@@ -108,6 +115,24 @@ static spk_status add_part(const spk_condition *c, int64_t group, const char *co
     return status;
 }
 
+static spk_status add_durations(const measure_options *o, report_system *s)
+{
+    enum { MOST_BINS = 16 };
+    double edge[MOST_BINS];
+    spk_condition c;
+    const int64_t n = o->duration_bins.n;
+    if (n < 1 || n > MOST_BINS) return spk_fail(SPK_E_CONFIG, "--duration_bins takes 1 to %d times", MOST_BINS);
+    for (int64_t i = 0; i < n; i++)
+        if (!spk_parse_double(o->duration_bins.v[i], &edge[i]) || !(edge[i] > (i ? edge[i - 1] : 0)))
+            return spk_fail(SPK_E_CONFIG, "--duration_bins: '%s' is no time above the one before",
+                            o->duration_bins.v[i]);
+    spk_status status = spk_condition_durations(&s->scores, o->utt2dur, edge, n, &c);
+    for (int64_t g = 0; status == SPK_OK && g < c.n; g++)
+        status = add_part(&c, g, "duration", s);
+    spk_condition_clear(&c);
+    return status;
+}
+
 static spk_status add_conditions(const measure_options *o, report_system *s)
 {
     spk_status status = SPK_OK;
@@ -148,7 +173,8 @@ static spk_status evaluate(const measure_options *o, const spk_dcf *dcf, const c
         spk_evaluate(s->scores.score, s->scores.label, s->scores.n, dcf, (int)o->p_target.n, &s->e);
     if (status != SPK_OK) return spk_fail_in(status, "%s", path);
     if (o->utt2spk) SPK_TRY(add_intervals(o, s));
-    return add_conditions(o, s);
+    SPK_TRY(add_conditions(o, s));
+    return o->utt2dur ? add_durations(o, s) : SPK_OK;
 }
 
 static spk_status put_results(const measure_options *o, const report *r)

@@ -18,6 +18,8 @@ static const struct sub_command {
     {"split", prep_split, "DIR OUT --fold K/N", "a fold of the speakers for validation, the others to train on"},
     {"trials", prep_trials, "DIR OUT", "trials drawn by stated rules"},
     {"speed", prep_speed, "DIR OUT", "copies at other speeds, as lists"},
+    {"cohort", prep_cohort, "DIR OUT", "utterances of a cohort, for score normalisation"},
+    {"qmf", prep_qmf, "DIR OUT", "trials to train a calibration by quality on"},
     {"synth", prep_synth, "OUT", "a corpus of synthetic speakers"},
 };
 enum { N_SUBS = (int)(sizeof subs / sizeof *subs) };

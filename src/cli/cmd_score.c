@@ -4,7 +4,7 @@
 #include "score/scoring_impl.h"
 
 typedef struct score_options {
-    char *embeddings, *trials, *trial_form, *output, *form, *enroll, *subtract_mean;
+    char *embeddings, *trials, *trial_form, *output, *form, *enroll, *subtract_mean, *backend;
     char *cohort, *cohort_spk2utt, *cohort_utt2spk, *log_level;
     int scorer, enroll_by, norm;
     int64_t top_k, threads;
@@ -22,12 +22,19 @@ static const spk_opt table[] = {
      "'utt1*utt2 1', 'utt1 utt2 target' or '1 utt1 utt2'; none: as the first line looks", SPK_OPT_NULLABLE},
     {"output", SPK_OPT_STR, FIELD(output), "none", 0, 0, NULL, "file of the scores; none: standard output",
      SPK_OPT_NULLABLE},
-    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain",
-     "of a line of scores: 'utt1*utt2 S 1', 'utt1 utt2 S', 'utt1 utt2 S target' or 'utt1 utt2 1 S'; none: espnet for "
+    {"form", SPK_OPT_STR, FIELD(form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain|nemo",
+     "of a line of scores: 'utt1*utt2 S 1', 'utt1 utt2 S', 'utt1 utt2 S target', 'utt1 utt2 1 S' or 'S 1'; none: "
+     "espnet for "
      "trials of that form, else kaldi",
      SPK_OPT_NULLABLE},
-    {"scorer", SPK_OPT_CHOICE, FIELD(scorer), "distance", 0, 0, "distance|cosine",
-     "minus the mean distance between all pairs of segments (ESPnet's), or the cosine between means over segments", 0},
+    {"scorer", SPK_OPT_CHOICE, FIELD(scorer), "auto", 0, 0, "auto|distance|cosine|plda",
+     "minus the mean distance between all pairs of segments (ESPnet's), the cosine between means over segments, or the "
+     "log "
+     "likelihood ratio of --backend's PLDA; auto: what --backend ends in, distance without",
+     0},
+    {"backend", SPK_OPT_STR, FIELD(backend), "none", 0, 0, NULL,
+     "what is done to embeddings first: of `spk backend fit`, or a folder of Kaldi's mean.vec, transform.mat, plda",
+     SPK_OPT_NULLABLE},
     {"subtract_mean", SPK_OPT_STR, FIELD(subtract_mean), "none", 0, 0, NULL,
      "embeddings whose mean is subtracted from all others first", SPK_OPT_NULLABLE},
     {"enroll", SPK_OPT_STR, FIELD(enroll), "none", 0, 0, NULL,
@@ -53,10 +60,18 @@ static const spk_opt table[] = {
      "least severe messages on stderr", 0},
 };
 
-static spk_scoring_options scoring_options(const score_options *o)
+/* auto is the first word of --scorer. */
+static spk_scorer scorer_of(const score_options *o, const spk_backend *b)
+{
+    if (o->scorer > 0) return (spk_scorer)(o->scorer - 1);
+    return !o->backend ? SPK_SCORER_DISTANCE : spk_backend_is_plda(b) ? SPK_SCORER_PLDA : SPK_SCORER_COSINE;
+}
+
+static spk_scoring_options scoring_options(const score_options *o, const spk_backend *b)
 {
     const bool adaptive = o->norm == SPK_NORM_AS || o->norm == SPK_NORM_AS_ESPNET;
-    return (spk_scoring_options){.scorer = (spk_scorer)o->scorer,
+    return (spk_scoring_options){.scorer = scorer_of(o, b),
+                                 .backend = o->backend ? b : NULL,
                                  .enroll_by = (spk_enroll_by)o->enroll_by,
                                  .enroll = o->enroll,
                                  .subtract_mean = o->subtract_mean,
@@ -75,7 +90,9 @@ static spk_status score(const score_options *o)
     spk_embeddings e = {0};
     spk_trial_list t = {0};
     float *scores = NULL;
-    const spk_scoring_options how = scoring_options(o);
+    spk_backend b = {0};
+    if (o->backend) SPK_TRY(spk_backend_read(o->backend, &b));
+    const spk_scoring_options how = scoring_options(o, &b);
     SPK_GO(spk_trial_list_read(o->trials, spk_form_of(o->trial_form), false, &t));
     spk_info("score", "%s: %lld trials of the form '%s' (%s)%s", o->trials, (long long)t.n,
              spk_form_line(t.form, false), spk_form_name(t.form), t.has_labels ? "" : ", without labels");
@@ -89,6 +106,7 @@ static spk_status score(const score_options *o)
     SPK_GO(spk_trial_list_write(&t, scores, form, o->output, stdout));
 done:
     spk_free(scores);
+    spk_backend_clear(&b);
     spk_embeddings_clear(&e);
     spk_trial_list_clear(&t);
     return status;
@@ -102,6 +120,7 @@ static const char *wrong_use(const score_options *o)
         return "--cohort and --top_k have no effect without --norm";
     if (o->cohort_spk2utt && o->cohort_utt2spk)
         return "--cohort_spk2utt and --cohort_utt2spk both say who the cohort's speakers are; give one of them";
+    if (o->backend && o->subtract_mean) return "--backend subtracts a mean of its own; leave --subtract_mean out";
     if (!o->cohort && (o->cohort_spk2utt || o->cohort_utt2spk))
         return "--cohort_spk2utt and --cohort_utt2spk need --cohort";
     return NULL;

@@ -18,6 +18,7 @@ static const struct command {
     {"train", cmd_train, "train a model and measure it on unseen speakers after every epoch"},
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
+    {"backend", cmd_backend, "learn LDA, WCCN, whitening or PLDA from embeddings; to and from Kaldi's files"},
     {"score", cmd_score, "scores of trials from embeddings, normalised by a cohort if wanted"},
     {"calibrate", cmd_calibrate, "scores of one system or of several to log likelihood ratios"},
     {"eval", cmd_eval, "EER, minDCF, Cllr of scores, with intervals, by condition, as pictures"},

@@ -67,7 +67,8 @@ static spk_status add_line(spk_list *list, char *s, size_t n, int64_t line, int 
     s[key_bytes] = 0;
     if (*value == 0 && !(flags & SPK_LIST_NO_VALUE_OK))
         return spk_fail(SPK_E_FORMAT, "%s:%lld: nothing follows the key '%s'", list->path, (long long)line, s);
-    if (!spk_map_put(&list->index, s, list->n) && !(flags & SPK_LIST_DUPLICATES_OK)) {
+    const bool known = !(flags & SPK_LIST_NO_INDEX) && !spk_map_put(&list->index, s, list->n);
+    if (known && !(flags & SPK_LIST_DUPLICATES_OK)) {
         int64_t first = 0;
         spk_map_get(&list->index, s, &first);
         return spk_fail(SPK_E_FORMAT, "%s:%lld: key '%s' stands twice (first at line %lld)", list->path,

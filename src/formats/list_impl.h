@@ -23,8 +23,9 @@ typedef struct spk_list {
 } spk_list;
 
 enum {
-    SPK_LIST_NO_VALUE_OK = 1,  /* lines of a key alone are allowed */
-    SPK_LIST_DUPLICATES_OK = 2 /* a key may stand on several lines */
+    SPK_LIST_NO_VALUE_OK = 1,   /* lines of a key alone are allowed */
+    SPK_LIST_DUPLICATES_OK = 2, /* a key may stand on several lines */
+    SPK_LIST_NO_INDEX = 4       /* keys are not looked at nor looked up: any may stand on several lines */
 };
 
 /* Read a list. SPK_E_IO when the file cannot be read; SPK_E_FORMAT with FILE:LINE for a blank line, a line without a

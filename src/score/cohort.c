@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Scores of voices to a cohort. All of them at once are products of unit rows with the cohort's: |a - b|^2 =
- * |a|^2 + |b|^2 - 2 ab. A block of voices at a time, so that memory stays bounded, and each voice once.
- */
-#include <math.h>
+/* What voices are normalised by: the items of a cohort, its utterances or its speakers. */
 #include <string.h>
 
-#include "backend/cpu/isa_impl.h"
 #include "formats/list_impl.h"
-#include "score/distance_impl.h"
 #include "score/scoring_impl.h"
 #include "spk/score.h"
-
-enum { BLOCK_ROWS = 128 };
-/* Below this squared distance the products have lost too many digits, and the differences are taken. */
-static const double near_distance2 = 0.02;
-
-/* ---- the cohort's items ---- */
 
 /* The speaker of each cohort utterance, -1: none; returns how many speakers have one. */
 static spk_status assign_speakers(const spk_embeddings *e, const spk_list *list, bool by_speaker, int64_t *speaker,
@@ -52,11 +40,10 @@ done:
     return status;
 }
 
-/* Means of the speakers' unit vectors, of n_speakers. */
-static spk_status average_speakers(const spk_embeddings *e, const float *unit, const int64_t *speaker,
+/* Means of the speakers' vectors (e->n, D), of n_speakers. */
+static spk_status average_speakers(const spk_embeddings *e, int64_t D, const float *row, const int64_t *speaker,
                                    int64_t n_speakers, float **out)
 {
-    const int64_t D = e->D;
     double *sum = spk_alloc_zero(sizeof *sum * (size_t)(n_speakers * D));
     int64_t *count = spk_new(sizeof *count * (size_t)n_speakers);
     float *mean = spk_alloc(sizeof *mean * (size_t)(n_speakers * D));
@@ -65,7 +52,7 @@ static spk_status average_speakers(const spk_embeddings *e, const float *unit, c
             if (speaker[i] < 0) continue;
             count[speaker[i]]++;
             for (int64_t d = 0; d < D; d++)
-                sum[speaker[i] * D + d] += (double)unit[i * D + d];
+                sum[speaker[i] * D + d] += (double)row[i * D + d];
         }
         for (int64_t s = 0; s < n_speakers; s++)
             for (int64_t d = 0; d < D; d++)
@@ -80,7 +67,8 @@ static spk_status average_speakers(const spk_embeddings *e, const float *unit, c
                 : spk_fail(SPK_E_NOMEM, "not enough memory for %lld speakers of the cohort", (long long)n_speakers);
 }
 
-static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddings *e, float **unit, int64_t *C)
+static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddings *e, int64_t D, float **row,
+                                int64_t *C)
 {
     spk_status status;
     spk_list list = {0};
@@ -90,185 +78,79 @@ static spk_status over_speakers(const spk_scoring_options *o, const spk_embeddin
         speaker[i] = -1;
     SPK_GO(spk_list_read(o->cohort_spk2utt ? o->cohort_spk2utt : o->cohort_utt2spk, 0, &list));
     SPK_GO(assign_speakers(e, &list, o->cohort_spk2utt != NULL, speaker, C));
-    SPK_GO(average_speakers(e, *unit, speaker, *C, &mean));
-    spk_free(*unit);
-    *unit = mean;
+    SPK_GO(average_speakers(e, D, *row, speaker, *C, &mean));
+    spk_free(*row);
+    *row = mean;
 done:
     spk_list_clear(&list);
     spk_free(speaker);
     return status;
 }
 
+/* Vectors (n, D) of the raw means, by the back-end (R values each) or without the mean and at norm 1: a new block. */
+static spk_status make_ready(const spk_scoring_options *o, const float *mean, const float *raw, int64_t n, int64_t D,
+                             float **out)
+{
+    const spk_backend *b = o->backend;
+    const int64_t R = b ? b->R : D;
+    *out = spk_alloc(sizeof **out * (size_t)(n * R));
+    if (!*out) return spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort);
+#pragma omp parallel
+    {
+        double *room = spk_new(sizeof *room * (size_t)(2 * (D + R)));
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < n; i++) {
+            for (int64_t d = 0; d < D; d++)
+                room[d] = (double)raw[i * D + d] - (!b && mean ? (double)mean[d] : 0);
+            for (int64_t d = 0; d < D && !b; d++)
+                (*out)[i * R + d] = (float)room[d];
+            if (b) spk_backend_apply(b, room, 1, *out + i * R, room + D);
+        }
+        spk_free(room);
+    }
+    if (!b) spk_score_normalize_rows(*out, n, R);
+    return SPK_OK;
+}
+
+/* The raw mean over the segments of each utterance. */
+static spk_status raw_means(const spk_scoring_options *o, const spk_embeddings *e, float **out)
+{
+    const int64_t D = e->D;
+    double *x = spk_new(sizeof *x * (size_t)D);
+    *out = spk_alloc(sizeof **out * (size_t)(e->n * D));
+    for (int64_t i = 0; i < e->n && *out; i++) {
+        spk_embeddings_average(e, &i, 1, 1, 0, o->backend && o->backend->unit_segments, x);
+        for (int64_t d = 0; d < D; d++)
+            (*out)[i * D + d] = (float)x[d];
+    }
+    spk_free(x);
+    return *out ? SPK_OK : spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort);
+}
+
 spk_status spk_cohort_make(const spk_scoring_options *o, const float *mean, int64_t D, float **out, int64_t *C)
 {
     spk_status status = SPK_OK;
     spk_embeddings e = {0};
-    float *unit = NULL;
+    float *raw = NULL, *ready = NULL;
+    const bool speakers = o->cohort_spk2utt || o->cohort_utt2spk, plda = o->scorer == SPK_SCORER_PLDA;
     *out = NULL;
     SPK_GO(spk_embeddings_read(o->cohort, &e));
     if (e.D != D)
         SPK_GO(spk_fail(SPK_E_SHAPE, "%s: embeddings of the cohort have %lld values, those of the trials %lld",
                         o->cohort, (long long)e.D, (long long)D));
-    unit = spk_alloc(sizeof *unit * (size_t)(e.n * D));
-    if (!unit) SPK_GO(spk_fail(SPK_E_NOMEM, "not enough memory for the cohort %s", o->cohort));
-    for (int64_t i = 0; i < e.n; i++) {
-        spk_mean_row(e.row + e.first[i] * D, e.first[i + 1] - e.first[i], D, unit + i * D);
-        for (int64_t d = 0; d < D && mean; d++)
-            unit[i * D + d] -= mean[d];
-    }
-    spk_score_normalize_rows(unit, e.n, D);
+    SPK_GO(raw_means(o, &e, &raw));
     *C = e.n;
-    if (o->cohort_spk2utt || o->cohort_utt2spk) SPK_GO(over_speakers(o, &e, &unit, C));
-    if (o->scorer == SPK_SCORER_COSINE) spk_score_normalize_rows(unit, *C, D);
-    *out = unit;
-    unit = NULL;
+    /* A PLDA takes a speaker's average as it takes a model's; other scorers average what has norm 1. */
+    if (speakers && plda) SPK_GO(over_speakers(o, &e, D, &raw, C));
+    SPK_GO(make_ready(o, mean, raw, *C, D, &ready));
+    const int64_t R = o->backend ? o->backend->R : D;
+    if (speakers && !plda) SPK_GO(over_speakers(o, &e, R, &ready, C));
+    if (o->scorer == SPK_SCORER_COSINE) spk_score_normalize_rows(ready, *C, R);
+    *out = ready;
+    ready = NULL;
 done:
-    spk_free(unit);
+    spk_free(raw);
+    spk_free(ready);
     spk_embeddings_clear(&e);
     return status;
-}
-
-/* ---- statistics ---- */
-
-/* Bring the k largest of n values to the front, in any order (Hoare's selection). */
-static void largest_first(double *x, int64_t n, int64_t k)
-{
-    int64_t low = 0, high = n - 1;
-    while (low < high) {
-        const double pivot = x[low + (high - low) / 2];
-        int64_t i = low, j = high;
-        while (i <= j) {
-            while (x[i] > pivot)
-                i++;
-            while (x[j] < pivot)
-                j--;
-            if (i > j) break;
-            const double swap = x[i];
-            x[i++] = x[j];
-            x[j--] = swap;
-        }
-        if (k - 1 <= j)
-            high = j;
-        else if (k - 1 >= i)
-            low = i;
-        else
-            return;
-    }
-}
-
-typedef struct work {
-    float *product; /* (rows of the block, C) */
-    double *score;  /* C: of a voice */
-    double *part;   /* C: of one vector */
-} work;
-
-typedef struct task {
-    const spk_voices *v;
-    const float *cohort;
-    const double *norm2; /* of the cohort's items */
-    int64_t C, k, less;
-    double *mean, *deviation;
-} task;
-
-/* Scores of one vector, whose products with the cohort begin at `product`. */
-static void score_vector(const task *t, int64_t vector, const float *product, double *out)
-{
-    const spk_voices *v = t->v;
-    const int64_t n = v->first[vector + 1] - v->first[vector];
-    memset(out, 0, sizeof *out * (size_t)t->C);
-    for (int64_t r = 0; r < n; r++) {
-        const float *row = v->row + (v->first[vector] + r) * v->D, *p = product + r * t->C;
-        const double norm2 = spk_dot(row, row, v->D);
-        for (int64_t c = 0; c < t->C; c++) {
-            double d2 = norm2 + t->norm2[c] - 2 * (double)p[c];
-            if (v->scorer == SPK_SCORER_COSINE) {
-                out[c] += (double)p[c];
-                continue;
-            }
-            if (d2 < near_distance2) d2 = (double)spk_distance2(row, t->cohort + c * v->D, v->D);
-            out[c] -= sqrt(d2);
-        }
-    }
-    for (int64_t c = 0; c < t->C && n > 1; c++)
-        out[c] /= (double)n;
-}
-
-static void take_voice(const task *t, int64_t i, const float *product, work *w)
-{
-    const spk_voices *v = t->v;
-    const int64_t begin = v->begin[i], n = v->begin[i + 1] - begin;
-    double sum = 0, squares = 0;
-    for (int64_t k = 0; k < n; k++) {
-        double *to = k == 0 ? w->score : w->part;
-        score_vector(t, begin + k, product + (v->first[begin + k] - v->first[begin]) * t->C, to);
-        for (int64_t c = 0; c < t->C && k > 0; c++)
-            w->score[c] = v->take_max ? fmax(w->score[c], to[c]) : w->score[c] + to[c];
-    }
-    for (int64_t c = 0; c < t->C && n > 1 && !v->take_max; c++)
-        w->score[c] /= (double)n;
-    if (t->k < t->C) largest_first(w->score, t->C, t->k);
-    for (int64_t c = 0; c < t->k; c++)
-        sum += w->score[c];
-    t->mean[i] = sum / (double)t->k;
-    for (int64_t c = 0; c < t->k; c++)
-        squares += (w->score[c] - t->mean[i]) * (w->score[c] - t->mean[i]);
-    t->deviation[i] = sqrt(squares / (double)(t->k - t->less));
-}
-
-/* The voices from `from` on whose rows make a block: one at least. */
-static int64_t block_end(const spk_voices *v, int64_t from)
-{
-    int64_t to = from + 1;
-    while (to < v->n && v->first[v->begin[to + 1]] - v->first[v->begin[from]] <= BLOCK_ROWS)
-        to++;
-    return to;
-}
-
-static int64_t block_rows(const spk_voices *v, int64_t from, int64_t to)
-{
-    return v->first[v->begin[to]] - v->first[v->begin[from]];
-}
-
-static bool do_block(const task *t, int64_t from, int64_t to)
-{
-    const spk_voices *v = t->v;
-    const int64_t rows = block_rows(v, from, to), row = v->first[v->begin[from]];
-    work w = {.product = spk_alloc(sizeof *w.product * (size_t)(rows * t->C)),
-              .score = spk_alloc(sizeof *w.score * (size_t)t->C),
-              .part = spk_alloc(sizeof *w.part * (size_t)t->C)};
-    const bool good = w.product && w.score && w.part;
-    if (good) {
-        spk__sgemm(false, true, rows, t->C, v->D, 1, v->row + row * v->D, v->D, t->cohort, v->D, 0, w.product, t->C);
-        for (int64_t i = from; i < to; i++)
-            take_voice(t, i, w.product + (v->first[v->begin[i]] - row) * t->C, &w);
-    }
-    spk_free(w.product);
-    spk_free(w.score);
-    spk_free(w.part);
-    return good;
-}
-
-spk_status spk_cohort_statistics(const spk_voices *v, const float *cohort, int64_t C, int64_t top_k,
-                                 int64_t divisor_less, double *mean, double *deviation)
-{
-    int64_t n_blocks = 0, *start = spk_new(sizeof *start * (size_t)(v->n + 1));
-    double *norm2 = spk_new(sizeof *norm2 * (size_t)C);
-    bool good = true;
-    const task t = {v, cohort, norm2, C, top_k, divisor_less, mean, deviation};
-    for (int64_t c = 0; c < C; c++)
-        norm2[c] = spk_dot(cohort + c * v->D, cohort + c * v->D, v->D);
-    for (int64_t i = 0; i < v->n; i = block_end(v, i))
-        start[n_blocks++] = i;
-    start[n_blocks] = v->n;
-#pragma omp parallel for schedule(dynamic) reduction(&& : good)
-    for (int64_t b = 0; b < n_blocks; b++)
-        good = do_block(&t, start[b], start[b + 1]) && good;
-    spk_free(start);
-    spk_free(norm2);
-    if (!good) return spk_fail(SPK_E_NOMEM, "not enough memory for scores to %lld items of the cohort", (long long)C);
-    for (int64_t i = 0; i < v->n; i++)
-        if (!(deviation[i] > 0))
-            return spk_fail(SPK_E_VALUE, "'%s' has the same score to all %lld items of the cohort that count",
-                            v->name[i], (long long)top_k);
-    return SPK_OK;
 }

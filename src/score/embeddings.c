@@ -150,6 +150,19 @@ void spk_embeddings_clear(spk_embeddings *e)
     memset(e, 0, sizeof *e);
 }
 
+/* NeMo calls a/b/c.wav a@b@c.wav. */
+static int64_t find_as_nemo(const spk_embeddings *e, const char *id)
+{
+    int64_t at = -1;
+    if (!strchr(id, '/')) return at;
+    char *name = spk_strdup(id);
+    for (char *c = name; (c = strchr(c, '/')) != NULL;)
+        *c = '@';
+    if (!spk_map_get(&e->index, name, &at)) at = -1;
+    spk_free(name);
+    return at;
+}
+
 int64_t spk_embeddings_find(const spk_embeddings *e, const char *id)
 {
     static const char *const endings[] = {".wav", ".flac", ".ogg", ".mp3", ".opus", ".m4a"};
@@ -160,7 +173,7 @@ int64_t spk_embeddings_find(const spk_embeddings *e, const char *id)
         char *bare = spk_strndup(id, strlen(id) - strlen(endings[k]));
         if (!spk_map_get(&e->index, bare, &at)) at = -1;
         spk_free(bare);
-        return at;
+        return at >= 0 ? at : find_as_nemo(e, id);
     }
-    return -1;
+    return find_as_nemo(e, id);
 }

@@ -22,8 +22,8 @@ typedef struct spk_embeddings {
  */
 spk_status spk_embeddings_read(const char *path, spk_embeddings *out);
 void spk_embeddings_clear(spk_embeddings *e);
-/* The utterance of that id; where it is not there and ends like a recording (.wav, .flac, ...), without that ending. -1:
- * not there. */
+/* The utterance of that id; where it is not there and ends like a recording (.wav, .flac, ...), without that ending; or
+ * with '@' in place of '/', as NeMo has it. -1: not there. */
 int64_t spk_embeddings_find(const spk_embeddings *e, const char *id);
 
 #endif

@@ -10,8 +10,8 @@
 #include "formats/list_impl.h"
 #include "score/calibration_impl.h"
 #include "score/distance_impl.h"
+#include "score/duration_impl.h"
 #include "score/embeddings_impl.h"
-#include "spk/data.h"
 
 typedef struct measures {
     double log_duration, l1, l2, spread;
@@ -45,23 +45,6 @@ static void measure(const float *row, int64_t K, int64_t D, double *mean, double
     m->deviation = deviation;
 }
 
-static spk_status read_duration(const spk_list *list, int64_t i, double *log_duration)
-{
-    const spk_list_entry *e = &list->entry[i];
-    double seconds = 0;
-    if (!spk_parse_double(e->value, &seconds)) {
-        char *path = spk_list_resolve_path(list->path, e->value);
-        const spk_status status = spk_audio_duration(path, &seconds);
-        spk_free(path);
-        if (status != SPK_OK) return spk_fail_in(status, "%s:%lld", list->path, (long long)e->line);
-    }
-    if (!(seconds > 0) || !isfinite(seconds))
-        return spk_fail(SPK_E_VALUE, "%s:%lld: the duration '%s' is not above 0", list->path, (long long)e->line,
-                        e->value);
-    *log_duration = log(seconds);
-    return SPK_OK;
-}
-
 static spk_status measure_name(const spk_trial_list *t, int64_t name, const spk_embeddings *e,
                                const spk_list *durations, double *mean, double *deviation, measures *m)
 {
@@ -69,7 +52,8 @@ static spk_status measure_name(const spk_trial_list *t, int64_t name, const spk_
     if (u < 0 || d < 0)
         return spk_fail(SPK_E_MISMATCH, "%s: '%s' of the trials is not in %s", t->path, t->name[name],
                         u < 0 ? e->path : durations->path);
-    SPK_TRY(read_duration(durations, d, &m->log_duration));
+    SPK_TRY(spk_duration_of(durations, d, &m->log_duration));
+    m->log_duration = log(m->log_duration);
     measure(e->row + e->first[u] * e->D, e->first[u + 1] - e->first[u], e->D, mean, deviation, m);
     return SPK_OK;
 }

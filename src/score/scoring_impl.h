@@ -6,12 +6,14 @@
 #ifndef SPK_SCORE_SCORING_IMPL_H
 #define SPK_SCORE_SCORING_IMPL_H
 
+#include "score/backend_impl.h"
 #include "score/embeddings_impl.h"
 #include "score/trial_list_impl.h"
 
 typedef enum spk_scorer {
     SPK_SCORER_DISTANCE, /* minus the mean distance between all pairs of unit segments: ESPnet's */
-    SPK_SCORER_COSINE    /* cosine between the means over the segments */
+    SPK_SCORER_COSINE,   /* cosine between the means over the segments */
+    SPK_SCORER_PLDA      /* log likelihood ratio of the back-end's PLDA, of the means over the segments */
 } spk_scorer;
 
 /* What is done where a model has several utterances. */
@@ -34,7 +36,8 @@ typedef struct spk_scoring_options {
     spk_scorer scorer;
     spk_enroll_by enroll_by;
     const char *enroll; /* "MODEL utt utt ..." a line: what the first names of trials stand for; NULL: utterances */
-    const char *subtract_mean; /* embeddings whose mean is subtracted from all others; NULL: none */
+    const char *subtract_mean;  /* embeddings whose mean is subtracted from all others; NULL: none */
+    const spk_backend *backend; /* borrowed; NULL: none. Not with subtract_mean */
     spk_norm norm;
     const char *cohort;                          /* embeddings */
     const char *cohort_spk2utt, *cohort_utt2spk; /* at most one: the cohort's items are means of speakers */
@@ -53,21 +56,31 @@ spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, co
 typedef struct spk_voices {
     spk_scorer scorer;
     bool take_max;     /* of a voice's vectors: the largest score instead of the mean */
-    int64_t D, n;      /* voices */
+    int64_t D, n;      /* values of a row, voices */
     int64_t *begin;    /* n + 1: vectors begin[v] to begin[v+1] - 1 belong to voice v */
     int64_t *first;    /* rows first[k] to first[k+1] - 1 belong to vector k; those of a voice lie together */
-    float *row;        /* of norm 1 */
+    float *row;        /* of norm 1; of a PLDA, as it gives them */
     const char **name; /* borrowed from the list of trials */
+    /* PLDA: the score of vector k, which has one row, as enrolled with vector j is bias[k] + left[k].row[j] - sum of
+     * terms[of_terms[k]].other row[j]^2. NULL: another scorer */
+    float *left;
+    double *bias;
+    int64_t n_terms, *of_terms;
+    spk_plda_terms *terms; /* by the number of utterances */
 } spk_voices;
 
-/* The voices of all trials; enroll, test (t->n_names): the voice that a name is on each side, or -1. `mean` (D): what is
+/* The voices of all trials; enroll, test (t->n_names): the voice that a name is on each side, or -1. `mean` (e->D): what is
  * subtracted; NULL: nothing. */
 spk_status spk_voices_make(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                            const float *mean, spk_voices *out, int64_t *enroll, int64_t *test);
 void spk_voices_clear(spk_voices *v);
 double spk_voices_score(const spk_voices *v, int64_t a, int64_t b);
 
-/* The cohort as C vectors (C, D): a new block. */
+/* The average of n vectors over segments or of rows `row` of those that have `rows` (see spk_voices_make) in double; where
+ * `unit`, segments are brought to norm 1 first. */
+void spk_embeddings_average(const spk_embeddings *e, const int64_t *u, int64_t n, int64_t rows, int64_t row, bool unit,
+                            double *out);
+/* The cohort as C vectors like those of voices of one utterance (C, v's D): a new block. D: of an embedding. */
 spk_status spk_cohort_make(const spk_scoring_options *o, const float *mean, int64_t D, float **out, int64_t *C);
 /* Mean and deviation of each voice's top_k largest scores to the cohort: n values each. */
 spk_status spk_cohort_statistics(const spk_voices *v, const float *cohort, int64_t C, int64_t top_k,

@@ -16,6 +16,7 @@ static const struct {
     [SPK_FORM_VOXCELEB] = {"voxceleb", "1 utt1 utt2", NULL},
     [SPK_FORM_WESPEAKER] = {"wespeaker", "utt1 utt2 target", "utt1 utt2 score target"},
     [SPK_FORM_SPEECHBRAIN] = {"speechbrain", "utt1 utt2 1", "utt1 utt2 1 score"},
+    [SPK_FORM_NEMO] = {"nemo", "1 utt1 utt2", "score 1"},
 };
 enum { N_FORMS = (int)(sizeof forms / sizeof *forms), MOST_WORDS = 5 };
 
@@ -91,7 +92,11 @@ static spk_form either(const char *first, spk_form if_first, const char *second,
 
 static spk_form detect(const words *w, bool with_scores)
 {
+    double score;
+    uint8_t label;
     if (star_of(w->w[0]) && w->n <= 2 + with_scores) return SPK_FORM_ESPNET;
+    if (w->n == 2 && with_scores && spk_parse_double(w->w[0], &score) && read_label(w->w[1], &label))
+        return SPK_FORM_NEMO;
     if (w->n == 2 + with_scores) return SPK_FORM_KALDI;
     if (w->n == 3 && !with_scores) return either(w->w[0], SPK_FORM_VOXCELEB, w->w[2], SPK_FORM_KALDI);
     if (w->n == 4 && with_scores) return either(w->w[2], SPK_FORM_SPEECHBRAIN, w->w[3], SPK_FORM_WESPEAKER);
@@ -117,7 +122,13 @@ static layout lay_out(const words *w, spk_form form, bool with_scores)
         l.label = n == 2 + with_scores ? w->w[n - 1] : NULL;
         return l;
     }
-    if (form == SPK_FORM_VOXCELEB) {
+    if (form == SPK_FORM_NEMO && with_scores) {
+        l.good = n == 2;
+        l.score = w->w[0];
+        l.label = n == 2 ? w->w[1] : NULL;
+        return l;
+    }
+    if (form == SPK_FORM_VOXCELEB || form == SPK_FORM_NEMO) {
         l.good = n == 3 && !with_scores;
         l.label = w->w[0];
         l.a = w->w[1];
@@ -139,17 +150,20 @@ static layout lay_out(const words *w, spk_form form, bool with_scores)
     return l;
 }
 
-static int64_t intern(spk_trial_list *t, const char *s, size_t n)
+int64_t spk__trial_list_intern(spk_trial_list *t, const char *s, size_t n)
 {
-    char *name = spk_strndup(s, n);
+    char room[256], *name = n < sizeof room ? room : spk_new(n + 1);
     int64_t at;
-    if (spk_map_get(&t->index, name, &at)) {
-        spk_free(name);
-        return at;
+    memcpy(name, s, n);
+    name[n] = '\0';
+    if (!spk_map_get(&t->index, name, &at)) {
+        at = t->n_names;
+        char *kept = spk_strndup(s, n);
+        SPK_PUSH(t->name, t->n_names) = kept;
+        spk_map_put(&t->index, kept, at);
     }
-    spk_map_put(&t->index, name, t->n_names);
-    SPK_PUSH(t->name, t->n_names) = name;
-    return t->n_names - 1;
+    if (name != room) spk_free(name);
+    return at;
 }
 
 static spk_status take_line(spk_trial_list *t, const words *w, int64_t line)
@@ -170,10 +184,19 @@ static spk_status take_line(spk_trial_list *t, const words *w, int64_t line)
     if (l.score && (!spk_parse_double(l.score, &score) || !isfinite((float)score)))
         return spk_fail(SPK_E_FORMAT, "%s:%lld: the score '%s' is no finite number", t->path, (long long)line, l.score);
     if (t->score) t->score[i] = (float)score;
+    char place[32];
+    if (t->form == SPK_FORM_NEMO && t->score) { /* no names there */
+        snprintf(place, sizeof place, "trial%lld", (long long)i + 1);
+        t->enroll[i] = spk__trial_list_intern(t, place, strlen(place));
+        t->test[i] = spk__trial_list_intern(t, "nemo", 4);
+        t->line[i] = line;
+        t->n++;
+        return SPK_OK;
+    }
     const char *star = l.pair ? star_of(l.a) : NULL;
-    t->enroll[i] = intern(t, l.a, star ? (size_t)(star - l.a) : strlen(l.a));
+    t->enroll[i] = spk__trial_list_intern(t, l.a, star ? (size_t)(star - l.a) : strlen(l.a));
     const char *test = star ? star + 1 : l.b;
-    t->test[i] = intern(t, test, strlen(test));
+    t->test[i] = spk__trial_list_intern(t, test, strlen(test));
     t->line[i] = line;
     t->n++;
     return SPK_OK;
@@ -195,101 +218,17 @@ static spk_status settle_form(spk_trial_list *t, const words *first, spk_form fo
     return SPK_OK;
 }
 
-/* ---- trials by their two names ---- */
-
-typedef struct pair_at {
-    uint64_t pair;
-    int64_t at;
-} pair_at;
-
-static int by_pair(const void *a, const void *b)
-{
-    const pair_at *x = a, *y = b;
-    if (x->pair != y->pair) return x->pair < y->pair ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
-
-static spk_status sort_pairs(const spk_trial_list *t, pair_at **out)
-{
-    pair_at *p = spk_alloc(sizeof *p * (size_t)(t->n + 1));
-    if (!p) return spk_fail(SPK_E_NOMEM, "not enough memory for the %lld trials of %s", (long long)t->n, t->path);
-    for (int64_t i = 0; i < t->n; i++)
-        p[i] = (pair_at){(uint64_t)t->enroll[i] << 32 | (uint64_t)t->test[i], i};
-    qsort(p, (size_t)t->n, sizeof *p, by_pair);
-    *out = p;
-    return SPK_OK;
-}
-
-static spk_status check_repeated(spk_trial_list *t)
-{
-    spk_status status = SPK_OK;
-    pair_at *p = NULL;
-    SPK_TRY(sort_pairs(t, &p));
-    for (int64_t i = 1; i < t->n; i++) {
-        const int64_t a = p[i - 1].at, b = p[i].at;
-        if (p[i].pair != p[i - 1].pair) continue;
-        t->n_repeated++;
-        if (t->label[a] != t->label[b])
-            SPK_GO(spk_fail(SPK_E_VALUE, "%s:%lld: trial '%s*%s' stands on line %lld with the other label", t->path,
-                            (long long)t->line[b], t->name[t->enroll[b]], t->name[t->test[b]], (long long)t->line[a]));
-    }
-done:
-    spk_free(p);
-    return status;
-}
-
-static int64_t find_pair(const pair_at *p, int64_t n, uint64_t pair)
-{
-    int64_t low = 0, high = n;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        if (p[middle].pair < pair)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && p[low].pair == pair ? p[low].at : -1;
-}
-
-spk_status spk_trial_list_match(const spk_trial_list *of, const spk_trial_list *in, int64_t *place)
-{
-    spk_status status = SPK_OK;
-    pair_at *p = NULL;
-    int64_t *name = spk_new(sizeof *name * (size_t)(of->n_names + 1));
-    for (int64_t i = 0; i < of->n_names; i++)
-        if (!spk_map_get(&in->index, of->name[i], &name[i])) name[i] = -1;
-    SPK_GO(sort_pairs(in, &p));
-    for (int64_t i = 0; i < of->n; i++) {
-        const int64_t a = name[of->enroll[i]], b = name[of->test[i]];
-        place[i] = a < 0 || b < 0 ? -1 : find_pair(p, in->n, (uint64_t)a << 32 | (uint64_t)b);
-        if (place[i] < 0)
-            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: trial '%s*%s' is not in %s", of->path, (long long)of->line[i],
-                            of->name[of->enroll[i]], of->name[of->test[i]], in->path));
-    }
-done:
-    spk_free(p);
-    spk_free(name);
-    return status;
-}
-
-spk_status spk_trial_list_label(spk_trial_list *scores, const spk_trial_list *trials, bool all)
-{
-    spk_status status;
-    int64_t *place = spk_new(sizeof *place * (size_t)(scores->n + trials->n + 1));
-    if (!trials->has_labels)
-        SPK_GO(spk_fail(SPK_E_MISMATCH, "%s: the trials have no labels; lines are '%s'", trials->path,
-                        spk_form_line(trials->form, false)));
-    if (all) SPK_GO(spk_trial_list_match(trials, scores, place));
-    SPK_GO(spk_trial_list_match(scores, trials, place));
-    for (int64_t i = 0; i < scores->n; i++)
-        scores->label[i] = trials->label[place[i]];
-    scores->has_labels = true;
-done:
-    spk_free(place);
-    return status;
-}
-
 /* ---- the whole list ---- */
+
+void spk__trial_list_clear_names(spk_trial_list *t)
+{
+    for (int64_t i = 0; i < t->n_names; i++)
+        spk_free(t->name[i]);
+    spk_free(t->name);
+    spk_map_clear(&t->index);
+    t->name = NULL;
+    t->n_names = 0;
+}
 
 spk_status spk_trial_list_read(const char *path, spk_form form, bool with_scores, spk_trial_list *out)
 {
@@ -297,7 +236,7 @@ spk_status spk_trial_list_read(const char *path, spk_form form, bool with_scores
     spk_list list;
     words w = {0};
     memset(out, 0, sizeof *out);
-    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK | SPK_LIST_DUPLICATES_OK, &list));
+    SPK_TRY(spk_list_read(path, SPK_LIST_NO_VALUE_OK | SPK_LIST_NO_INDEX, &list));
     const size_t n = (size_t)list.n + 1;
     out->path = spk_strdup(path);
     out->enroll = spk_new(sizeof *out->enroll * n);
@@ -311,7 +250,7 @@ spk_status spk_trial_list_read(const char *path, spk_form form, bool with_scores
         if (i == 0) SPK_GO(settle_form(out, &w, form));
         SPK_GO(take_line(out, &w, list.entry[i].line));
     }
-    SPK_GO(check_repeated(out));
+    SPK_GO(spk__trial_list_check_repeated(out));
 done:
     spk_free(w.text);
     spk_list_clear(&list);
@@ -321,10 +260,7 @@ done:
 
 void spk_trial_list_clear(spk_trial_list *t)
 {
-    for (int64_t i = 0; i < t->n_names; i++)
-        spk_free(t->name[i]);
-    spk_free(t->name);
-    spk_map_clear(&t->index);
+    spk__trial_list_clear_names(t);
     spk_free(t->path);
     spk_free(t->enroll);
     spk_free(t->test);

@@ -3,45 +3,65 @@
 #include "formats/number_impl.h"
 #include "score/trial_list_impl.h"
 
+static void add_words(spk_text *out, const char *const *words)
+{
+    for (; *words; words++)
+        spk_text_add(out, *words);
+}
+
 static void add_line(spk_text *out, const spk_trial_list *t, int64_t i, const char *score, spk_form form)
 {
     const char *a = t->name[t->enroll[i]], *b = t->name[t->test[i]];
-    const char *word = t->label[i] ? "target" : "nontarget";
-    if (form == SPK_FORM_ESPNET && t->has_labels)
-        spk_text_addf(out, "%s*%s %s %d\n", a, b, score, t->label[i]);
-    else if (form == SPK_FORM_ESPNET)
-        spk_text_addf(out, "%s*%s %s\n", a, b, score);
-    else if (form == SPK_FORM_KALDI)
-        spk_text_addf(out, "%s %s %s\n", a, b, score);
-    else if (form == SPK_FORM_WESPEAKER)
-        spk_text_addf(out, "%s %s %s %s\n", a, b, score, word);
-    else
-        spk_text_addf(out, "%s %s %d %s\n", a, b, t->label[i], score);
+    const char *digit = t->label[i] ? "1" : "0", *word = t->label[i] ? "target" : "nontarget";
+    if (form == SPK_FORM_NEMO) {
+        add_words(out, (const char *[]){score, "\t", digit, NULL});
+    } else {
+        add_words(out, (const char *[]){a, form == SPK_FORM_ESPNET ? "*" : " ", b, " ", NULL});
+        if (form == SPK_FORM_SPEECHBRAIN) add_words(out, (const char *[]){digit, " ", NULL});
+        spk_text_add(out, score);
+        if (form == SPK_FORM_ESPNET && t->has_labels) add_words(out, (const char *[]){" ", digit, NULL});
+        if (form == SPK_FORM_WESPEAKER) add_words(out, (const char *[]){" ", word, NULL});
+    }
+    spk_text_add(out, "\n");
 }
 
-/* About a megabyte at a time, so that a long list is not held twice. */
-static void put_lines(const spk_trial_list *t, const float *score, spk_form form, FILE *stream, spk_outfile *file)
+enum { PART = 4096, PARTS = 16 }; /* lines of a text, texts that are made at once: so a long list is not held twice */
+
+static void make_text(const spk_trial_list *t, const float *score, spk_form form, int64_t from, spk_text *text)
 {
-    spk_text text = {0};
-    for (int64_t i = 0; i < t->n; i++) {
+    const int64_t to = from + PART < t->n ? from + PART : t->n;
+    text->n = 0;
+    for (int64_t i = from; i < to; i++) {
         char number[32];
         spk_format_float(score[i], number);
-        add_line(&text, t, i, number, form);
-        if (text.n < 1000000 && i + 1 < t->n) continue;
-        if (file)
-            spk_outfile_write(file, spk_text_str(&text), text.n);
-        else
-            fwrite(spk_text_str(&text), 1, text.n, stream);
-        text.n = 0;
+        add_line(text, t, i, number, form);
     }
-    spk_text_clear(&text);
+}
+
+static void put_lines(const spk_trial_list *t, const float *score, spk_form form, FILE *stream, spk_outfile *file)
+{
+    spk_text text[PARTS] = {{0}};
+    for (int64_t begin = 0; begin < t->n; begin += (int64_t)PART * PARTS) {
+        const int64_t left = (t->n - begin + PART - 1) / PART, n = left < PARTS ? left : PARTS;
+#pragma omp parallel for schedule(dynamic)
+        for (int64_t k = 0; k < n; k++)
+            make_text(t, score, form, begin + k * PART, &text[k]);
+        for (int64_t k = 0; k < n; k++) {
+            if (file)
+                spk_outfile_write(file, spk_text_str(&text[k]), text[k].n);
+            else
+                fwrite(spk_text_str(&text[k]), 1, text[k].n, stream);
+        }
+    }
+    for (int k = 0; k < PARTS; k++)
+        spk_text_clear(&text[k]);
 }
 
 spk_status spk_trial_list_write(const spk_trial_list *t, const float *score, spk_form form, const char *path,
                                 FILE *stream)
 {
     spk_outfile *file = NULL;
-    if ((form == SPK_FORM_WESPEAKER || form == SPK_FORM_SPEECHBRAIN) && !t->has_labels)
+    if ((form == SPK_FORM_WESPEAKER || form == SPK_FORM_SPEECHBRAIN || form == SPK_FORM_NEMO) && !t->has_labels)
         return spk_fail(SPK_E_CONFIG,
                         "%s: the trials have no labels, which scores '%s' need; write them as espnet or "
                         "kaldi",

@@ -72,6 +72,23 @@ static spk_status collect(collection *c, const spk_scoring_options *o, int64_t *
     return SPK_OK;
 }
 
+/* A trial of an utterance with itself, or with a model that was enrolled with it, says nothing of how speakers are told apart. */
+static void warn_of_self(const collection *c, const int64_t *enroll, const int64_t *test)
+{
+    int64_t n = 0, first = -1;
+    if (!c->utterance) return;
+    for (int64_t i = 0; i < c->t->n; i++) {
+        const int64_t a = enroll[c->t->enroll[i]], u = c->utterance[c->begin[test[c->t->test[i]]]];
+        bool self = false;
+        for (int64_t k = c->begin[a]; k < c->begin[a + 1]; k++)
+            self = self || c->utterance[k] == u;
+        if (self && n++ == 0) first = i;
+    }
+    if (n > 0)
+        spk_warn("score", "%s:%lld: '%s' is compared with itself; there are %lld such trials", c->t->path,
+                 (long long)c->t->line[first], c->t->name[c->t->test[first]], (long long)n);
+}
+
 static void clear_collection(collection *c)
 {
     spk_list_clear(&c->map);
@@ -91,8 +108,8 @@ static int64_t segments(const spk_embeddings *e, int64_t u)
 static spk_status rows_of(const collection *c, spk_scorer scorer, const int64_t *u, int64_t n, const char *name,
                           int64_t *rows)
 {
-    *rows = scorer == SPK_SCORER_COSINE ? 1 : segments(c->e, u[0]);
-    for (int64_t k = 1; k < n && scorer != SPK_SCORER_COSINE; k++)
+    *rows = scorer != SPK_SCORER_DISTANCE ? 1 : segments(c->e, u[0]);
+    for (int64_t k = 1; k < n && scorer == SPK_SCORER_DISTANCE; k++)
         if (segments(c->e, u[k]) != *rows)
             return spk_fail(SPK_E_SHAPE,
                             "%s: '%s' has %lld segments and '%s' %lld, so the embeddings of model '%s' cannot be "
@@ -102,33 +119,72 @@ static spk_status rows_of(const collection *c, spk_scorer scorer, const int64_t 
     return SPK_OK;
 }
 
-/* Average n utterances, subtract the mean, and bring to norm 1. */
-static void fill_vector(const spk_embeddings *e, const int64_t *u, int64_t n, int64_t rows, const float *mean,
-                        float *out)
+void spk_embeddings_average(const spk_embeddings *e, const int64_t *u, int64_t n, int64_t rows, int64_t r, bool unit,
+                            double *out)
 {
     const int64_t D = e->D;
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t d = 0; d < D; d++) {
-            double sum = 0;
-            for (int64_t k = 0; k < n; k++) {
-                const float *row = e->row + e->first[u[k]] * D;
-                const int64_t K = segments(e, u[k]);
-                if (K == rows) {
-                    sum += (double)row[r * D + d];
-                    continue;
-                }
-                double over_segments = 0; /* one row of several segments */
-                for (int64_t s = 0; s < K; s++)
-                    over_segments += (double)row[s * D + d];
-                sum += over_segments / (double)K;
-            }
-            out[r * D + d] = (float)(sum / (double)n - (mean ? (double)mean[d] : 0));
+    memset(out, 0, sizeof *out * (size_t)D);
+    for (int64_t k = 0; k < n; k++) {
+        const int64_t all = segments(e, u[k]), K = all == rows ? 1 : all; /* else one row of several segments */
+        const float *row = e->row + (e->first[u[k]] + (all == rows ? r : 0)) * D;
+        for (int64_t s = 0; s < K; s++) {
+            const double norm = unit ? sqrt(spk_dot(row + s * D, row + s * D, D)) : 1;
+            const double weight = 1 / (double)(n * K) / (norm > 0 ? norm : 1);
+            for (int64_t d = 0; d < D; d++)
+                out[d] += weight * (double)row[s * D + d];
         }
-    for (int64_t r = 0; r < rows; r++) {
-        const float scale = (float)(1 / fmax(sqrt(spk_dot(out + r * D, out + r * D, D)), 1e-12));
-        for (int64_t d = 0; d < D; d++)
-            out[r * D + d] *= scale;
     }
+}
+
+/* Average n utterances and make the average ready: of norm 1 without the mean, or by the back-end. room: 2 D + 2 R. */
+static void fill_vector(const collection *c, const spk_scoring_options *o, const float *mean, const int64_t *u,
+                        int64_t n, int64_t rows, double *room, float *out)
+{
+    const spk_embeddings *e = c->e;
+    const spk_backend *b = o->backend;
+    const int64_t D = b ? b->R : e->D;
+    for (int64_t r = 0; r < rows; r++) {
+        float *to = out + r * D;
+        spk_embeddings_average(e, u, n, rows, r, b && b->unit_segments, room);
+        if (b) {
+            spk_backend_apply(b, room, n, to, room + e->D);
+            continue;
+        }
+        for (int64_t d = 0; d < D; d++)
+            to[d] = (float)(room[d] - (mean ? (double)mean[d] : 0));
+        spk_score_normalize_rows(to, 1, D);
+    }
+}
+
+/* ---- PLDA ---- */
+
+static int64_t terms_for(const spk_backend *b, int64_t n, spk_voices *v)
+{
+    for (int64_t k = 0; k < v->n_terms; k++)
+        if (v->terms[k].n == n) return k;
+    spk_plda_terms_make(&b->plda, n, &SPK_PUSH(v->terms, v->n_terms));
+    return v->n_terms - 1;
+}
+
+/* What belongs to a vector as the enrolled one: its part of the score, and its row times the other's. */
+static spk_status prepare_plda(const spk_backend *b, int64_t n, const int64_t *count, spk_voices *v)
+{
+    const int64_t R = b->R;
+    v->left = spk_alloc(sizeof *v->left * (size_t)(n * R));
+    v->bias = spk_new(sizeof *v->bias * (size_t)(n + 1));
+    v->of_terms = spk_new(sizeof *v->of_terms * (size_t)(n + 1));
+    if (!v->left) return spk_fail(SPK_E_NOMEM, "not enough memory for %lld vectors", (long long)n);
+    for (int64_t k = 0; k < n; k++) {
+        v->of_terms[k] = terms_for(b, count[k], v);
+        const spk_plda_terms *t = &v->terms[v->of_terms[k]];
+        const float *u = v->row + k * R;
+        v->bias[k] = t->constant;
+        for (int64_t r = 0; r < R; r++) {
+            v->left[k * R + r] = (float)(t->cross[r] * (double)u[r]);
+            v->bias[k] -= t->own[r] * (double)u[r] * (double)u[r];
+        }
+    }
+    return SPK_OK;
 }
 
 static spk_status make_rows(const collection *c, const spk_scoring_options *o, const float *mean, spk_voices *v)
@@ -150,12 +206,18 @@ static spk_status make_rows(const collection *c, const spk_scoring_options *o, c
         }
         v->begin[i + 1] = n;
     }
-    v->row = spk_alloc(sizeof *v->row * (size_t)(v->first[n] * c->e->D));
+    v->row = spk_alloc(sizeof *v->row * (size_t)(v->first[n] * v->D));
     if (!v->row) SPK_GO(spk_fail(SPK_E_NOMEM, "not enough memory for the embeddings of %lld utterances", (long long)n));
-#pragma omp parallel for schedule(static)
-    for (int64_t k = 0; k < n; k++)
-        fill_vector(c->e, c->utterance + utterance[k], count[k], v->first[k + 1] - v->first[k], mean,
-                    v->row + v->first[k] * c->e->D);
+#pragma omp parallel
+    {
+        double *room = spk_new(sizeof *room * (size_t)(2 * (c->e->D + v->D)));
+#pragma omp for schedule(static)
+        for (int64_t k = 0; k < n; k++)
+            fill_vector(c, o, mean, c->utterance + utterance[k], count[k], v->first[k + 1] - v->first[k], room,
+                        v->row + v->first[k] * v->D);
+        spk_free(room);
+    }
+    if (o->scorer == SPK_SCORER_PLDA) SPK_GO(prepare_plda(o->backend, n, count, v));
 done:
     spk_free(utterance);
     spk_free(count);
@@ -167,8 +229,10 @@ spk_status spk_voices_make(const spk_embeddings *e, const spk_trial_list *t, con
 {
     spk_status status;
     collection c = {.e = e, .t = t};
-    *out = (spk_voices){.scorer = o->scorer, .take_max = o->enroll_by == SPK_ENROLL_MAX, .D = e->D};
+    *out = (spk_voices){
+        .scorer = o->scorer, .take_max = o->enroll_by == SPK_ENROLL_MAX, .D = o->backend ? o->backend->R : e->D};
     SPK_GO(collect(&c, o, enroll, test));
+    warn_of_self(&c, enroll, test);
     SPK_GO(make_rows(&c, o, mean, out));
     out->n = c.n;
     out->name = c.name;
@@ -185,13 +249,31 @@ void spk_voices_clear(spk_voices *v)
     spk_free(v->first);
     spk_free(v->row);
     spk_free(v->name);
+    for (int64_t k = 0; k < v->n_terms; k++)
+        spk_plda_terms_clear(&v->terms[k]);
+    spk_free(v->terms);
+    spk_free(v->of_terms);
+    spk_free(v->left);
+    spk_free(v->bias);
     memset(v, 0, sizeof *v);
 }
 
 /* ---- scores ---- */
 
+static double plda_score(const spk_voices *v, int64_t a, int64_t b)
+{
+    const double *other = v->terms[v->of_terms[a]].other;
+    const float *left = v->left + a * v->D, *t = v->row + b * v->D;
+    double sum = v->bias[a];
+#pragma omp simd reduction(+ : sum)
+    for (int64_t d = 0; d < v->D; d++)
+        sum += ((double)left[d] - other[d] * (double)t[d]) * (double)t[d];
+    return sum;
+}
+
 static double score_vectors(const spk_voices *v, int64_t a, int64_t b)
 {
+    if (v->scorer == SPK_SCORER_PLDA) return plda_score(v, a, b);
     const float *x = v->row + v->first[a] * v->D, *y = v->row + v->first[b] * v->D;
     if (v->scorer == SPK_SCORER_COSINE) return spk_dot(x, y, v->D);
     return -spk_mean_distance(x, v->first[a + 1] - v->first[a], y, v->first[b + 1] - v->first[b], v->D);

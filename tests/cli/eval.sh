@@ -42,6 +42,31 @@ has "$out" '^utt2gender +m +1 +3 +33\.333 '
 has results/RESULTS.md '^\| EER % \| 25.000 \|$'
 has results/RESULTS.md '^\|---\|---:\|$'
 
+# NeMo's scores have no names: figures as they are, names and all else by the list in their order.
+awk '{print $2 "\t" $3}' espnet >nemo
+ok spk eval nemo --p_target 0.5
+has "$err" "form 'score 1' \(nemo\)"
+has "$out" '^EER % +25\.000$'
+ok spk eval nemo --trials trials --condition utt2gender
+has "$out" '^utt2gender +m-w +1 +1 +100\.000 '
+refused 1 "nemo:1: 'trial1' is not in utt2gender" spk eval nemo --condition utt2gender
+sed '$d' trials >fewer; refused 1 'nemo has 8 scores without names and fewer 7 trials' spk eval nemo --trials fewer
+sed '3s/nontarget/target/' trials >wrong; refused 1 'nemo:3: the label is 0, but that of the trial in its place \(wrong:3\) is 1' spk eval nemo --trials wrong
+ok spk calibrate --fit nemo espnet --l2 1 --trials trials --apply nemo nemo --output_form nemo
+check "eight lines of NeMo's" bash -c 'test "$(grep -cE "^[-0-9.e]+	[01]$" "$1")" = 8' - "$out"
+
+# Durations: a and b of 1 to 8 seconds; where a side is an edge it belongs above it.
+for k in 1 2 3 4 5 6 7 8; do echo "a$k $k"; echo "b$k $((9 - k))"; done >utt2dur
+ok spk eval espnet --utt2dur utt2dur --duration_bins 3 7
+has "$out" '^duration +<3 s, >=7 s +2 +2 '  # 1 2 7 8
+has "$out" '^duration +3-7 s, 3-7 s +2 +2 ' # 3 4 5 6
+ok spk eval espnet --utt2dur utt2dur --json
+has "$out" '"<2 s, >=6 s"'
+refused 1 "duration_bins: '2' is no time above the one before" spk eval espnet --utt2dur utt2dur --duration_bins 3 2
+sed 4d utt2dur >u; refused 1 "espnet:2: 'b2' is not in u" spk eval espnet --utt2dur u
+sed '2s/ .*/ 0/' utt2dur >u; refused 1 "u:2: the duration '0' is not above 0" spk eval espnet --utt2dur u
+sed '2s/ .*/ no.wav/' utt2dur >u; refused 1 'u:2: no.wav' spk eval espnet --utt2dur u
+
 # Intervals: with one speaker for each target pair all draws that have both classes are between 0 and 100.
 for k in 1 2 3 4 5 6 7 8; do
     case $k in 1 | 2 | 4 | 6) echo "a$k s$k"; echo "b$k s$k" ;; *) echo "a$k s1"; echo "b$k s2" ;; esac

@@ -32,6 +32,10 @@ ok spk score --embeddings two.npz --trials kaldi --form wespeaker --output "$tmp
 has new/scores '^s/E s/T -0.88785[0-9]* target$'
 ok spk score --embeddings two.npz --trials kaldi --form speechbrain
 has "$out" '^s/E s/T 1 -0.88785'
+ok spk score --embeddings two.npz --trials voxceleb --form nemo
+check "NeMo's line" bash -c 'grep -qE "^-0\.88785[0-9]*	1$" "$1"' - "$out"
+python -c 'import numpy as np; e = np.load("two.npz"); np.savez("nemo.npz", **{k.replace("/", "@") + ".wav": e[k] for k in e})'
+ok spk score --embeddings nemo.npz --trials voxceleb --form nemo
 refused 1 'need' spk score --embeddings two.npz --trials bare --form wespeaker
 
 # Random embeddings against plain NumPy: every scorer, enrolment and normalisation.
@@ -125,6 +129,8 @@ printf 's/E s/T target\ns/E\n' >l; refused 1 "l:2: the line is not of the form '
 echo '1 2 1' >l; refused 1 'l:1: cannot tell' score l
 : >l; refused 1 'l: the list is empty' score l
 printf 's/E s/T target\ns/E s/T target\n' >l; ok score l; has "$err" '1 trials stand there more than once'
+printf 's/E s/T\ns/T s/T\n' >l; ok score l; has "$err" " l:2: 's/T' is compared with itself; there are 1 such trials"
+printf 'm s/T\nm s/E\n' >l; echo 'm s/E s/T' >map; ok score l --enroll map; has "$err" " l:1: 's/T' is compared with itself; there are 2"
 echo 'm s/T' >l; echo 'n s/E' >map; refused 1 "l:1: 'm' is not enrolled in map" score l --enroll map
 echo 'm s/E s/Y' >map; refused 1 "map:1: utterance 's/Y' has no embedding" score l --enroll map
 python - <<'PY'
