@@ -13,6 +13,8 @@ struct spk_embedder {
     spk_config config;
     spk_net *net;
     char *config_file, *model_file;
+    char *home; /* the folder of config_file, or the packed model */
+    bool packed;
     int64_t size;            /* E */
     int64_t min_samples;     /* shortest wave that the model takes */
     spk_audio_options audio; /* of files: the model's rate, or its features */
@@ -30,5 +32,14 @@ spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int
                             float *embedding) SPK_NODISCARD;
 /* At least so many samples: `wave` (n samples, from spk_alloc) repeated; warns by name. */
 spk_status spk__embed_lengthen(const spk_embedder *e, const char *name, float **wave, int64_t *n) SPK_NODISCARD;
+
+/* ---- files that go with a model (companion.c) ---- */
+
+/* The text that lies beside the model's configuration under that name, in its folder or in the packed model: new (n bytes
+ * and a NUL), called *where in messages (new); NULL both where there is none. */
+spk_status spk__embedder_text(const spk_embedder *e, const char *name, char **text, size_t *n,
+                              char **where) SPK_NODISCARD;
+/* 16 hexadecimal digits that stand for the weights that embed, whatever file they came from. */
+spk_status spk__embedder_fingerprint(const spk_embedder *e, char out[17]) SPK_NODISCARD;
 
 #endif
