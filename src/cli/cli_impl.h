@@ -28,6 +28,7 @@ int cmd_calibrate(int argc, char **argv);
 int cmd_prep(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_pack(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_demo(int argc, char **argv);

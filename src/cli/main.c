@@ -26,6 +26,7 @@ static const struct command {
     {"eval", cmd_eval, "EER, minDCF, Cllr of scores, with intervals, by condition, as pictures"},
     {"convert", cmd_convert, "a model to or from ESPnet, WeSpeaker, SpeechBrain, 3D-Speaker, safetensors"},
     {"model", cmd_model, "the layers of a configuration's network: shapes, parameters, FLOPs"},
+    {"pack", cmd_pack, "a trained model and what goes with it as one file"},
     {"export", cmd_export, "a trained model as an ONNX file, for other programs"},
     {"bench", cmd_bench, "training steps and embeddings a second on this machine"},
     {"help", cmd_help, "this text, or the help of a command"},
