@@ -5,11 +5,12 @@
 
 #define OWN_ROWS                                                                                                       \
     GROUP("What is done")                                                                                              \
-    ROW(replace, BOOL, replace, "false", 0, 0, NULL, 0,                                                                \
+    ROW(replace, BOOL, replace, "false", 0, 0, NULL, 0, WORKS, NULL,                                                   \
         "a name that is there gets these recordings instead of its own")                                               \
-    ROW(add, BOOL, add, "false", 0, 0, NULL, 0, "a name that is there gets these recordings too")                      \
-    ROW(remove, BOOL, remove, "false", 0, 0, NULL, 0, "take the name out; no recordings and no model are needed")      \
-    ROW(list, BOOL, list, "false", 0, 0, NULL, 0, "show who is enrolled, with how many recordings")
+    ROW(add, BOOL, add, "false", 0, 0, NULL, 0, WORKS, NULL, "a name that is there gets these recordings too")         \
+    ROW(remove, BOOL, remove, "false", 0, 0, NULL, 0, WORKS, NULL,                                                     \
+        "take the name out; no recordings and no model are needed")                                                    \
+    ROW(list, BOOL, list, "false", 0, 0, NULL, 0, WORKS, NULL, "show who is enrolled, with how many recordings")
 #include "cli/voice_tables.def"
 
 static spk_status list_names(const char *path)

@@ -8,7 +8,8 @@
 
 #define OWN_ROWS                                                                                                       \
     DECISION_ROWS                                                                                                      \
-    ROW(top, INT, top, "3", 1, 1000000, NULL, 0, "so many of the nearest speakers of the gallery are shown")
+    ROW(top, INT, top, "3", 1, 1000000, NULL, 0, WORKS, NULL,                                                          \
+        "so many of the nearest speakers of the gallery are shown")
 #include "cli/voice_tables.def"
 
 typedef struct candidate {

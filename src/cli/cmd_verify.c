@@ -28,7 +28,7 @@ static spk_status verify(const voice_options *o, const spk_str_list *words, bool
     spk_status status;
     spk_embed_item *items = spk_new(sizeof *items * (size_t)words->n);
     for (int64_t i = 0; i < words->n; i++)
-        items[i] = (spk_embed_item){words->v[i], words->v[i]};
+        items[i] = (spk_embed_item){inputs_id(words->v[i]), words->v[i]};
     SPK_GO(voice_open(o, &e, usage));
     SPK_GO(voices_embed(o, e, items, words->n, &v));
     if (v.n_failed > 0)
@@ -38,6 +38,8 @@ static spk_status verify(const voice_options *o, const spk_str_list *words, bool
 done:
     voices_clear(&v);
     spk_embedder_close(e);
+    for (int64_t i = 0; i < words->n; i++)
+        spk_free((void *)(uintptr_t)items[i].id);
     spk_free(items);
     return status;
 }

@@ -58,12 +58,16 @@ static spk_status take(void *user, const spk_embed_result *r)
 
 spk_status voices_embed(const voice_options *o, spk_embedder *e, const spk_embed_item *items, int64_t n, voices *out)
 {
-    (void)o;
-    const spk_embed_list_options how = {.progress = n > 2 ? cli_progress : NULL};
+    spk_speech *speech = NULL;
     *out = (voices){.n = n, .size = spk_embedder_size(e)};
+    SPK_TRY(speech_open(&o->speech, &speech));
+    const spk_embed_list_options how = {
+        .speech = speech, .min_speech = o->speech.min_speech, .progress = n > 2 ? cli_progress : NULL};
     out->good = spk_new(sizeof *out->good * (size_t)(n + 1));
     out->row = spk_new(sizeof *out->row * (size_t)(n * out->size + 1));
-    return spk_embed_list(e, items, n, &how, take, out, NULL);
+    const spk_status status = spk_embed_list(e, items, n, &how, take, out, NULL);
+    spk_speech_close(speech);
+    return status;
 }
 
 void voices_clear(voices *v)

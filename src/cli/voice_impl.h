@@ -5,6 +5,7 @@
 
 #include "cli/cli_impl.h"
 #include "cli/inputs_impl.h"
+#include "cli/speech_impl.h"
 #include "cli/table_impl.h"
 #include "infer/decision_impl.h"
 #include "infer/embedder_impl.h"
@@ -12,6 +13,7 @@
 typedef struct voice_options {
     char *model, *spk_model_file, *channel;
     bool allow_pipes;
+    speech_options speech;
     /* decision and result */
     double threshold, p_target, c_miss, c_fa;
     char *calibration;

@@ -187,10 +187,10 @@ static spk_status have_room(spk_embedder *e, int64_t n, int64_t samples)
     return SPK_OK;
 }
 
-spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n,
+spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n, int64_t room,
                             float *embedding)
 {
-    int64_t samples = 0;
+    int64_t samples = room;
     for (int64_t i = 0; i < n; i++)
         samples = length[i] > samples ? length[i] : samples;
     SPK_TRY(have_room(e, n, samples));
@@ -256,7 +256,7 @@ static spk_status embed_one(spk_embedder *e, const char *name, float **wave, int
 {
     SPK_TRY(spk__embed_lengthen(e, name, wave, &n));
     const float *one = *wave;
-    return spk__embed_waves(e, &one, &n, 1, embedding);
+    return spk__embed_waves(e, &one, &n, 1, 0, embedding);
 }
 
 spk_status spk_embed_wave(spk_embedder *e, const float *samples, int64_t n, int64_t sample_rate, float *embedding)

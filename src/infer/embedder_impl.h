@@ -26,9 +26,9 @@ struct spk_embedder {
     int64_t lengths_room;
 };
 
-/* Embed n waves that have the same number of frames, one behind the other in one batch: wave[i] has length[i] samples;
- * embedding (n, E). SPK_E_VALUE where one comes out not finite. */
-spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n,
+/* Embed n waves in one batch, best of equally many frames: wave[i] has length[i] samples; embedding (n, E). The batch has room
+ * for so many samples at least, which decides the plan. SPK_E_VALUE where one comes out not finite. */
+spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n, int64_t room,
                             float *embedding) SPK_NODISCARD;
 /* At least so many samples: `wave` (n samples, from spk_alloc) repeated; warns by name. */
 spk_status spk__embed_lengthen(const spk_embedder *e, const char *name, float **wave, int64_t *n) SPK_NODISCARD;
