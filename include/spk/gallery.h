@@ -11,7 +11,7 @@
  * written whole or not at all, without times: equal content gives equal bytes.
  *
  * Thread rule: one thread at a time for a gallery. From opening for writing until it is closed, no other process that
- * opens a gallery of the same folder for writing gets on.
+ * opens a gallery of the same folder for writing gets on; it waits for 20 seconds, and fails then.
  */
 #ifndef SPK_GALLERY_H
 #define SPK_GALLERY_H

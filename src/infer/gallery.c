@@ -2,15 +2,17 @@
 /* Galleries of enrolled speakers (spk/gallery.h). */
 #include "spk/gallery.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "infer/embedder_impl.h"
 #include "spk/state.h"
 
-enum { LONGEST_NAME = 200 };
+enum { LONGEST_NAME = 200, PATIENCE_S = 20 };
 static const char format[] = "spk-gallery-1";
 
 typedef struct voice {
@@ -114,13 +116,24 @@ static spk_status check_model(spk_gallery *g, const spk_embedder *e)
         g->path, g->model, spk_embedder_model_file(e));
 }
 
-/* The folder's lock, not the file's: writing puts another file in its place. */
+/* The folder's lock, not the file's: writing puts another file in its place. Whoever holds it reads and writes a small
+ * file, so it is soon free, or something is wrong. */
 static spk_status hold(spk_gallery *g)
 {
+    const struct timespec pause = {.tv_nsec = 20000000};
+    const double begun = spk_now();
     char *folder = spk_path_folder(g->path);
     spk_status status = SPK_OK;
+    bool held = false;
     g->lock = open(folder, O_RDONLY | O_CLOEXEC);
-    if (g->lock < 0 || flock(g->lock, LOCK_EX) != 0) status = spk_fail_errno(folder, "open the folder");
+    while (g->lock >= 0 && !(held = flock(g->lock, LOCK_EX | LOCK_NB) == 0) && errno == EWOULDBLOCK &&
+           spk_now() - begun < PATIENCE_S)
+        nanosleep(&pause, NULL);
+    if (g->lock >= 0 && !held && errno == EWOULDBLOCK)
+        status =
+            spk_fail(SPK_E_IO, "%s: another process has been writing there for %d s; try again", folder, PATIENCE_S);
+    else if (!held)
+        status = spk_fail_errno(folder, "open the folder");
     spk_free(folder);
     return status;
 }

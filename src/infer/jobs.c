@@ -14,7 +14,13 @@ static int by_frames(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Embeds jobs[0..n) together. */
+/* Samples that a batch has room for whose longest wave this is; 0: as many as that has. */
+static int64_t room_of(const spk__job *longest, const spk__jobs_options *o)
+{
+    return o->step > 0 ? (longest->samples + o->step - 1) / o->step * o->step : 0;
+}
+
+/* Embeds jobs[0..n) together, the longest last. */
 static void embed(spk_embedder *e, const spk__job *jobs, int64_t n, float *out, const spk__jobs_options *o)
 {
     const float *wave[SPK_JOBS_BATCH];
@@ -23,7 +29,7 @@ static void embed(spk_embedder *e, const spk__job *jobs, int64_t n, float *out, 
         wave[i] = jobs[i].wave;
         length[i] = jobs[i].samples;
     }
-    const spk_status status = spk__embed_waves(e, wave, length, n, o->room, out);
+    const spk_status status = spk__embed_waves(e, wave, length, n, room_of(&jobs[n - 1], o), out);
     for (int64_t i = 0; i < n; i++) {
         if (status == SPK_OK)
             memcpy(jobs[i].embedding, out + i * e->size, sizeof *out * (size_t)e->size);
@@ -38,9 +44,9 @@ static void embed(spk_embedder *e, const spk__job *jobs, int64_t n, float *out, 
 static bool fits(const spk_embedder *e, const spk__job *first, const spk__job *last, int64_t n,
                  const spk__jobs_options *o)
 {
-    const int64_t samples = o->room > 0 ? o->room : first->samples;
+    const int64_t room = room_of(last, o), samples = room > 0 ? room : first->samples;
     return n <= SPK_JOBS_BATCH && n * samples * e->width <= BATCH_SAMPLES &&
-           (o->room > 0 || first->frames == last->frames);
+           (o->step > 0 || first->frames == last->frames);
 }
 
 /* The largest that is not above n. */
@@ -65,7 +71,7 @@ spk_status spk__jobs_run(spk_embedder *e, spk__job *jobs, int64_t n, const spk__
         batch = 1;
         while (i + batch < n && fits(e, &jobs[i], &jobs[i + batch], batch + 1, o))
             batch++;
-        if (o->room > 0) batch = power_of_two(batch); /* so that there are few plans */
+        if (o->step > 0) batch = power_of_two(batch);
         if (spk_interrupted()) {
             status = spk_fail(SPK_E_INTERRUPTED, "interrupted");
             break;

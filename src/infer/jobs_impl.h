@@ -15,9 +15,9 @@ typedef struct spk__job {
 } spk__job;
 
 typedef struct spk__jobs_options {
-    /* 0: only waves of equally many frames share a batch, at no cost. Else waves of any lengths up to this one do, as if each
-     * had so many samples: for many short ones, whose lengths would each need a plan of their own. */
-    int64_t room;
+    /* 0: only waves of equally many frames share a batch, at no cost. Else waves of any lengths do, in batches of 1, 2, 4, ...
+     * with room for a multiple of so many samples: for many short ones, whose lengths would each need a plan. */
+    int64_t step;
     /* The wave of that owner could not be embedded; spk_errmsg says why. The others go on. */
     void (*failed)(void *user, void *owner, spk_status status);
     void *user;

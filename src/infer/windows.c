@@ -121,7 +121,7 @@ static spk_status do_block(windowing *w, const spk_span *window, int64_t n, int6
 {
     spk__job job[MOST];
     float *longer[MOST] = {NULL};
-    const spk__jobs_options how = {.room = w->W, .failed = fail_window, .user = w};
+    const spk__jobs_options how = {.step = (w->W + 3) / 4, .failed = fail_window, .user = w};
     spk_status status = read_block(w, begin, end);
     for (int64_t i = 0; i < n && status == SPK_OK; i++) {
         job[i] = (spk__job){.wave = w->block + (window[i].begin - begin) * w->e->width,

@@ -95,6 +95,12 @@ static void test_windows(void **state)
     assert_int_equal(t->n, 4);
     check_window(e, t, 3, x, 32160, 48160);
     spk_free(t);
+    write_wav("fits.wav", x, 19200, RATE); /* one window, and one more for the rest */
+    t = windows(e, fits, 1, (spk_windows_options){.window = 1, .hop = 1}, NULL);
+    assert_int_equal(t->n, 2);
+    check_window(e, t, 0, x, 0, 16000);
+    check_window(e, t, 1, x, 3200, 19200);
+    spk_free(t);
     spk_embedder_close(e);
     spk_free(x);
 }
