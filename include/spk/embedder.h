@@ -44,7 +44,7 @@ SPK_API void spk_embedder_options_init(spk_embedder_options *o);
 /*
  * Open a model. `model` is the output folder of a training (its config.yaml with valid.eer.best.pth, or latest.pth
  * where that is not there), a config.yaml whose folder holds the weights or that goes with options->model_file, a folder
- * that `spk convert` wrote, or a model that ESPnet has packed (.zip).
+ * that `spk convert` wrote, or a packed model (.zip: spk pack, or ESPnet).
  * The loss and its class weights are not loaded, so the number of training speakers does not matter. options may be
  * NULL. SPK_E_IO, SPK_E_FORMAT, SPK_E_CONFIG, SPK_E_UNSUPPORTED, SPK_E_MISMATCH name file and key; *out is then NULL.
  */

@@ -162,7 +162,7 @@ static spk_status do_parts(windowing *w, const spk_spans *parts, int64_t samples
     while (more && w->failed == SPK_OK) {
         int64_t n = 0;
         const int64_t begin = next.begin;
-        int64_t end = next.end;
+        int64_t end;
         do {
             window[n++] = next;
             end = next.end;
