@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 
+#include "spk/speech.h"
 #include "spk/types.h"
 
 #ifdef __cplusplus
@@ -43,7 +44,7 @@ SPK_API void spk_embedder_options_init(spk_embedder_options *o);
 /*
  * Open a model. `model` is the output folder of a training (its config.yaml with valid.eer.best.pth, or latest.pth
  * where that is not there), a config.yaml whose folder holds the weights or that goes with options->model_file, a folder
- * that `spk convert` wrote, or a model that ESPnet has packed (.zip).
+ * that `spk convert` wrote, or a packed model (.zip: spk pack, or ESPnet).
  * The loss and its class weights are not loaded, so the number of training speakers does not matter. options may be
  * NULL. SPK_E_IO, SPK_E_FORMAT, SPK_E_CONFIG, SPK_E_UNSUPPORTED, SPK_E_MISMATCH name file and key; *out is then NULL.
  */
@@ -93,6 +94,9 @@ typedef spk_status (*spk_embed_fn)(void *user, const spk_embed_result *result);
 typedef struct spk_embed_list_options {
     int64_t num_eval; /* 0: whole recordings; K: K segments at int(linspace(0, length - T, K)), as in validation */
     double target_duration; /* seconds of a segment, where num_eval is not 0; 0: the model's own */
+    /* Only where somebody speaks: these parts are put together, without gaps, before anything else is done. NULL: all. */
+    const spk_speech *speech;
+    double min_speech; /* seconds; an item with less speech (without `speech`: audio) fails */
     /* Items done so far, from the calling thread; NULL: silent. */
     void (*progress)(void *user, const char *what, int64_t done, int64_t total);
     void *user;
@@ -111,6 +115,40 @@ typedef struct spk_embed_summary {
 SPK_API spk_status spk_embed_list(spk_embedder *e, const spk_embed_item *items, int64_t n,
                                   const spk_embed_list_options *options, spk_embed_fn fn, void *user,
                                   spk_embed_summary *summary) SPK_NODISCARD;
+
+/* ---- windows ---- */
+
+/*
+ * Windows of W seconds every H seconds for each of n files: [0, W), [H, H + W), ... as long as they lie in it, and one more that
+ * ends where it ends, if 10 ms or more were left. With `speech` that holds in each of its parts. A file or part that is shorter
+ * than W is one window. Files are read in blocks, so that memory does not depend on their length.
+ */
+typedef struct spk_windows_options {
+    double window, hop;       /* seconds */
+    const spk_speech *speech; /* NULL: all of a file */
+    double min_speech;        /* as in spk_embed_list_options */
+    double min_window;        /* seconds; shorter parts of speech have no window */
+    void (*progress)(void *user, const char *what, int64_t done, int64_t total);
+    void *user;
+} spk_windows_options;
+
+/* A window; or, with another status than SPK_OK, the failure of a file, whose windows up to there have been told.
+ * Valid during the call. */
+typedef struct spk_window {
+    int64_t index; /* of the item */
+    const char *id;
+    spk_status status;
+    const char *message;
+    double begin, end;      /* seconds */
+    const float *embedding; /* (E) */
+} spk_window;
+typedef spk_status (*spk_window_fn)(void *user, const spk_window *window);
+
+/* Calls fn for each window in the order of files and times; SPK_E_VALUE where W or H makes no sense. Otherwise as
+ * spk_embed_list. */
+SPK_API spk_status spk_embed_windows(spk_embedder *e, const spk_embed_item *items, int64_t n,
+                                     const spk_windows_options *options, spk_window_fn fn, void *user,
+                                     spk_embed_summary *summary) SPK_NODISCARD;
 
 /* ---- two embeddings ---- */
 

@@ -6,9 +6,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "cli/eval_impl.h"
+#include "cli/extract_impl.h"
 #include "cli/inputs_impl.h"
-#include "cli/sink_impl.h"
 
 #define OWN_ROWS                                                                                                       \
     GROUP("Output")                                                                                                    \
@@ -26,80 +25,23 @@
     ROW(average_embd, BOOL, average_embd, "false", 0, 0, NULL, 0, WORKS, NULL,                                         \
         "the mean over the segments instead of one embedding for each")                                                \
     ROW(valid_batch_size, INT, valid_batch_size, "none", 1, 100000, NULL, SPK_OPT_NULLABLE, WORKS, NULL,               \
-        "utterances computed at once; none: chosen")
+        "utterances computed at once; none: chosen")                                                                   \
+    GROUP("Windows")                                                                                                   \
+    ROW(window, FLOAT, window, "none", 0.01, 86400, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                               \
+        "windows of so many seconds, with their times in the file segments, as for diarisation; none: no windows")     \
+    ROW(hop, FLOAT, hop, "none", 0.01, 86400, NULL, SPK_OPT_NULLABLE, WORKS, NULL,                                     \
+        "seconds from one window to the next; none: half a window")                                                    \
+    ROW(min_window, FLOAT, min_window, "0.5", 0, 86400, NULL, 0, WORKS, NULL,                                          \
+        "with --vad: stretches of speech that are shorter, in seconds, have no window")                                \
+    SPEECH_ROWS
 
 #include "cli/eval_tables.def"
 
-/* ---- to a sink ---- */
-
-typedef struct collecting {
-    sink *sink;
-    int64_t size; /* E */
-    bool whole, average;
-    int64_t n_good, n_failed;
-    float *mean;
-} collecting;
-
-static spk_status take(void *user, const spk_embed_result *r)
-{
-    collecting *c = user;
-    if (r->status != SPK_OK) {
-        c->n_failed++;
-        cli_complain("%s", r->message);
-        return SPK_OK;
-    }
-    c->n_good++;
-    const int64_t E = c->size, matrix[2] = {r->n_segments, E};
-    if (c->whole) return sink_add(c->sink, r->id, 1, &E, r->embedding);
-    if (!c->average) return sink_add(c->sink, r->id, 2, matrix, r->embedding);
-    for (int64_t i = 0; i < E; i++) {
-        double sum = 0;
-        for (int64_t k = 0; k < r->n_segments; k++)
-            sum += (double)r->embedding[k * E + i];
-        c->mean[i] = (float)(sum / (double)r->n_segments);
-    }
-    return sink_add(c->sink, r->id, 1, &E, c->mean);
-}
-
-static spk_status say_result(const char *path, int64_t n, double audio_s, double wall_s)
-{
-    spk_info("extract", "%lld utterances, %.1f s of audio in %.1f s: %.1f utterances/s, %.0f times real time",
-             (long long)n, audio_s, wall_s, (double)n / wall_s, audio_s / wall_s);
-    if (path) printf("%s: %lld embeddings\n", path, (long long)n);
-    return SPK_OK;
-}
-
-/* *n_failed items could not be embedded; the call fails where that holds for all of them. */
 static spk_status extract_items(const eval_options *o, const eval_task *t, const spk_embed_item *items, int64_t n,
                                 const char *stem, int64_t *n_failed)
 {
-    const bool jsonl = strcmp(o->format, "jsonl") == 0;
-    const char *folder = o->output_dir ? o->output_dir : jsonl ? NULL : ".";
-    const spk_embed_list_options how = {
-        .num_eval = o->whole ? 0 : t->num_eval, .target_duration = t->target_duration, .progress = cli_progress};
-    collecting c = {.size = spk_embedder_size(t->embedder), .whole = o->whole, .average = o->average_embd};
-    spk_embed_summary sum = {0};
-    spk_status status;
-    char *path = NULL;
-    c.mean = spk_new(sizeof *c.mean * (size_t)c.size);
-    SPK_GO(sink_open(o->format, folder, stem, &c.sink));
-    path = sink_path(c.sink) ? spk_strdup(sink_path(c.sink)) : NULL;
-    SPK_GO(spk_embed_list(t->embedder, items, n, &how, take, &c, &sum));
-    *n_failed = c.n_failed;
-    if (c.n_good == 0) {
-        status =
-            spk_fail(SPK_E_VALUE, "none of the %lld recordings could be embedded; nothing was written", (long long)n);
-        goto done;
-    }
-    sink *finished = c.sink;
-    c.sink = NULL;
-    SPK_GO(sink_finish(finished));
-    SPK_GO(say_result(path, c.n_good, sum.audio_s, sum.wall_s));
-done:
-    sink_abort(c.sink);
-    spk_free(c.mean);
-    spk_free(path);
-    return status;
+    if (!isnan(o->window)) return extract_windows(o, t, items, n, stem, n_failed);
+    return extract_list(o, t, items, n, stem, n_failed);
 }
 
 /* ---- ESPnet's way ---- */
@@ -137,7 +79,8 @@ static spk_status extract_set(const eval_options *o, eval_task *t, bool *usage, 
     if (o->output_dir) SPK_TRY(spk_make_folders(o->output_dir));
     SPK_TRY(eval_open_data(o, true, false, t, usage));
     char *stem = set_stem(o);
-    if (strcmp(o->format, "npz") == 0 && !o->whole) {
+    /* ESPnet's own loop knows nothing of speech and of what cannot be read. */
+    if (strcmp(o->format, "npz") == 0 && !o->whole && !t->speech && !(o->speech.min_speech > 0)) {
         status = extract_segments(o, t, stem);
     } else {
         const int64_t n = spk_trial_set_n_utterances(t->set);
@@ -171,7 +114,11 @@ static spk_status check_options(eval_options *o, const spk_args *args)
     if (words && (o->data.n || o->valid_dir))
         return spk_fail(SPK_E_CONFIG, "'%s' and %s both name data; give one of them", args->words.v[0],
                         o->valid_dir ? "--valid_dir" : "--data_path_and_name_and_type");
-    if (words && !spk_args_given(args, "whole")) o->whole = true;
+    if ((words || !isnan(o->window)) && !spk_args_given(args, "whole")) o->whole = true;
+    if (isnan(o->window) && (spk_args_given(args, "hop") || spk_args_given(args, "min_window")))
+        return spk_fail(SPK_E_CONFIG, "--hop and --min_window are about windows: give --window SECONDS");
+    if (!isnan(o->window) && !o->whole)
+        return spk_fail(SPK_E_CONFIG, "--window and --whole false both cut recordings; give one of them");
     if (o->whole && (spk_args_given(args, "num_eval") || spk_args_given(args, "target_duration")))
         return spk_fail(SPK_E_CONFIG, "--num_eval and --target_duration are about segments: add --whole false");
     if (o->whole && o->average_embd)
@@ -188,6 +135,7 @@ static spk_status extract(eval_options *o, const spk_args *args, bool *usage, in
     eval_task t = {0};
     spk_status status = check_options(o, args);
     *usage = status != SPK_OK;
+    if (status == SPK_OK) status = speech_open(&o->speech, &t.speech);
     if (status == SPK_OK) status = eval_open_model(o, &t, usage);
     if (status == SPK_OK)
         status = args->words.n ? extract_words(o, &t, &args->words, n_failed) : extract_set(o, &t, usage, n_failed);
@@ -208,7 +156,8 @@ int cmd_extract(int argc, char **argv)
             "OUT/embeddings.npz. A recording that fails is named, the others are kept, and the exit status is 1.\n"
             "With --valid_dir or --data_path_and_name_and_type, as in ESPnet: segments of each distinct utterance, to\n"
             "OUT/SET_embeddings.npz, where SET is the name of the folder that holds the first data file.\n"
-            "Embeddings are float32 and not normalised; key = utterance id.",
+            "Embeddings are float32 and not normalised; key = utterance id. With --window: windows of each recording,\n"
+            "key = UTT-BEGIN-END in hundredths of seconds, and Kaldi's segments beside them.",
         .words = "files, folders and lists",
         .max_words = -1,
         .options = {table, meta, SPK_COUNT(table)}};

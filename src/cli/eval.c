@@ -79,5 +79,6 @@ void eval_close(eval_task *t)
     spk_iterator_close(t->iterator);
     spk_trial_set_close(t->set);
     spk_embedder_close(t->embedder);
+    spk_speech_close(t->speech);
     memset(t, 0, sizeof *t);
 }

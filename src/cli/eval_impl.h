@@ -4,6 +4,7 @@
 #define SPK_CLI_EVAL_IMPL_H
 
 #include "cli/cli_impl.h"
+#include "cli/speech_impl.h"
 #include "infer/embedder_impl.h"
 #include "spk/spk_trainer.h"
 
@@ -13,8 +14,9 @@ typedef struct eval_options {
     /* data */
     spk_triple_list data;
     char *valid_dir, *channel;
-    double target_duration;
+    double target_duration, window, hop, min_window;
     int64_t num_eval, valid_batch_size, num_workers;
+    speech_options speech;
     /* output */
     char *output_dir, *format;
     bool allow_pipes, average_embd, whole, json;
@@ -37,6 +39,7 @@ typedef struct eval_options {
 /* An opened model and its trials. */
 typedef struct eval_task {
     spk_embedder *embedder;
+    spk_speech *speech; /* NULL: all of a recording is embedded */
     spk_trial_set *set;
     spk_iterator *iterator;
     spk_trainer_options options;

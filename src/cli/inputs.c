@@ -33,6 +33,11 @@ static char *without_extension(const char *path)
     return spk_strndup(path, dot && dot > name ? (size_t)(dot - path) : strlen(path));
 }
 
+char *inputs_id(const char *path)
+{
+    return without_extension(spk_path_name(path));
+}
+
 /* ---- folders ---- */
 
 /* `below`: the way from the folder that was named, "" at first. */

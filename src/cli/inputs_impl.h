@@ -23,5 +23,7 @@ typedef struct inputs {
  */
 spk_status inputs_read(char *const *words, int64_t n, inputs *out) SPK_NODISCARD;
 void inputs_clear(inputs *in);
+/* The id of a recording that is named alone: its name without the extension; a new string. */
+char *inputs_id(const char *path);
 
 #endif

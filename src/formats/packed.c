@@ -3,6 +3,8 @@
  * Models that ESPnet has packed (espnet2.bin.pack spk): a zip with meta.yaml, whose `files` and `yaml_files` name the
  * weights and the configuration among the members. And weights of whatever kind, by the look of the file.
  */
+#include "formats/packed_impl.h"
+
 #include <string.h>
 
 #include "formats/yaml_impl.h"
@@ -77,21 +79,32 @@ static spk_status read_weights(spk_zip *z, int64_t i, spk_tensors *out)
     return status;
 }
 
+/* Opens the file, with its meta.yaml, and finds the configuration among its members. */
+static spk_status open_packed(const char *path, spk_zip **z, spk_yaml **meta, int64_t *i_config)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    spk_status status;
+    SPK_GO(spk_zip_open(path, kind, z));
+    const int64_t at = find_meta(*z);
+    if (at < 0) SPK_GO(spk_fail(SPK_E_FORMAT, "%s: no meta.yaml is in it; a packed model is expected", path));
+    SPK_GO(read_member(*z, at, LARGEST_TEXT, &text, &bytes));
+    SPK_GO(spk_yaml_parse(text, bytes, path, meta));
+    SPK_GO(find_named(*z, *meta, "yaml_files", "config", i_config));
+done:
+    spk_free(text);
+    return status;
+}
+
 spk_status spk_read_packed(const char *path, char **config, size_t *n, char **config_name, spk_tensors *weights)
 {
     spk_zip *z = NULL;
     spk_yaml *meta = NULL;
-    char *text = NULL, *whole = NULL;
-    size_t bytes = 0;
+    char *whole = NULL;
     int64_t at = -1;
     spk_status status;
     if (weights) memset(weights, 0, sizeof *weights);
-    SPK_GO(spk_zip_open(path, kind, &z));
-    at = find_meta(z);
-    if (at < 0) SPK_GO(spk_fail(SPK_E_FORMAT, "%s: no meta.yaml is in it; a packed model is expected", path));
-    SPK_GO(read_member(z, at, LARGEST_TEXT, &text, &bytes));
-    SPK_GO(spk_yaml_parse(text, bytes, path, &meta));
-    SPK_GO(find_named(z, meta, "yaml_files", "config", &at));
+    SPK_GO(open_packed(path, &z, &meta, &at));
     if (config) SPK_GO(read_member(z, at, LARGEST_TEXT, &whole, n));
     if (config_name) *config_name = spk_strf("%s/%s", path, z->entry[at].name);
     if (!weights) goto done;
@@ -104,7 +117,26 @@ spk_status spk_read_packed(const char *path, char **config, size_t *n, char **co
 done:
     if (config) *config = status == SPK_OK ? whole : NULL;
     if (status != SPK_OK) spk_free(whole);
-    spk_free(text);
+    spk_yaml_free(meta);
+    spk_zip_close(z);
+    return status;
+}
+
+spk_status spk_packed_text(const char *path, const char *name, char **text, size_t *n)
+{
+    spk_zip *z = NULL;
+    spk_yaml *meta = NULL;
+    int64_t at = -1;
+    spk_status status;
+    *text = NULL;
+    *n = 0;
+    SPK_GO(open_packed(path, &z, &meta, &at));
+    char *folder = spk_path_folder(z->entry[at].name), *member = spk_path_join(folder, name);
+    at = spk_zip_find(z, member);
+    spk_free(folder);
+    spk_free(member);
+    if (at >= 0) status = read_member(z, at, LARGEST_TEXT, text, n);
+done:
     spk_yaml_free(meta);
     spk_zip_close(z);
     return status;

@@ -97,7 +97,6 @@ static spk_status open_net(spk_embedder *e, const spk_embedder_options *o)
 spk_status spk_embedder_open(const char *model, const spk_embedder_options *options, spk_embedder **out)
 {
     spk_embedder_options usual;
-    char *folder = NULL;
     spk_status status;
     bool have_config = false;
     SPK_ASSERT(model && out);
@@ -105,18 +104,19 @@ spk_status spk_embedder_open(const char *model, const spk_embedder_options *opti
     if (!options) options = &usual;
     *out = NULL;
     spk_embedder *e = spk_new(sizeof *e);
-    const bool packed = spk_is_packed(model);
-    if (packed) {
+    e->packed = spk_is_packed(model);
+    if (e->packed) {
+        e->home = spk_strdup(model);
         SPK_GO(read_packed_config(model, e));
     } else {
-        SPK_GO(find_config(model, &e->config_file, &folder));
+        SPK_GO(find_config(model, &e->config_file, &e->home));
         SPK_GO(spk_config_read(e->config_file, &e->config));
     }
     have_config = true;
-    if (options->model_file || packed)
+    if (options->model_file || e->packed)
         e->model_file = spk_strdup(options->model_file ? options->model_file : model);
     else
-        SPK_GO(find_weights(&e->config, folder, &e->model_file));
+        SPK_GO(find_weights(&e->config, e->home, &e->model_file));
     SPK_GO(open_net(e, options));
     e->audio = (spk_audio_options){.sample_rate = e->config.preprocess.sample_rate, .channel = options->channel};
     e->audio.feature_size = spk_net_feature_size(e->net);
@@ -124,7 +124,6 @@ spk_status spk_embedder_open(const char *model, const spk_embedder_options *opti
     e->width = e->audio.feature_size > 0 ? e->audio.feature_size : 1;
     e->n_loaders = options->n_loaders > 0 ? options->n_loaders : 2;
 done:
-    spk_free(folder);
     if (status != SPK_OK) {
         if (!have_config) spk_config_init(&e->config);
         spk_embedder_close(e);
@@ -141,6 +140,7 @@ void spk_embedder_close(spk_embedder *e)
     spk_config_clear(&e->config);
     spk_free(e->config_file);
     spk_free(e->model_file);
+    spk_free(e->home);
     spk_free(e->speech);
     spk_free(e->lengths);
     spk_free(e);
@@ -187,10 +187,10 @@ static spk_status have_room(spk_embedder *e, int64_t n, int64_t samples)
     return SPK_OK;
 }
 
-spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n,
+spk_status spk__embed_waves(spk_embedder *e, const float *const *wave, const int64_t *length, int64_t n, int64_t room,
                             float *embedding)
 {
-    int64_t samples = 0;
+    int64_t samples = room;
     for (int64_t i = 0; i < n; i++)
         samples = length[i] > samples ? length[i] : samples;
     SPK_TRY(have_room(e, n, samples));
@@ -256,7 +256,7 @@ static spk_status embed_one(spk_embedder *e, const char *name, float **wave, int
 {
     SPK_TRY(spk__embed_lengthen(e, name, wave, &n));
     const float *one = *wave;
-    return spk__embed_waves(e, &one, &n, 1, embedding);
+    return spk__embed_waves(e, &one, &n, 1, 0, embedding);
 }
 
 spk_status spk_embed_wave(spk_embedder *e, const float *samples, int64_t n, int64_t sample_rate, float *embedding)

@@ -7,17 +7,14 @@
  * Memory: at most about HELD_SAMPLES samples wait in the ring, whatever the files' lengths. A window ends before it
  * holds half of that, so a loader that waits for room never waits for a window that waits for it.
  */
-#include "infer/embedder_impl.h"
-
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "data/audio_impl.h"
+#include "infer/jobs_impl.h"
+#include "infer/load_impl.h"
 
-enum { RING = 256, WINDOW = 128, MOST_LOADERS = 64, MOST_BATCH = 32 };
+enum { RING = 256, WINDOW = 128, MOST_LOADERS = 64 };
 static const int64_t HELD_SAMPLES = 64 << 20, WINDOW_SAMPLES = 32 << 20;
-static const int64_t BATCH_SAMPLES = 16000 * 60; /* of a batch of several waves: about a minute */
 
 /* A place of the ring. */
 typedef struct place {
@@ -25,18 +22,15 @@ typedef struct place {
     int64_t item, held; /* samples that count as held */
     spk_status status;
     char *message;
-    float *wave;       /* n_waves waves of `samples` samples each */
-    int64_t samples;   /* of one wave */
-    int64_t n_waves;   /* segments; 1 for a whole recording */
-    int64_t recording; /* samples of the recording itself */
-    int64_t frames;
+    spk__loaded loaded;
     float *embedding; /* (n_waves, E) */
 } place;
 
 typedef struct listing {
     spk_embedder *e;
     const spk_embed_item *items;
-    int64_t n, K, T; /* K segments of T samples; K 0: whole */
+    int64_t n;
+    spk__load_options how;
     pthread_mutex_t lock;
     pthread_cond_t room, ready;
     int64_t next, taken; /* item that is decoded next; items before `taken` are done */
@@ -46,22 +40,6 @@ typedef struct listing {
 } listing;
 
 /* ---- loading ---- */
-
-static spk_status load(const listing *l, spk_audio_reader *r, const char *path, place *p)
-{
-    SPK_TRY(spk_audio_open(r, path, &p->recording));
-    p->n_waves = l->K > 0 ? l->K : 1;
-    p->samples = l->K > 0 ? l->T : p->recording;
-    bool overflow = false;
-    const size_t row = spk_mul((size_t)p->samples, sizeof(float) * (size_t)l->e->width, &overflow);
-    const size_t bytes = spk_mul((size_t)p->n_waves, row, &overflow);
-    p->wave = overflow ? NULL : spk_alloc(bytes);
-    if (!p->wave) return spk_fail(SPK_E_NOMEM, "%s: no memory for %lld samples", path, (long long)p->samples);
-    if (l->K > 0) return spk_crop_segments(r, path, l->T, l->K, p->wave);
-    SPK_TRY(spk_audio_part(r, 0, p->samples, p->wave));
-    spk_audio_shut(r);
-    return spk__embed_lengthen(l->e, path, &p->wave, &p->samples);
-}
 
 static void *load_items(void *user)
 {
@@ -76,12 +54,12 @@ static void *load_items(void *user)
         place *p = &l->ring[i % RING];
         pthread_mutex_unlock(&l->lock);
         p->item = i; /* the place was cleared when its item before was done */
-        p->status = load(l, r, l->items[i].path, p);
+        p->status = spk__load(l->e, r, &l->items[i], &l->how, &p->loaded);
         spk_audio_shut(r);
         if (p->status != SPK_OK) p->message = spk_strdup(spk_errmsg());
         pthread_mutex_lock(&l->lock);
         p->ready = true;
-        p->held = p->status == SPK_OK ? p->samples * l->e->width * p->n_waves : 0;
+        p->held = p->status == SPK_OK ? p->loaded.samples * l->e->width * p->loaded.n_waves : 0;
         l->held += p->held;
         pthread_cond_broadcast(&l->ready);
     }
@@ -92,7 +70,7 @@ static void *load_items(void *user)
 
 static void clear_place(place *p)
 {
-    spk_free(p->wave);
+    spk_free(p->loaded.wave);
     spk_free(p->message);
     spk_free(p->embedding);
     memset(p, 0, sizeof *p);
@@ -129,95 +107,48 @@ static void give_back(listing *l, int64_t count)
     pthread_mutex_unlock(&l->lock);
 }
 
-/* One wave of a window, in the order in which they are computed. */
-typedef struct job {
-    place *p;
-    const float *wave;
-    float *embedding;
-    int64_t frames, samples, order;
-} job;
-
-static int by_frames(const void *a, const void *b)
-{
-    const job *x = a, *y = b;
-    if (x->frames != y->frames) return x->frames < y->frames ? -1 : 1;
-    return x->order < y->order ? -1 : x->order > y->order;
-}
-
 /* Keeps the failure that was just told with its item; of several segments, the first one's. */
-static void fail_place(place *p, const char *path, spk_status status)
+static void fail_place(void *user, void *owner, spk_status status)
 {
+    const listing *l = user;
+    place *p = owner;
     if (p->status != SPK_OK) return;
-    p->status = spk_fail_in(status, "%s", path);
+    p->status = spk_fail_in(status, "%s", l->items[p->item].path);
     spk_free(p->message);
     p->message = spk_strdup(spk_errmsg());
 }
 
 /* The jobs of all waves that were decoded: a new array. */
-static job *list_jobs(listing *l, int64_t count, int64_t *n_jobs)
+static spk__job *list_jobs(listing *l, int64_t count, int64_t *n_jobs)
 {
-    job *jobs = NULL;
+    spk__job *jobs = NULL;
     *n_jobs = 0;
     for (int64_t i = 0; i < count; i++) {
         place *p = &l->ring[(l->taken + i) % RING];
         if (p->status != SPK_OK) continue;
-        p->embedding = spk_new(sizeof *p->embedding * (size_t)(p->n_waves * l->e->size));
-        p->frames = spk_net_frames(l->e->net, p->samples);
-        for (int64_t k = 0; k < p->n_waves; k++) {
-            const job wave = {.p = p,
-                              .wave = p->wave + k * p->samples * l->e->width,
-                              .embedding = p->embedding + k * l->e->size,
-                              .frames = p->frames,
-                              .samples = p->samples,
-                              .order = *n_jobs};
-            SPK_PUSH(jobs, *n_jobs) = wave;
-        }
+        const spk__loaded *x = &p->loaded;
+        p->embedding = spk_new(sizeof *p->embedding * (size_t)(x->n_waves * l->e->size));
+        for (int64_t k = 0; k < x->n_waves; k++)
+            SPK_PUSH(jobs, *n_jobs) = (spk__job){.owner = p,
+                                                 .wave = x->wave + k * x->samples * l->e->width,
+                                                 .embedding = p->embedding + k * l->e->size,
+                                                 .samples = x->samples};
     }
-    if (*n_jobs > 1) qsort(jobs, (size_t)*n_jobs, sizeof *jobs, by_frames);
     return jobs;
 }
 
-/* Embeds jobs[0..n) together; a failure is kept with each item. */
-static void embed_jobs(listing *l, const job *jobs, int64_t n, float *out)
-{
-    const float *wave[MOST_BATCH];
-    int64_t length[MOST_BATCH];
-    for (int64_t i = 0; i < n; i++) {
-        wave[i] = jobs[i].wave;
-        length[i] = jobs[i].samples;
-    }
-    const spk_status status = spk__embed_waves(l->e, wave, length, n, out);
-    for (int64_t i = 0; i < n; i++) {
-        if (status == SPK_OK) {
-            memcpy(jobs[i].embedding, out + i * l->e->size, sizeof *out * (size_t)l->e->size);
-        } else if (n == 1) {
-            fail_place(jobs[i].p, l->items[jobs[i].p->item].path, status);
-        } else {
-            embed_jobs(l, &jobs[i], 1, out); /* which one is it? */
-        }
-    }
-}
-
-static spk_status compute(listing *l, int64_t count, const spk_embed_list_options *o, int64_t before)
+static spk_status compute(listing *l, int64_t count, const spk_embed_list_options *o)
 {
     int64_t n_jobs = 0;
-    job *jobs = list_jobs(l, count, &n_jobs);
-    float *out = spk_new(sizeof *out * (size_t)(MOST_BATCH * l->e->size));
-    spk_status status = SPK_OK;
-    for (int64_t i = 0; i < n_jobs;) {
-        int64_t n = 1;
-        while (i + n < n_jobs && n < MOST_BATCH && jobs[i + n].frames == jobs[i].frames &&
-               (n + 1) * jobs[i].samples * l->e->width <= BATCH_SAMPLES)
-            n++;
-        if (spk_interrupted()) {
-            status = spk_fail(SPK_E_INTERRUPTED, "interrupted");
-            break;
-        }
-        embed_jobs(l, &jobs[i], n, out);
-        i += n;
-        if (o->progress) o->progress(o->user, "embed", before + count * i / n_jobs, l->n);
-    }
-    spk_free(out);
+    spk__job *jobs = list_jobs(l, count, &n_jobs);
+    const spk__jobs_options how = {.failed = fail_place,
+                                   .user = l,
+                                   .progress = o->progress,
+                                   .progress_user = o->user,
+                                   .before = l->taken,
+                                   .count = count,
+                                   .total = l->n};
+    const spk_status status = spk__jobs_run(l->e, jobs, n_jobs, &how);
     spk_free(jobs);
     return status;
 }
@@ -235,8 +166,8 @@ static spk_status hand_out(listing *l, int64_t count, spk_embed_fn fn, void *use
                                          .status = p->status,
                                          .message = p->message ? p->message : "",
                                          .embedding = good ? p->embedding : NULL,
-                                         .n_segments = p->n_waves,
-                                         .seconds = (double)p->recording / (double)l->e->audio.sample_rate};
+                                         .n_segments = p->loaded.n_waves,
+                                         .seconds = (double)p->loaded.recording / (double)l->e->audio.sample_rate};
         sum->n_items++;
         sum->n_failed += !good;
         if (good) sum->audio_s += result.seconds;
@@ -250,7 +181,7 @@ static spk_status run(listing *l, const spk_embed_list_options *o, spk_embed_fn 
     if (o->progress) o->progress(o->user, "embed", 0, l->n);
     for (int64_t count; l->taken < l->n; give_back(l, count)) {
         count = take_window(l);
-        SPK_TRY(compute(l, count, o, l->taken));
+        SPK_TRY(compute(l, count, o));
         SPK_TRY(hand_out(l, count, fn, user, sum));
         if (o->progress) o->progress(o->user, "embed", l->taken + count, l->n);
     }
@@ -281,13 +212,15 @@ spk_status spk_embed_list(spk_embedder *e, const spk_embed_item *items, int64_t 
     l->e = e;
     l->items = items;
     l->n = n;
-    l->K = options->num_eval > 0 ? options->num_eval : 0;
+    l->how = (spk__load_options){.K = options->num_eval > 0 ? options->num_eval : 0,
+                                 .speech = options->speech,
+                                 .min_speech = options->min_speech};
     const double T_s = options->target_duration > 0 ? options->target_duration : e->config.preprocess.target_duration;
-    l->T = (int64_t)(T_s * (double)e->audio.sample_rate);
+    l->how.T = (int64_t)(T_s * (double)e->audio.sample_rate);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->room, NULL);
     pthread_cond_init(&l->ready, NULL);
-    if (l->K > 0 && l->T < e->min_samples)
+    if (l->how.K > 0 && l->how.T < e->min_samples)
         status = spk_fail(SPK_E_VALUE, "segments of %g s are shorter than the model takes (%lld samples)", T_s,
                           (long long)e->min_samples);
     if (status == SPK_OK && n > 0) status = start(l, thread, &n_threads);

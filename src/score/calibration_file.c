@@ -61,18 +61,25 @@ static spk_status take(const json_t *all, const char *path, spk_calibration *c)
     return SPK_OK;
 }
 
+spk_status spk_calibration_parse(const char *text, size_t n, const char *name, spk_calibration *out)
+{
+    json_error_t error;
+    memset(out, 0, sizeof *out);
+    json_t *all = json_loadb(text, n, 0, &error);
+    if (!all) return spk_fail(SPK_E_FORMAT, "%s:%d: %s", name, error.line, error.text);
+    const spk_status status = take(all, name, out);
+    json_decref(all);
+    if (status != SPK_OK) spk_calibration_clear(out);
+    return status;
+}
+
 spk_status spk_calibration_read(const char *path, spk_calibration *out)
 {
     char *text = NULL;
     size_t n = 0;
-    json_error_t error;
     memset(out, 0, sizeof *out);
     SPK_TRY(spk_read_file(path, &text, &n));
-    json_t *all = json_loadb(text, n, 0, &error);
+    const spk_status status = spk_calibration_parse(text, n, path, out);
     spk_free(text);
-    if (!all) return spk_fail(SPK_E_FORMAT, "%s:%d: %s", path, error.line, error.text);
-    const spk_status status = take(all, path, out);
-    json_decref(all);
-    if (status != SPK_OK) spk_calibration_clear(out);
     return status;
 }

@@ -52,6 +52,8 @@ void spk_calibration_clear(spk_calibration *c);
 
 spk_status spk_calibration_write(const spk_calibration *c, const char *path);
 spk_status spk_calibration_read(const char *path, spk_calibration *out);
+/* The same from text (n bytes) that is called `name` in messages. */
+spk_status spk_calibration_parse(const char *text, size_t n, const char *name, spk_calibration *out);
 const char *spk_calibration_kind_name(spk_calibration_kind kind);
 
 /* ---- quality (quality.c) ---- */

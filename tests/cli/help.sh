@@ -10,15 +10,15 @@ has "$out" '^spk [0-9]+\.[0-9]+\.[0-9]+$'
 ok spk version
 mapfile -t subs < <(spk prep --help | awk '/^  [a-z]/ {print "prep " $1}')
 check "prep has its sub-commands" test ${#subs[@]} -ge 10
-for command in train validate extract score eval calibrate bench demo prep "${subs[@]}"; do
+for command in train validate extract verify enroll identify pack score eval calibrate bench demo prep "${subs[@]}"; do
     # shellcheck disable=SC2086
     ok spk $command --help
     has "$out" "^usage: spk $command"
     check "nothing on stderr" test ! -s "$err"
 done
-for command in train validate extract score eval calibrate bench demo prep; do ok spk help $command; done
+for command in train validate extract verify enroll identify pack score eval calibrate bench demo prep; do ok spk help $command; done
 # Every option that the help of a command names is one that it takes: a wrong value is refused, not the name.
-for command in train validate extract score eval calibrate bench demo "${subs[@]}"; do
+for command in train validate extract verify enroll identify pack score eval calibrate bench demo "${subs[@]}"; do
     # shellcheck disable=SC2086
     spk $command --help >"$out"
     missing=0

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spk extract: recordings as a whole, or segments of them, to a file of any format. */
+#include <string.h>
+
+#include "cli/extract_impl.h"
+#include "cli/sink_impl.h"
+
+typedef struct collecting {
+    sink *sink;
+    int64_t size; /* E */
+    bool whole, average;
+    int64_t n_good, n_failed;
+    float *mean;
+} collecting;
+
+static spk_status take(void *user, const spk_embed_result *r)
+{
+    collecting *c = user;
+    if (r->status != SPK_OK) {
+        c->n_failed++;
+        cli_complain("%s", r->message);
+        return SPK_OK;
+    }
+    c->n_good++;
+    const int64_t E = c->size, matrix[2] = {r->n_segments, E};
+    if (c->whole) return sink_add(c->sink, r->id, 1, &E, r->embedding);
+    if (!c->average) return sink_add(c->sink, r->id, 2, matrix, r->embedding);
+    for (int64_t i = 0; i < E; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < r->n_segments; k++)
+            sum += (double)r->embedding[k * E + i];
+        c->mean[i] = (float)(sum / (double)r->n_segments);
+    }
+    return sink_add(c->sink, r->id, 1, &E, c->mean);
+}
+
+static spk_status say_result(const char *path, int64_t n, double audio_s, double wall_s)
+{
+    spk_info("extract", "%lld utterances, %.1f s of audio in %.1f s: %.1f utterances/s, %.0f times real time",
+             (long long)n, audio_s, wall_s, (double)n / wall_s, audio_s / wall_s);
+    if (path) printf("%s: %lld embeddings\n", path, (long long)n);
+    return SPK_OK;
+}
+
+const char *extract_folder(const eval_options *o)
+{
+    return o->output_dir ? o->output_dir : strcmp(o->format, "jsonl") == 0 ? NULL : ".";
+}
+
+spk_status extract_list(const eval_options *o, const eval_task *t, const spk_embed_item *items, int64_t n,
+                        const char *stem, int64_t *n_failed)
+{
+    const spk_embed_list_options how = {.num_eval = o->whole ? 0 : t->num_eval,
+                                        .target_duration = t->target_duration,
+                                        .speech = t->speech,
+                                        .min_speech = o->speech.min_speech,
+                                        .progress = cli_progress};
+    collecting c = {.size = spk_embedder_size(t->embedder), .whole = o->whole, .average = o->average_embd};
+    spk_embed_summary sum = {0};
+    spk_status status;
+    char *path = NULL;
+    c.mean = spk_new(sizeof *c.mean * (size_t)c.size);
+    SPK_GO(sink_open(o->format, extract_folder(o), stem, &c.sink));
+    path = sink_path(c.sink) ? spk_strdup(sink_path(c.sink)) : NULL;
+    SPK_GO(spk_embed_list(t->embedder, items, n, &how, take, &c, &sum));
+    *n_failed = c.n_failed;
+    if (c.n_good == 0) {
+        status =
+            spk_fail(SPK_E_VALUE, "none of the %lld recordings could be embedded; nothing was written", (long long)n);
+        goto done;
+    }
+    sink *finished = c.sink;
+    c.sink = NULL;
+    SPK_GO(sink_finish(finished));
+    SPK_GO(say_result(path, c.n_good, sum.audio_s, sum.wall_s));
+done:
+    sink_abort(c.sink);
+    spk_free(c.mean);
+    spk_free(path);
+    return status;
+}
