@@ -85,6 +85,7 @@ static spk_status settle_step(spk_recipe *r, int64_t i)
     SPK_GO(settle_words(r, where, &s->run));
     SPK_GO(settle_words(r, where, &s->anew));
     SPK_GO(settle_words(r, where, &s->resume));
+    if (s->checkpoint) SPK_GO(settle_text(r, where, &s->checkpoint));
     SPK_GO(settle_words(r, where, &s->inputs));
     SPK_GO(settle_words(r, where, &s->outputs));
     for (int64_t k = 0; k < i && status == SPK_OK; k++)

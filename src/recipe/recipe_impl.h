@@ -29,6 +29,7 @@ typedef struct spk_recipe_step {
     spk_str_list run;    /* words behind "spk" */
     spk_str_list anew;   /* further ones where there may be leavings of another run */
     spk_str_list resume; /* further ones where the same run was interrupted */
+    char *checkpoint;    /* where that run has written this file; NULL without `resume` */
     spk_str_list inputs; /* files; folders stand for the files that lie directly in them */
     spk_str_list outputs;
     bool left_out;
@@ -89,6 +90,7 @@ typedef struct spk_step_record {
     spk_str_list command, inputs, outputs;
     spk_digest *input, *output; /* of inputs, of outputs */
     double seconds;
+    int64_t began; /* nanoseconds since 1970 */
 } spk_step_record;
 /* A file that is not there or that cannot be read is a record of state NONE. */
 void spk_step_record_read(const spk_recipe *r, int64_t step, spk_step_record *out);

@@ -84,7 +84,7 @@ static spk_status read_variables(spk_recipe *r, const spk_yaml *map)
 /* ---- steps ---- */
 
 typedef struct step_options {
-    char *name, *about, *when;
+    char *name, *about, *when, *checkpoint;
     int64_t stage;
     spk_yaml *run, *anew, *resume, *inputs, *outputs;
 } step_options;
@@ -102,6 +102,8 @@ static const spk_opt step_table[] = {
     {"run", SPK_OPT_TREE, FIELD(run), "none", 0, 0, NULL, "the command line behind spk", SPK_OPT_REQUIRED},
     WORDS(anew, "more words where there may be leavings"),
     WORDS(resume, "more words for one that was interrupted"),
+    {"checkpoint", SPK_OPT_STR, FIELD(checkpoint), "none", 0, 0, NULL, "file that `resume` goes on from",
+     SPK_OPT_NULLABLE},
     WORDS(inputs, "files that are read"),
     WORDS(outputs, "files that are made"),
 };
@@ -112,8 +114,8 @@ static spk_status read_step(const spk_recipe *r, spk_yaml *node, spk_recipe_step
     if (node->kind != SPK_YAML_MAP) return bad(node, "a step", "is a map with the keys name, run, inputs, outputs");
     SPK_TRY(spk_opts_read(step_table, SPK_COUNT(step_table), node, "a step", &o));
     spk_status status;
-    *s = (spk_recipe_step){.name = o.name, .about = o.about, .when = o.when, .node = node};
-    o.name = o.about = o.when = NULL;
+    *s = (spk_recipe_step){.name = o.name, .about = o.about, .when = o.when, .checkpoint = o.checkpoint, .node = node};
+    o.name = o.about = o.when = o.checkpoint = NULL;
     s->has_stage = o.stage != SPK_NONE;
     s->stage = s->has_stage ? o.stage : r->n > 1 ? s[-1].stage : 0;
     SPK_GO(read_words(spk_yaml_get(node, "run"), "run", &s->run));
@@ -126,6 +128,9 @@ static spk_status read_step(const spk_recipe *r, spk_yaml *node, spk_recipe_step
         status = bad(node, s->name, "names no outputs: without them nobody knows whether it is done");
     if (status == SPK_OK && strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(s->name))
         status = bad(spk_yaml_get(node, "name"), s->name, "is no name for a step: small letters, digits, _ and -");
+    if (status == SPK_OK && (s->resume.n > 0) != (s->checkpoint != NULL))
+        status = bad(node, s->name,
+                     "has only one of resume and checkpoint: words to go on with, and the file to go on from");
     for (int64_t i = 0; i + 1 < r->n && status == SPK_OK; i++)
         if (strcmp(r->step[i].name, s->name) == 0) status = bad(node, s->name, "is the name of two steps");
 done:
@@ -202,6 +207,7 @@ void spk_recipe_clear(spk_recipe *r)
         spk_free(s->name);
         spk_free(s->about);
         spk_free(s->when);
+        spk_free(s->checkpoint);
     }
     spk_free(r->variable);
     spk_free(r->step);

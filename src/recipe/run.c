@@ -183,6 +183,13 @@ static char *would_change(const spk_recipe *r, int64_t step, const bool *runs)
     return NULL;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static spk_status take_turn(const spk_recipe *r, int64_t step, const spk_recipe_run_options *o, int fd, bool *runs)
 {
     spk_step_record before, now = {0};
@@ -197,6 +204,7 @@ static spk_status take_turn(const spk_recipe *r, int64_t step, const spk_recipe_
         why = spk_strdup("as --anew asks");
     }
     if (turn == SPK_TURN_UP_TO_DATE && o->dry_run && (why = would_change(r, step, runs)) != NULL) turn = SPK_TURN_ANEW;
+    now.began = turn == SPK_TURN_RESUME ? before.began : now_ns();
     runs[step] = turn == SPK_TURN_ANEW || turn == SPK_TURN_RESUME;
     o->tell(o->user, SPK_STEP_TURN, step, turn, why, 0);
     if (runs[step] && !o->dry_run) status = run_step(r, step, o, turn, why, fd, &now);

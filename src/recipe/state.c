@@ -58,6 +58,7 @@ spk_status spk_step_record_write(const spk_recipe *r, int64_t step, const spk_st
     json_object_set_new(all, "command", words_json(&rec->command));
     json_object_set_new(all, "inputs", digests_json(&rec->inputs, rec->input));
     json_object_set_new(all, "outputs", digests_json(&rec->outputs, rec->output));
+    json_object_set_new(all, "began", json_integer(rec->began));
     json_object_set_new(all, "seconds", json_real(rec->seconds));
     char *text = json_dumps(all, JSON_INDENT(1));
     json_decref(all);
@@ -114,6 +115,7 @@ void spk_step_record_read(const spk_recipe *r, int64_t step, spk_step_record *ou
     read_words(json_object_get(all, "command"), &out->command);
     read_digests(json_object_get(all, "inputs"), &out->inputs, &out->input);
     read_digests(json_object_get(all, "outputs"), &out->outputs, &out->output);
+    out->began = json_integer_value(json_object_get(all, "began"));
     out->seconds = json_number_value(json_object_get(all, "seconds"));
     json_decref(all);
     spk_free(text);

@@ -3,6 +3,7 @@
 #include "recipe/recipe_impl.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 /* ---- why ---- */
 
@@ -71,6 +72,14 @@ static spk_status output_reason(const spk_recipe *r, int64_t step, const spk_ste
     return status;
 }
 
+/* Whether the run that did not end has left a checkpoint of its own; an older one is of other inputs. */
+static bool can_go_on(const spk_recipe_step *s, const spk_step_record *before)
+{
+    struct stat file;
+    if (!s->resume.n || stat(s->checkpoint, &file) != 0) return false;
+    return (int64_t)file.st_mtim.tv_sec * 1000000000 + file.st_mtim.tv_nsec >= before->began;
+}
+
 spk_status spk_recipe_turn(const spk_recipe *r, int64_t step, const spk_step_record *before, const spk_step_record *now,
                            bool any_version, spk_step_turn *turn, char **why)
 {
@@ -89,7 +98,7 @@ spk_status spk_recipe_turn(const spk_recipe *r, int64_t step, const spk_step_rec
     *why = input_reason(before, now);
     if (*why) return SPK_OK;
     if (before->state != SPK_STEP_DONE) {
-        *turn = s->resume.n ? SPK_TURN_RESUME : SPK_TURN_ANEW;
+        *turn = can_go_on(s, before) ? SPK_TURN_RESUME : SPK_TURN_ANEW;
         *why = spk_strdup(before->state == SPK_STEP_FAILED ? "it failed" : "it was interrupted");
         return SPK_OK;
     }
