@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/prep_impl.h"
+#include "cli/prep_noise_impl.h"
 
 static const struct sub_command {
     const char *name;
@@ -18,6 +19,7 @@ static const struct sub_command {
     {"split", prep_split, "DIR OUT --fold K/N", "a fold of the speakers for validation, the others to train on"},
     {"trials", prep_trials, "DIR OUT", "trials drawn by stated rules"},
     {"speed", prep_speed, "DIR OUT", "copies at other speeds, as lists"},
+    {"noise", prep_noise, "DIR OUT --noises LIST", "a data folder with noise added to its recordings"},
     {"synth", prep_synth, "OUT", "a corpus of synthetic speakers"},
 };
 enum { N_SUBS = (int)(sizeof subs / sizeof *subs) };

@@ -234,7 +234,7 @@ void page_histogram(spk_text *t, const report_system *s, int64_t number)
     const double x = score_x(&h, s->e.m.threshold_eer);
     const bool right = x < h.a.left + 0.6 * h.a.width;
     svg_line(t, x, h.a.top - 8, x, h.a.top + h.a.height, "threshold");
-    svg_label(t, x + (right ? 6 : -6), h.a.top - 12, right ? "start" : "end", "value", "threshold %.4g (EER %.2f %%)",
-              s->e.m.threshold_eer, s->e.m.eer);
+    svg_label(t, x + (right ? 6 : -6), h.a.top - 12, right ? "start" : "end", "value", "threshold %.4g",
+              s->e.m.threshold_eer);
     svg_end(t);
 }

@@ -145,11 +145,12 @@ static void add_histograms(spk_text *t, const report *r)
         svg_escape(t, sys->label);
         spk_text_add(t, "</h3>\n");
         page_histogram(t, sys, s + 1);
-        spk_text_addf(t,
-                      "<figcaption>%lld trials of one speaker (mean %.4g, deviation %.4g), %lld of two (%.4g, "
-                      "%.4g).</figcaption>\n</figure>\n",
-                      (long long)sys->e.m.n_targets, sys->e.m.trg_mean, sys->e.m.trg_std,
-                      (long long)sys->e.m.n_nontargets, sys->e.m.nontrg_mean, sys->e.m.nontrg_std);
+        spk_text_addf(
+            t,
+            "<figcaption>EER %.2f&#8239;%%. %lld trials of one speaker (mean %.4g, deviation %.4g), %lld of two (%.4g, "
+            "%.4g).</figcaption>\n</figure>\n",
+            sys->e.m.eer, (long long)sys->e.m.n_targets, sys->e.m.trg_mean, sys->e.m.trg_std,
+            (long long)sys->e.m.n_nontargets, sys->e.m.nontrg_mean, sys->e.m.nontrg_std);
     }
     spk_text_add(t, "</div>\n");
 }
@@ -163,10 +164,10 @@ static const report_part *part_of(const report_system *s, const report_part *lik
     return NULL;
 }
 
-/* Figures of a condition's table: the EER and costs, of several systems only the first cost. */
+/* Figures of a condition's table: the EER and costs; of two systems only the first cost, of more none. */
 static int n_figures(const report *r)
 {
-    return 1 + (r->n > 1 ? 1 : r->system[0].e.n_dcf);
+    return r->n > 2 ? 1 : r->n == 2 ? 2 : 1 + r->system[0].e.n_dcf;
 }
 
 static void add_condition_head(spk_text *t, const report *r, const char *condition)

@@ -34,7 +34,7 @@ const char page_style[] =
     "thead tr+tr th{font-weight:400}thead tr+tr "
     "th:first-child{text-align:right;padding-left:.7rem}th[scope=colgroup]{text-align:center}\n"
     ".grid2{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(28rem,100%),1fr));gap:1.4rem 2rem}\n"
-    ".one{max-width:44rem}\n"
+    ".one{max-width:34rem}\n"
     ".legend{list-style:none;display:flex;flex-wrap:wrap;gap:.3rem 1.6rem;margin:.4rem 0 "
     ".8rem;padding:0;font-size:.92rem}\n"
     ".legend li{display:flex;align-items:center;gap:.5rem}.legend svg{width:44px;height:16px;flex:none}\n"

@@ -9,6 +9,7 @@ const double spk_det_percents[SPK_N_DET_PERCENTS] = {0.01, 0.02, 0.05, 0.1, 0.2,
                                                      10,   20,   40,   60,  80,  90,  95, 98, 99};
 
 static const int point_types[] = {7, 5, 9, 13, 11, 15}; /* filled: circle, square, triangle, diamond, ... */
+static const char *const dashes[] = {"1", "(12,4)", "(4,3)", "(14,3,4,3)", "(22,5)", "(8,3,3,3,3,3)"};
 enum { N_POINT_TYPES = (int)(sizeof point_types / sizeof *point_types) };
 
 static void add_tics(spk_text *t, char axis)
@@ -63,8 +64,8 @@ int spk_plot_det(spk_text *t, const char *folder, const spk_plot_curve *curves, 
                     "set ylabel 'targets rejected (%)'\nplot ");
     for (int i = 0; i < n; i++) {
         char *title = spk_strf("%s: EER %.2f %%", curves[i].name, curves[i].eer);
-        spk_text_addf(t, "$d%d using (invnorm($1)):(invnorm($2)) with lines lw 1.8 lc rgb '%s' dt %d title ",
-                      *block + i, spk_colours[i % SPK_N_COLOURS], 1 + i);
+        spk_text_addf(t, "$d%d using (invnorm($1)):(invnorm($2)) with lines lw 1.8 lc rgb '%s' dt %s title ",
+                      *block + i, spk_colours[i % SPK_N_COLOURS], dashes[i % N_POINT_TYPES]);
         spk_gnuplot_quoted(t, title);
         spk_text_add(t, ", ");
         spk_free(title);
