@@ -151,20 +151,24 @@ void recipe_tell(void *user, spk_step_event event, int64_t step, spk_step_turn t
     }
 }
 
-/* The results' file, as it is. */
+/* The files of results, as they are. */
 static void show_results(const recipe_view *v)
 {
-    char *text = NULL;
-    size_t n = 0;
-    if (!v->recipe->results || v->last + 1 != v->recipe->n || !spk_is_file(v->recipe->results)) return;
-    if (spk_read_file(v->recipe->results, &text, &n) != SPK_OK) {
-        cli_complain("%s", spk_errmsg());
-        return;
+    const spk_str_list *results = &v->recipe->results;
+    for (int64_t i = 0; v->last + 1 == v->recipe->n && i < results->n; i++) {
+        char *text = NULL;
+        size_t n = 0;
+        if (!spk_is_file(results->v[i])) continue; /* of a step that is left out */
+        if (spk_read_file(results->v[i], &text, &n) != SPK_OK) {
+            cli_complain("%s", spk_errmsg());
+            continue;
+        }
+        if (i) putchar('\n');
+        fwrite(text, 1, n, stdout);
+        fflush(stdout);
+        spk_free(text);
+        cli_note("%s", results->v[i]);
     }
-    fwrite(text, 1, n, stdout);
-    fflush(stdout);
-    spk_free(text);
-    cli_note("%s", v->recipe->results);
 }
 
 int recipe_report(const recipe_view *v, spk_status status)

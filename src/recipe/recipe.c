@@ -109,7 +109,7 @@ spk_status spk_recipe_settle(spk_recipe *r)
     SPK_TRY(status);
     if (!*exp)
         return spk_fail(SPK_E_CONFIG, "%s: exp is empty: give the folder of results and logs, --exp DIR", r->path);
-    if (r->results) SPK_TRY(settle_text(r, r->path, &r->results));
+    SPK_TRY(settle_words(r, r->path, &r->results));
     for (int64_t i = 0; i < r->n; i++)
         SPK_TRY(settle_step(r, i));
     return SPK_OK;

@@ -36,7 +36,8 @@ typedef struct spk_recipe_step {
 } spk_recipe_step;
 
 typedef struct spk_recipe {
-    char *path, *title, *exp, *results;
+    char *path, *title, *exp;
+    spk_str_list results; /* files that are shown at the end */
     int64_t n_variables, n;
     spk_recipe_variable *variable;
     spk_recipe_step *step;

@@ -128,6 +128,9 @@ static spk_status read_step(const spk_recipe *r, spk_yaml *node, spk_recipe_step
         status = bad(node, s->name, "names no outputs: without them nobody knows whether it is done");
     if (status == SPK_OK && strspn(s->name, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(s->name))
         status = bad(spk_yaml_get(node, "name"), s->name, "is no name for a step: small letters, digits, _ and -");
+    if (status == SPK_OK && r->n > 1 && s->stage < s[-1].stage)
+        status = bad(spk_yaml_get(node, "stage"), s->name,
+                     "has a lower stage than the step before it: steps stand in order");
     if (status == SPK_OK && (s->resume.n > 0) != (s->checkpoint != NULL))
         status = bad(node, s->name,
                      "has only one of resume and checkpoint: words to go on with, and the file to go on from");
@@ -141,15 +144,15 @@ done:
 /* ---- the file ---- */
 
 typedef struct file_options {
-    char *title, *results;
-    spk_yaml *variables, *steps;
+    char *title;
+    spk_yaml *results, *variables, *steps;
 } file_options;
 
 static spk_status read_file(spk_recipe *r, file_options *o)
 {
     const spk_yaml *variables = spk_yaml_get(r->root, "variables"), *steps = spk_yaml_get(r->root, "steps");
     r->title = o->title ? spk_strdup(o->title) : spk_strdup("");
-    r->results = o->results ? spk_strdup(o->results) : NULL;
+    SPK_TRY(read_words(spk_yaml_get(r->root, "results"), "results", &r->results));
     SPK_TRY(read_variables(r, variables));
     if (!spk_yaml_get(variables, "exp"))
         return bad(variables ? variables : r->root, "the variable exp", "is missing: the folder of results and logs");
@@ -166,8 +169,8 @@ spk_status spk_recipe_load(const char *path, spk_recipe *out)
 {
     const spk_opt table[] = {
         {"title", SPK_OPT_STR, offsetof(file_options, title), "none", 0, 0, NULL, "one line", SPK_OPT_NULLABLE},
-        {"results", SPK_OPT_STR, offsetof(file_options, results), "none", 0, 0, NULL, "file that is shown at the end",
-         SPK_OPT_NULLABLE},
+        {"results", SPK_OPT_TREE, offsetof(file_options, results), "none", 0, 0, NULL,
+         "files that are shown at the end", SPK_OPT_NULLABLE},
         {"variables", SPK_OPT_TREE, offsetof(file_options, variables), "{}", 0, 0, NULL, "names and values",
          SPK_OPT_MAP},
         {"steps", SPK_OPT_TREE, offsetof(file_options, steps), "none", 0, 0, NULL, "the steps", SPK_OPT_REQUIRED}};
@@ -214,7 +217,7 @@ void spk_recipe_clear(spk_recipe *r)
     spk_free(r->path);
     spk_free(r->title);
     spk_free(r->exp);
-    spk_free(r->results);
+    spk_words_clear(&r->results);
     spk_yaml_free(r->root);
     memset(r, 0, sizeof *r);
 }
