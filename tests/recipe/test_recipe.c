@@ -60,7 +60,7 @@ static const char recipe_text[] =
     "steps:\n"
     "- {name: one, stage: 2, run: \"do ${a} ${more} ${none} $${a}\", outputs: \"${exp}/one\"}\n"
     "- {name: two, run: [to, do], inputs: \"${exp}/one in\", outputs: [\"${exp}/two\"]}\n"
-    "- {name: three, stage: 7, when: ${none}no, run: x, outputs: y}\n";
+    "- {name: three, stage: 7, when: \"${none}no\", run: x, outputs: y}\n";
 
 static void load(spk_recipe *r)
 {
