@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/prep_impl.h"
-#include "cli/prep_noise_impl.h"
 
 static const struct sub_command {
     const char *name;

@@ -9,6 +9,7 @@
 int prep_check(int argc, char **argv);
 int prep_cnceleb(int argc, char **argv);
 int prep_musan(int argc, char **argv);
+int prep_noise(int argc, char **argv);
 int prep_rirs(int argc, char **argv);
 int prep_speed(int argc, char **argv);
 int prep_split(int argc, char **argv);

@@ -2,7 +2,7 @@
 /* spk prep noise: a data folder with noise added to its recordings. */
 #include <string.h>
 
-#include "cli/prep_noise_impl.h"
+#include "cli/prep_impl.h"
 #include "recipe/noisy_impl.h"
 
 typedef struct noise_options {
