@@ -184,12 +184,16 @@ static void histogram_grid(spk_text *t, const histogram *h)
 {
     const double bottom = h->a.top + h->a.height, right = h->a.left + h->a.width;
     const double x_step = nice_step(h->high - h->low, 7), y_step = nice_step(h->top, 4);
-    for (double share = 0; share <= h->top; share += y_step) {
+    for (int i = 0; i * y_step <= h->top; i++) {
+        const double share = i * y_step;
         svg_line(t, h->a.left, share_y(h, share), right, share_y(h, share), "grid");
         svg_label(t, h->a.left - 8, share_y(h, share) + 4, "end", "tick", "%g", share);
     }
-    for (double k = ceil(h->low / x_step); k * x_step <= h->high; k++)
-        svg_label(t, score_x(h, k * x_step), bottom + 18, "middle", "tick", "%g", k == 0 ? 0 : k * x_step);
+    const double first = ceil(h->low / x_step);
+    for (int i = 0; (first + i) * x_step <= h->high; i++) {
+        const double score = first + i == 0 ? 0 : (first + i) * x_step; /* no -0 */
+        svg_label(t, score_x(h, score), bottom + 18, "middle", "tick", "%g", score);
+    }
     svg_line(t, h->a.left, bottom, right, bottom, "frame");
     svg_label(t, h->a.left + h->a.width / 2, bottom + 40, "middle", "axis", "score (higher: more alike)");
     svg_label_up(t, 14, h->a.top + h->a.height / 2, "axis", "share of the class (%)");
