@@ -261,7 +261,8 @@ static int list(int argc, char **argv)
             cli_complain("%s", spk_errmsg());
             continue;
         }
-        printf("%-34s %s\n", files.v[i], r.title);
+        const char *file = spk_path_name(files.v[i]); /* its name is what `run` takes */
+        printf("%-16.*s %s\n", (int)(strlen(file) - strlen(".yaml")), file, r.title);
         spk_recipe_clear(&r);
     }
     if (files.n == 0) cli_note("there is no recipe in recipes/ or beside the installed program");
