@@ -16,6 +16,8 @@ foreach(program IN ITEMS spk spk_golden)
   endif()
 endforeach()
 install(FILES ${SPK_PUBLIC_HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/spk)
+# spk recipe finds them beside the program: PREFIX/bin/spk, PREFIX/share/spk/recipes.
+install(DIRECTORY recipes DESTINATION ${CMAKE_INSTALL_DATADIR}/spk FILES_MATCHING PATTERN "*.yaml")
 install(FILES LICENSE CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(EXPORT spkTargets NAMESPACE spk:: DESTINATION ${package_dir})
 

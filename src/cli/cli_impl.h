@@ -33,6 +33,13 @@ int cmd_pack(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+int cmd_recipe(int argc, char **argv);
+
+/* Run a command by its name: its exit status. */
+int cli_command(const char *name, int argc, char **argv);
+/* From now on commands only read their options (and files of options) and end with CLI_OK where these are right. */
+void cli_check_only(bool on);
+bool cli_checks_only(void);
 
 /* ---- messages (output.c) ---- */
 

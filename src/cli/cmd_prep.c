@@ -20,6 +20,7 @@ static const struct sub_command {
     {"speed", prep_speed, "DIR OUT", "copies at other speeds, as lists"},
     {"cohort", prep_cohort, "DIR OUT", "utterances of a cohort, for score normalisation"},
     {"qmf", prep_qmf, "DIR OUT", "trials to train a calibration by quality on"},
+    {"noise", prep_noise, "DIR OUT --noises LIST", "a data folder with noise added to its recordings"},
     {"synth", prep_synth, "OUT", "a corpus of synthetic speakers"},
 };
 enum { N_SUBS = (int)(sizeof subs / sizeof *subs) };

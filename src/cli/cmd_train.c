@@ -29,7 +29,11 @@ int cmd_train(int argc, char **argv)
         cli_failed(SPK_E_CONFIG);
         return request.usage ? CLI_USAGE : CLI_FAILED;
     }
-    int rc;
+    int rc = CLI_OK;
+    if (cli_checks_only()) {
+        spk_config_clear(&config);
+        return rc;
+    }
     if (request.help) {
         rc = print_text(spk_config_help());
     } else if (request.print_config) {

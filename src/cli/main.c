@@ -15,6 +15,7 @@ static const struct command {
 } commands[] = {
     {"demo", cmd_demo, "make synthetic speakers, train, validate, extract: the whole way in minutes"},
     {"prep", cmd_prep, "data folders of recordings and known corpora, checks, folds, trials"},
+    {"recipe", cmd_recipe, "a whole recipe: steps from the data to RESULTS.md; what is up to date is skipped"},
     {"train", cmd_train, "train a model and measure it on unseen speakers after every epoch"},
     {"validate", cmd_validate, "EER and minDCF of a model on a list of trials"},
     {"extract", cmd_extract, "embeddings of recordings or of a list of trials"},
@@ -79,6 +80,12 @@ static int cmd_help(int argc, char **argv)
     return c->run(1, words);
 }
 
+int cli_command(const char *name, int argc, char **argv)
+{
+    const struct command *c = find(name);
+    return c ? c->run(argc, argv) : unknown(name);
+}
+
 static int cmd_version(int argc, char **argv)
 {
     if (argc > 0 && strcmp(argv[0], "--help") == 0) {
@@ -103,10 +110,8 @@ int main(int argc, char **argv)
         status = cmd_help(argc - 2, argv + 2);
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         status = cmd_version(argc - 2, argv + 2);
-    else {
-        const struct command *c = find(name);
-        status = c ? c->run(argc - 2, argv + 2) : unknown(name);
-    }
+    else
+        status = cli_command(name, argc - 2, argv + 2);
     cli_log_stop();
     return status;
 }

@@ -4,11 +4,28 @@
 
 #include "cli/cli_impl.h"
 
+static bool checks_only;
+
+void cli_check_only(bool on)
+{
+    checks_only = on;
+}
+
+bool cli_checks_only(void)
+{
+    return checks_only;
+}
+
 int cli_args(const spk_args_spec *spec, int argc, char **argv, void *out, spk_args *args)
 {
     const spk_status status = spk_args_parse(spec, argc, argv, out, args);
     const bool usage = args->usage;
-    if (status == SPK_OK && !args->help) return CLI_GO_ON;
+    if (status == SPK_OK && !args->help && !checks_only) return CLI_GO_ON;
+    if (status == SPK_OK && !args->help) {
+        spk_opts_clear(spec->options.table, spec->options.n, out);
+        spk_args_clear(args);
+        return CLI_OK;
+    }
     if (status == SPK_OK) {
         char *text = spk_args_help(spec);
         fputs(text, stdout);

@@ -10,6 +10,7 @@ int prep_check(int argc, char **argv);
 int prep_cnceleb(int argc, char **argv);
 int prep_cohort(int argc, char **argv);
 int prep_musan(int argc, char **argv);
+int prep_noise(int argc, char **argv);
 int prep_qmf(int argc, char **argv);
 int prep_rirs(int argc, char **argv);
 int prep_speed(int argc, char **argv);

@@ -54,7 +54,7 @@ static void add_main(table_of_words *t, const report *r)
     t->n_columns = (int)r->n + 1;
     table_add(t, "scores");
     for (int64_t s = 0; s < r->n; s++)
-        table_add(t, "%s", r->system[s].name);
+        table_add(t, "%s", r->system[s].label);
     ROW("target trials", table_add(t, "%lld", (long long)e->m.n_targets));
     ROW("nontarget trials", table_add(t, "%lld", (long long)e->m.n_nontargets));
     ROW("tied with another", table_add(t, "%lld", (long long)e->n_tied));
@@ -86,12 +86,12 @@ static void add_parts(table_of_words *t, const report_system *s)
         table_add(t, "%lld", (long long)p->n_targets);
         table_add(t, "%lld", (long long)p->n_nontargets);
         if (p->there)
-            table_add(t, "%.3f", p->e.m.eer);
+            add_sure(t, 3, p->e.m.eer, p->e.has_intervals, &p->e.interval.eer);
         else
             table_add(t, "-");
         for (int w = 0; w < s->e.n_dcf; w++)
             if (p->there)
-                table_add(t, "%.4f", p->e.min[w].cost);
+                add_sure(t, 4, p->e.min[w].cost, p->e.has_intervals, &p->e.interval.min_dcf[w]);
             else
                 table_add(t, "-");
     }
@@ -117,7 +117,7 @@ void report_text(const report *r, bool markdown, spk_text *out)
                       100 * r->confidence, (long long)r->system[0].e.interval.used);
     for (int64_t s = 0; s < r->n; s++) {
         if (r->system[s].n_parts == 0) continue;
-        spk_text_addf(out, markdown ? "\n## %s\n\n" : "\n%s\n", r->system[s].name);
+        spk_text_addf(out, markdown ? "\n## %s\n\n" : "\n%s\n", r->system[s].label);
         add_parts(&t, &r->system[s]);
         put(&t, markdown, out);
     }
@@ -208,6 +208,16 @@ char *report_json(const report *r)
     char *text = json_dumps(all, JSON_INDENT(1) | JSON_REAL_PRECISION(15));
     json_decref(all);
     return text;
+}
+
+void report_name(report *r)
+{
+    bool differ = true;
+    for (int64_t a = 0; a < r->n; a++)
+        for (int64_t b = 0; b < a; b++)
+            differ &= strcmp(spk_path_name(r->system[a].name), spk_path_name(r->system[b].name)) != 0;
+    for (int64_t s = 0; s < r->n; s++)
+        r->system[s].label = differ ? spk_path_name(r->system[s].name) : r->system[s].name;
 }
 
 void report_clear(report *r)

@@ -11,7 +11,7 @@ static spk_status add_det(const report *r, const char *folder, spk_text *script,
     for (int64_t s = 0; s < r->n; s++) {
         const spk_trial_list *t = &r->system[s].scores;
         SPK_GO(spk_evaluation_curve(t->score, t->label, t->n, &rates[2 * s], &rates[2 * s + 1], &curve[s].n));
-        curve[s].name = r->system[s].name;
+        curve[s].name = r->system[s].label;
         curve[s].fpr = rates[2 * s];
         curve[s].fnr = rates[2 * s + 1];
         curve[s].eer = r->system[s].e.m.eer;
@@ -35,7 +35,7 @@ spk_status report_draw(const report *r, const char *folder)
     for (int64_t s = 0; s < r->n; s++) {
         const report_system *sys = &r->system[s];
         const spk_plot_scores scores = {sys->scores.score,      sys->scores.label, sys->scores.n,
-                                        sys->e.m.threshold_eer, sys->e.m.eer,      r->n > 1 ? sys->name : NULL};
+                                        sys->e.m.threshold_eer, sys->e.m.eer,      r->n > 1 ? sys->label : NULL};
         char *name = r->n > 1 ? spk_strf("scores_%lld", (long long)s + 1) : spk_strdup("scores");
         spk_plot_histogram(&script, work, name, &scores, &block);
         spk_free(name);

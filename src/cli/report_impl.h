@@ -14,7 +14,8 @@ typedef struct report_part {
 } report_part;
 
 typedef struct report_system {
-    const char *name; /* the file of scores */
+    const char *name;  /* the file of scores */
+    const char *label; /* its last part, where that tells the systems apart */
     spk_trial_list scores;
     spk_evaluation e;
     int64_t n_parts;
@@ -25,6 +26,7 @@ typedef struct report {
     int64_t n;
     report_system *system;
     double confidence;
+    const char *command; /* that asked for it */
 } report;
 
 /* Tables for the terminal; for Markdown. */
@@ -33,6 +35,10 @@ void report_text(const report *r, bool markdown, spk_text *out);
 char *report_json(const report *r);
 /* det.png of all systems; scores.png, or scores_1.png ... where there are several. */
 spk_status report_draw(const report *r, const char *folder);
+/* A page that needs no other file. */
+spk_status report_html(const report *r, spk_text *out);
+/* Settle the labels. */
+void report_name(report *r);
 void report_clear(report *r);
 
 #endif

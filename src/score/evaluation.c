@@ -108,52 +108,75 @@ static int by_name(const void *a, const void *b)
 static void sort_groups(const spk_trial_list *t, spk_condition *c)
 {
     char **sorted = spk_new(sizeof *sorted * (size_t)(c->n + 1));
+    bool *alike = spk_new(sizeof *alike * (size_t)(c->n + 1));
     int64_t *place = spk_new(sizeof *place * (size_t)(c->n + 1));
     spk_map at = {0};
     memcpy(sorted, c->name, sizeof *sorted * (size_t)c->n);
     qsort(sorted, (size_t)c->n, sizeof *sorted, by_name);
     for (int64_t g = 0; g < c->n; g++)
         spk_map_put(&at, sorted[g], g);
-    for (int64_t g = 0; g < c->n; g++)
+    for (int64_t g = 0; g < c->n; g++) {
         spk_map_get(&at, c->name[g], &place[g]);
+        alike[place[g]] = c->alike[g];
+    }
     for (int64_t i = 0; i < t->n; i++)
         c->group[i] = place[c->group[i]];
     spk_map_clear(&at);
     spk_free(place);
     spk_free(c->name);
+    spk_free(c->alike);
     c->name = sorted;
+    c->alike = alike;
 }
 
-spk_status spk_condition_read(const spk_trial_list *t, const char *utt2word, spk_condition *out)
+/* The word of a name, or of its speaker. */
+static spk_status word_or_speakers(const spk_trial_list *t, int64_t i, int64_t name, const spk_list *list,
+                                   const spk_list *speakers, const char **word)
+{
+    const char *speaker = speakers ? spk_list_get(speakers, t->name[name]) : NULL;
+    *word = spk_list_get(list, t->name[name]);
+    if (!*word && speaker) *word = spk_list_get(list, speaker);
+    return *word ? SPK_OK : word_of(t, i, name, list, word);
+}
+
+static void put_in_group(spk_condition *c, int64_t trial, const char *name, bool alike, spk_map *seen)
+{
+    if (spk_map_get(seen, name, &c->group[trial])) return;
+    int64_t n = c->n;
+    SPK_PUSH(c->alike, n) = alike;
+    c->group[trial] = c->n;
+    SPK_PUSH(c->name, c->n) = spk_strdup(name);
+    spk_map_put(seen, c->name[c->n - 1], c->n - 1);
+}
+
+spk_status spk_condition_read(const spk_trial_list *t, const char *utt2word, const char *utt2spk, spk_condition *out)
 {
     spk_status status = SPK_OK;
-    spk_list list;
+    spk_list list = {0}, speakers = {0};
     spk_map seen = {0};
     spk_text both = {0};
     memset(out, 0, sizeof *out);
-    SPK_TRY(spk_list_read(utt2word, 0, &list));
+    SPK_GO(spk_list_read(utt2word, 0, &list));
+    if (utt2spk) SPK_GO(spk_list_read(utt2spk, 0, &speakers));
     out->group = spk_new(sizeof *out->group * (size_t)(t->n + 1));
     for (int64_t i = 0; i < t->n; i++) {
         const char *a = NULL, *b = NULL;
-        SPK_GO(word_of(t, i, t->enroll[i], &list, &a));
-        SPK_GO(word_of(t, i, t->test[i], &list, &b));
+        SPK_GO(word_or_speakers(t, i, t->enroll[i], &list, utt2spk ? &speakers : NULL, &a));
+        SPK_GO(word_or_speakers(t, i, t->test[i], &list, utt2spk ? &speakers : NULL, &b));
         const int order = strcmp(a, b);
         both.n = 0;
         if (order == 0)
             spk_text_add(&both, a);
         else
             spk_text_addf(&both, "%s-%s", order < 0 ? a : b, order < 0 ? b : a);
-        if (!spk_map_get(&seen, spk_text_str(&both), &out->group[i])) {
-            out->group[i] = out->n;
-            SPK_PUSH(out->name, out->n) = spk_strdup(spk_text_str(&both));
-            spk_map_put(&seen, out->name[out->n - 1], out->n - 1);
-        }
+        put_in_group(out, i, spk_text_str(&both), order == 0, &seen);
     }
     sort_groups(t, out);
 done:
     spk_text_clear(&both);
     spk_map_clear(&seen);
     spk_list_clear(&list);
+    spk_list_clear(&speakers);
     if (status != SPK_OK) spk_condition_clear(out);
     return status;
 }
@@ -163,6 +186,7 @@ void spk_condition_clear(spk_condition *c)
     for (int64_t g = 0; g < c->n; g++)
         spk_free(c->name[g]);
     spk_free(c->name);
+    spk_free(c->alike);
     spk_free(c->group);
     memset(c, 0, sizeof *c);
 }

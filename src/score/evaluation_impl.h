@@ -33,13 +33,17 @@ spk_status spk_evaluation_curve(const float *scores, const uint8_t *labels, int6
 spk_status spk_trial_speakers(const spk_trial_list *t, const char *utt2spk, int64_t *enroll, int64_t *test,
                               int64_t *n_speakers);
 
-/* Trials by the words that a list "UTT WORD" has for their two sides: "f" where they are equal, "f-m" where not. */
+/*
+ * Trials by the words that a list "UTT WORD" has for their two sides: "f" where they are equal, "f-m" where not. With `utt2spk`
+ * (NULL: none) a name that is not in the list stands for its speaker (spk2gender).
+ */
 typedef struct spk_condition {
     int64_t n; /* groups, by name */
     char **name;
+    bool *alike;    /* of each group: both sides have the same word; NULL for durations */
     int64_t *group; /* of each trial */
 } spk_condition;
-spk_status spk_condition_read(const spk_trial_list *t, const char *utt2word, spk_condition *out);
+spk_status spk_condition_read(const spk_trial_list *t, const char *utt2word, const char *utt2spk, spk_condition *out);
 void spk_condition_clear(spk_condition *c);
 
 #endif

@@ -6,58 +6,64 @@
 
 #include "base/pictures_impl.h"
 
-enum { MOST_BINS = 80, FEWEST_BINS = 12 };
+enum { FEWEST_BINS = 12 };
 
 /* Bins that the smaller class can fill. */
 static int bins_for(const int64_t total[2])
 {
     const double bins = 2 * sqrt((double)(total[0] < total[1] ? total[0] : total[1]));
-    return bins < FEWEST_BINS ? FEWEST_BINS : bins > MOST_BINS ? MOST_BINS : (int)bins;
+    return bins < FEWEST_BINS ? FEWEST_BINS : bins > SPK_MOST_BINS ? SPK_MOST_BINS : (int)bins;
 }
 
-/* Share of each class in equal bins between the lowest and the highest score; the left edge of a bin stands first. */
-static bool add_bins(spk_text *t, const spk_plot_scores *s, const int64_t total[2], int block)
+bool spk_plot_bins_of(const spk_plot_scores *s, spk_plot_bins *out)
 {
-    int64_t count[2][MOST_BINS] = {{0}};
-    double low = INFINITY, high = -INFINITY, highest = 0;
-    const int n_bins = bins_for(total);
+    int64_t count[2][SPK_MOST_BINS] = {{0}};
+    double high = -INFINITY;
+    *out = (spk_plot_bins){.low = INFINITY};
     for (int64_t i = 0; i < s->n_trials; i++) {
-        low = fmin(low, (double)s->scores[i]);
+        out->total[s->labels[i] != 0]++;
+        out->low = fmin(out->low, (double)s->scores[i]);
         high = fmax(high, (double)s->scores[i]);
     }
-    if (!isfinite(low) || !isfinite(high)) return false;
-    const double width = high > low ? (high - low) / n_bins : 1e-3;
+    if (!isfinite(out->low) || !isfinite(high)) return false;
+    out->n = bins_for(out->total);
+    out->width = high > out->low ? (high - out->low) / out->n : 1e-3;
     for (int64_t i = 0; i < s->n_trials; i++) {
-        const double place = ((double)s->scores[i] - low) / width;
+        const double place = ((double)s->scores[i] - out->low) / out->width;
         if (place >= 0) /* NaN is nowhere */
-            count[s->labels[i] != 0][place < n_bins ? (int)place : n_bins - 1]++;
+            count[s->labels[i] != 0][place < out->n ? (int)place : out->n - 1]++;
     }
-    spk_text_addf(t, "$d%d << end_of_data\n", block);
-    for (int b = -1; b <= n_bins; b++) { /* an empty bin on both sides closes the outline */
-        spk_text_addf(t, "%.9g", low + b * width);
-        for (int label = 0; label < 2; label++) {
-            const int64_t c = b < 0 || b == n_bins ? 0 : count[label][b];
-            const double share = total[label] ? 100 * (double)c / (double)total[label] : 0;
-            spk_text_addf(t, " %.6g", share);
-            highest = fmax(highest, share);
+    for (int label = 0; label < 2; label++)
+        for (int b = 0; b < out->n; b++) {
+            const double total = (double)out->total[label];
+            out->share[label][b] = total > 0 ? 100 * (double)count[label][b] / total : 0;
+            out->highest = fmax(out->highest, out->share[label][b]);
         }
-        spk_text_add(t, "\n");
+    return true;
+}
+
+/* A line for each bin, its left edge first. */
+static void add_bins(spk_text *t, const spk_plot_bins *bins, int block)
+{
+    spk_text_addf(t, "$d%d << end_of_data\n", block);
+    for (int b = -1; b <= bins->n; b++) { /* an empty bin on both sides closes the outline */
+        const bool in = b >= 0 && b < bins->n;
+        spk_text_addf(t, "%.9g %.6g %.6g\n", bins->low + b * bins->width, in ? bins->share[0][b] : 0,
+                      in ? bins->share[1][b] : 0);
     }
     spk_text_add(t, "end_of_data\n");
-    spk_text_addf(t, "set xrange [%.9g:%.9g]\nset xtics autofreq\nset yrange [0:%.6g]\n", low - 2 * width,
-                  high + 2 * width, 1.3 * highest); /* room for the legend */
-    return true;
+    spk_text_addf(t, "set xrange [%.9g:%.9g]\nset xtics autofreq\nset yrange [0:%.6g]\n", bins->low - 2 * bins->width,
+                  bins->low + (bins->n + 2) * bins->width, 1.3 * bins->highest); /* room for the legend */
 }
 
 int spk_plot_histogram(spk_text *t, const char *folder, const char *name, const spk_plot_scores *s, int *block)
 {
-    int64_t total[2] = {0};
+    spk_plot_bins bins;
     char counts[2][64];
-    for (int64_t i = 0; i < s->n_trials; i++)
-        total[s->labels[i] != 0]++;
-    if (!add_bins(t, s, total, *block)) return 0;
-    snprintf(counts[0], sizeof counts[0], "%lld different speakers", (long long)total[0]);
-    snprintf(counts[1], sizeof counts[1], "%lld same speaker", (long long)total[1]);
+    if (!spk_plot_bins_of(s, &bins)) return 0;
+    add_bins(t, &bins, *block);
+    snprintf(counts[0], sizeof counts[0], "%lld different speakers", (long long)bins.total[0]);
+    snprintf(counts[1], sizeof counts[1], "%lld same speaker", (long long)bins.total[1]);
     spk_gnuplot_output(t, folder, name);
     char *title = spk_strf("Scores of %lld trials%s%s: EER %.2f %%", (long long)s->n_trials, s->what ? ", " : "",
                            s->what ? s->what : "", s->eer);

@@ -78,6 +78,48 @@ sed 's/b3 s2/b3 s1/' utt2spk >wrong; refused 1 "espnet:3: 'a3' and 'b3' are of o
 sed 's/b1 s1/b1 s3/' utt2spk >wrong; refused 1 "espnet:1: .*two speakers in wrong, but the trial is a target" spk eval espnet --utt2spk wrong
 sed 1d utt2spk >wrong; refused 1 "espnet:1: 'a1' is not in wrong" spk eval espnet --utt2spk wrong
 
+# A list of the speakers' words, and the row of all trials whose sides are alike; groups have intervals where speakers are known.
+printf '%s\n' "s1 w" "s2 m" "s4 m" "s6 w" >spk2gender
+for k in 3 5 7 8; do sed -i "s/^b$k s2/b$k s3/" utt2spk; done
+echo "s3 w" >>spk2gender
+ok spk eval espnet --utt2spk utt2spk --condition spk2gender --bootstrap 50
+has "$out" '^spk2gender +m +2 +0 +-'
+has "$out" '^spk2gender +w +2 +4 +[0-9.]+ \[[0-9.]+, [0-9.]+\]'
+check "no row for what is all there is" bash -c "! grep -q 'both sides alike' '$out'"
+sed -i 's/^s3 w/s3 m/' spk2gender
+ok spk eval espnet --utt2spk utt2spk --condition spk2gender --bootstrap 50
+has "$out" '^spk2gender +m-w +0 +4 +-'
+has "$out" '^spk2gender +both sides alike +4 +0 +-'
+sed -i '/^s4/d' spk2gender
+refused 1 "espnet:4: 'a4' is not in spk2gender" spk eval espnet --utt2spk utt2spk --condition spk2gender
+
+# One page that needs no other file: well formed, a DET plot, distributions, names escaped, nothing fetched.
+cp espnet 'a<b&"c'
+ok spk eval espnet 'a<b&"c' --utt2spk utt2spk --condition utt2gender --bootstrap 50 --html pages/report.html
+page=pages/report.html
+has $page '^<!doctype html>$'
+has $page 'a&lt;b&amp;&quot;c'
+has $page 'prefers-color-scheme:dark'
+has $page '@media print'
+has $page 'EER 25\.00&#8239;%'
+check "EERs, DET, two distributions" test "$(grep -c '<svg .*role="img"' $page)" = 4
+check "each with a title and a description" test "$(grep -c '<title id=' $page)" = 4 -a "$(grep -c '<desc id=' $page)" = 4
+check "nothing is fetched" bash -c "! grep -qE '(src|href|url)[=(]|@import|https?:|<script' $page"
+ok spk eval espnet --html one.html
+check "one system without intervals: DET and a distribution" test "$(grep -c '<svg .*role="img"' one.html)" = 2
+if python -c 'import html.parser' 2>/dev/null; then
+    check "its tags close" python -c '
+import html.parser, sys
+class P(html.parser.HTMLParser):
+    open_tags = []
+    def handle_starttag(self, tag, attrs):
+        if tag not in ("meta", "br"): self.open_tags.append(tag)
+    def handle_endtag(self, tag): assert self.open_tags.pop() == tag, (tag, self.getpos())
+p = P(convert_charrefs=False)
+p.feed(open(sys.argv[1]).read())
+assert not p.open_tags, p.open_tags' $page
+fi
+
 if command -v gnuplot >/dev/null; then
     ok spk eval espnet --images images
     for name in det scores; do check "$name.png" grep -q PNG images/$name.png; done

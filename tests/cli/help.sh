@@ -16,7 +16,7 @@ for command in train validate extract verify enroll identify pack score eval cal
     has "$out" "^usage: spk $command"
     check "nothing on stderr" test ! -s "$err"
 done
-for command in train validate extract verify enroll identify pack score eval calibrate bench demo prep; do ok spk help $command; done
+for command in train validate extract verify enroll identify pack score eval calibrate bench demo prep recipe; do ok spk help $command; done
 # Every option that the help of a command names is one that it takes: a wrong value is refused, not the name.
 for command in train validate extract verify enroll identify pack score eval calibrate bench demo "${subs[@]}"; do
     # shellcheck disable=SC2086
