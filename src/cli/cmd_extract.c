@@ -85,6 +85,9 @@ static spk_status extract_set(const eval_options *o, eval_task *t, bool *usage, 
     /* ESPnet's own loop knows nothing of speech and of what cannot be read. */
     if (strcmp(o->format, "npz") == 0 && !o->whole && !t->speech && !(o->speech.min_speech > 0)) {
         status = extract_segments(o, t, stem);
+    } else if (spk_comm_size(cli_comm()) > 1) {
+        status = spk_comm_agree(cli_comm(), spk_fail(SPK_E_UNSUPPORTED, "several processes extract segments of whole "
+                                                                        "lists; start one for speech only"));
     } else {
         const int64_t n = spk_trial_set_n_utterances(t->set);
         spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
