@@ -15,7 +15,7 @@ if(golden_sources)
 endif()
 
 set(SPK_SYSTEM_LIBS PkgConfig::SNDFILE PkgConfig::SOXR PkgConfig::YAML PkgConfig::JANSSON PkgConfig::MINIZIP
-  PkgConfig::KISSFFT PkgConfig::LAPACK ZLIB::ZLIB DNNL::dnnl OpenMP::OpenMP_C Threads::Threads m)
+  PkgConfig::KISSFFT PkgConfig::LAPACK ZLIB::ZLIB DNNL::dnnl OpenMP::OpenMP_C Threads::Threads ${CMAKE_DL_LIBS} m)
 foreach(kind IN ITEMS static shared)
   string(TOUPPER ${kind} upper)
   add_library(spk_${kind} ${upper} ${objects})

@@ -94,6 +94,8 @@ typedef struct spk_config {
     char *deepspeed_config;
     bool gradient_as_bucket_view;
     char *ddp_comm_hook;
+    bool sync_bn;        /* BatchNorm's statistics over all processes */
+    double dist_timeout; /* seconds */
     /* cuDNN and statistics */
     bool cudnn_enabled, cudnn_benchmark, cudnn_deterministic, use_tf32, collect_stats, write_collected_feats;
     /* trainer */

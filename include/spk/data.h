@@ -99,6 +99,10 @@ typedef struct spk_train_set spk_train_set;
 /* The options are copied. On failure *out is NULL. */
 SPK_API spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_set **out) SPK_NODISCARD;
 SPK_API void spk_train_set_close(spk_train_set *s); /* NULL is allowed */
+/* One of several processes: the iterators that are opened from now on give its share of each batch, utterances r, r +
+ * n_ranks, ... (whole groups with per_speaker). A share has two utterances at least (`singles`: one, where BatchNorm's
+ * statistics are made over all processes); of a batch that is too small some processes get none (spk_batch.idle). */
+SPK_API void spk_train_set_share(spk_train_set *s, int rank, int n_ranks, bool singles);
 
 SPK_API int64_t spk_train_set_n_utterances(const spk_train_set *s); /* with their copies at other speeds */
 SPK_API int64_t spk_train_set_n_speakers(const spk_train_set *s);

@@ -4,7 +4,8 @@
  * (spk/data.h). An iterator yields what ESPnet's data loaders yield:
  *
  * training: id = utterance id; `speech` (n, T) float32, `spk_labels` (n, 1) int64 class index; `nth` (n, 1) int64
- *           optional: how often the utterance came before in the epoch, for the draws of random layers.
+ *           optional: how often the utterance came before in the epoch, for the draws of random layers. Each of several
+ *           processes gets its own share of every batch.
  * trials:   id = "uttA*uttB"; `speech`, `speech2` (n, K, T) float32: K segments of A and of B;
  *           `spk_labels` (n, 1) int64: 1 target (same speaker), 0 nontarget; `task_tokens` (n, 1) optional.
  *
@@ -15,6 +16,8 @@
  */
 #ifndef SPK_ITERATOR_H
 #define SPK_ITERATOR_H
+
+#include <stdbool.h>
 
 #include "spk/types.h"
 
@@ -37,6 +40,8 @@ typedef struct spk_batch {
     int n_arrays;
     const spk_array *arrays; /* n_arrays of them */
     double wait_s;           /* seconds that the caller waited for this batch (iter_time) */
+    bool idle; /* training with several processes: this one has no share of the batch; the items stand in for one and
+                  do not count */
 } spk_batch;
 
 /* One trial of an iterator that gives utterances and trials apart. */
@@ -54,6 +59,9 @@ struct spk_trial_source {
     /* Next batch of distinct utterances: ids are utterance ids, one array `speech` (n, K, T). *batch = NULL at the
      * end. Valid until the next call. */
     spk_status (*next)(void *self, const spk_batch **batch);
+    /* Before the first call of next: from now on give only utterances i with i mod size = rank. NULL: it cannot, and each
+     * of several processes passes over what is not its own. */
+    void (*share)(void *self, int rank, int size);
 };
 
 typedef struct spk_iterator spk_iterator;

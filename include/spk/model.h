@@ -42,6 +42,15 @@ typedef struct spk_parameter {
     int n_dims;
 } spk_parameter;
 
+/* Sums over several processes that train one model together. */
+typedef struct spk_reduction {
+    void *self;
+    /* values (n) become their sums over the processes; all call it as often and with as many. What goes wrong is told to
+     * who gave this. */
+    void (*sum)(void *self, double *values, int64_t n);
+    bool idle; /* this process has no share of the batch: what it computes stands in, and must not count */
+} spk_reduction;
+
 typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
@@ -86,6 +95,15 @@ struct spk_model {
     /* Trainable parameter i, in the order of their places; false behind the last. NULL: the model does not tell them, and
      * nothing in a training may depend on their names (lr_scale, freeze_steps, exclude_weight_decay). */
     bool (*parameter)(void *self, int64_t i, spk_parameter *out);
+
+    /* Training with several processes; NULL: the model cannot. */
+
+    /* The next forward_backward calls ready(user, from) as it goes: the gradients from place `from` to the end of the block
+     * are final, and `from` only falls. NULL: nobody wants to know. */
+    void (*watch_gradients)(void *self, void (*ready)(void *user, int64_t from), void *user);
+    /* BatchNorm's statistics in forward_backward are sums over all processes, both ways, until it is called with NULL. Then a
+     * batch may have one utterance. What is pointed to must stay. */
+    void (*synchronise)(void *self, const spk_reduction *reduction);
 };
 
 #ifdef __cplusplus

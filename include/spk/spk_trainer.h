@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "spk/comm.h"
 #include "spk/iterator.h"
 #include "spk/model.h"
 #include "spk/reporter.h"
@@ -31,12 +32,15 @@ typedef struct spk_trainer_options {
     void *user;
 } spk_trainer_options;
 
-/* Several processes (espnet2.train.distributed_utils.DistributedOption); zero-initialise for one process. */
+/* Several processes (espnet2.train.distributed_utils.DistributedOption); zero-initialise for one process. All of them
+ * make the same calls. */
 typedef struct spk_distributed_option {
     bool distributed;
-    int dist_rank, dist_world_size;
-    const struct spk_comm *comm; /* NULL: alone */
+    int dist_rank, dist_world_size; /* the comm's; 0 and 0 where there is none */
+    spk_comm *comm;                 /* from spk_comm_open; NULL: alone */
 } spk_distributed_option;
+/* The option for a comm (NULL: alone). */
+SPK_API spk_distributed_option spk_distributed(spk_comm *comm);
 
 /* Scores of the last validation, for plots and files; see spk_trainer_validate_scores. */
 typedef struct spk_validation {
@@ -56,6 +60,9 @@ typedef struct spk_validation {
  * and in eval mode; scores each trial with minus the mean Euclidean distance between the L2-normalised segments of
  * its two utterances; registers with `reporter`: eer, mindcf, n_trials, trg_mean, trg_std, nontrg_mean, nontrg_std,
  * eer_espnet, mindcf_espnet, mindcf_p01 and the thresholds threshold_eer, threshold_mindcf, threshold_mindcf_p01. The model, its gradients and all random streams stay as they are.
+ *
+ * Several processes: utterance i is embedded by rank i mod size, and every rank ends with the same figures, to the bit.
+ * Iterators that cannot `share` yield everything on every rank, as in ESPnet.
  *
  * SPK_E_VALUE: a label other than 0 and 1 (the trial's id is named), an id that is not "uttA*uttB", one class of
  * trials missing, an utterance id with different audio, no trials. reporter may not be NULL.
@@ -82,12 +89,14 @@ typedef struct spk_extraction {
  * OUTPUT_DIR/embeddings0.npz: compressed, key = utterance id, float32 (num_eval, E), or (E) with `average`: the mean
  * over the segments. Nothing is normalised, in no batch. The folder must exist and be writable: otherwise SPK_E_IO
  * before any work. The file appears whole or not at all. `reporter` is not used, as in ESPnet, and may be NULL.
+ * Several processes: rank r writes embeddingsR.npz with utterances r, r + size, ..., into a folder that all see.
  */
 SPK_API spk_status spk_trainer_extract_embed(spk_model *model, spk_iterator *iterator, spk_reporter *reporter,
                                              const spk_trainer_options *options,
                                              const spk_distributed_option *distributed_option, const char *output_dir,
                                              int64_t custom_bs, bool average) SPK_NODISCARD;
-/* The same, to OUTPUT_DIR/NAME, and says what was done (out may be NULL). */
+/* The same, to OUTPUT_DIR/NAME, and says what was done (out may be NULL). Several processes: the parts of this call are
+ * merged into it by rank 0, in the order of the utterances, and removed: the bytes are those of one process. */
 SPK_API spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator,
                                                 const spk_trainer_options *options,
                                                 const spk_distributed_option *distributed_option,

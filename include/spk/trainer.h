@@ -107,7 +107,12 @@ typedef struct spk_training_setup {
 
     spk_trainer_options
         options; /* no_forward_run: the data are only read; for the methods: seed, progress (what is "train" or "valid") */
+    /* Several processes: each has an iterator of its shares, and the gradients' sum over them makes the step; rank 0 writes. */
     spk_distributed_option distributed_option;
+    bool compress_bf16; /* several processes: gradients are summed in bfloat16: half the bytes */
+    bool shard_optim;   /* several processes: each keeps the optimiser's state of its part of the parameters alone */
+    bool
+        sync_bn; /* several processes: BatchNorm's statistics are those of the whole batch; false (ESPnet's way): of a share */
     /* The finished epoch's line: "1epoch results: [train] ..., [valid] eer=..., ...". NULL: only logged. */
     void (*epoch_line)(void *user, int64_t epoch, const char *line);
     void *epoch_line_user;
@@ -143,12 +148,14 @@ struct spk_training {
     bool bad_accumulated;    /* one of them had a loss that is not finite */
     struct spk_plots *plots; /* these two are the trainer's own */
     struct spk_tracks *tracks;
+    struct spk_ranks *ranks; /* NULL: one process (the trainer's own) */
+    float *whole_state;      /* of the optimiser, while a checkpoint of a divided one is written (the trainer's own) */
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
 };
 
 /* What one optimiser step did. */
 typedef struct spk_step {
-    spk_train_stats stats; /* of the batch */
+    spk_train_stats stats; /* of the batch, over all processes */
     bool stepped;          /* the optimiser's turn came with this batch; what follows is of that */
     double rate;           /* used in this step */
     double grad_norm;      /* before clipping */
@@ -156,6 +163,9 @@ typedef struct spk_step {
     bool skipped; /* the loss or the gradient was not finite: nothing was changed */
     double forward_s, backward_s, optim_step_s;
     double zero_grad_s, grad_norm_s; /* what clearing the gradients and their norm took of these */
+    double own_loss;                 /* of this process's share of the batch */
+    bool bad_loss;                   /* the loss, or with several processes that of one of them, is not finite */
+    double reduce_s; /* seconds of the backward pass and after it that went to waiting for other processes */
 } spk_step;
 
 /* The table. A NULL validate_one_epoch means that there is no validation phase; NULL epoch_done: nothing. */

@@ -23,6 +23,7 @@
 #define SPK_BACKEND_IMPL_H
 
 #include "base/base_impl.h"
+#include "spk/model.h"
 
 /* What random ops draw from. A draw is a function of these, the op's own stream and an index, never of threads or of
  * what ran before, and the backward pass repeats the forward pass's draws. */
@@ -34,6 +35,7 @@ typedef struct spk_draws {
 typedef struct spk_ctx {
     int n_threads;
     spk_draws draws;
+    const spk_reduction *sync; /* sums of a batch's statistics over processes; NULL: this one's batch is all */
 } spk_ctx;
 
 typedef struct spk_view {

@@ -32,6 +32,7 @@ int cmd_model(int argc, char **argv);
 int cmd_pack(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_bench_comm(int argc, char **argv); /* behind `spk bench --comm` */
 int cmd_demo(int argc, char **argv);
 int cmd_recipe(int argc, char **argv);
 
@@ -67,6 +68,20 @@ void cli_log_keep(void);
 spk_status cli_log_file(const char *path, bool afresh) SPK_NODISCARD;
 void cli_log_stop(void);
 bool cli_is_quiet(void);
+
+/* ---- several processes (team.c) ---- */
+
+/* Join the job, where a launcher started several processes; before anything else of a command. Anything but CLI_GO_ON is
+ * the exit status. */
+int cli_team_open(const char *command);
+void cli_team_close(void);
+struct spk_comm *cli_comm(void); /* NULL: alone */
+/* In the log: which rank is where. */
+void cli_team_say(void);
+/* Threads for this process: all processors, or its part of them. */
+int cli_team_threads(void);
+/* This process is not the first: of its log only what the loader warns of is shown, under that name. */
+void cli_log_as(const char *name);
 
 /* ---- progress (progress.c) ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli_impl.h"
+#include "comm/comm_impl.h"
 #include "model/net_impl.h"
 #include "optim/optim_impl.h"
 
@@ -39,7 +40,7 @@ static const spk_opt table[] = {
 
 static const spk_args_spec spec = {
     .command = "spk bench",
-    .usage = "--config CONF.yaml [OPTION...]",
+    .usage = "--config CONF.yaml [OPTION...] | --comm [OPTION...]",
     .about =
         "Times training steps (forward, backward, Adam) and embedding on random waves; prints one JSON line. Keys: "
         "config,\n"
@@ -51,7 +52,8 @@ static const spk_args_spec spec = {
         "step,\n"
         "MB that they must read and write, and what of the roofline they reach: the time that the matrix peak and the\n"
         "memory's bandwidth (measured at the start) would need, over the time taken. --json adds memory_gb_per_s,\n"
-        "train_ops and embed_ops to the line's keys.",
+        "train_ops and embed_ops to the line's keys.\n"
+        "mpirun -np N spk bench --comm times sums over processes instead (spk bench --comm --help).",
     .no_file = true,
     .options = {table, NULL, SPK_COUNT(table)},
 };
@@ -267,13 +269,18 @@ int cmd_bench(int argc, char **argv)
 {
     bench_options o;
     spk_args args;
+    if (argc > 0 && strcmp(argv[0], "--comm") == 0) return cmd_bench_comm(argc - 1, argv + 1);
     const int rc = cli_args(&spec, argc, argv, &o, &args);
     if (rc != CLI_GO_ON) return rc;
     spk_args_clear(&args);
     cli_log_start(o.quiet, SPK_LOG_INFO);
     spk_signals_catch();
     const spk_status status =
-        o.use_amp && !spk_backend_has_bf16()
+        spk_comm_size(cli_comm()) > 1
+            ? spk_comm_agree(cli_comm(),
+                             spk_fail(SPK_E_UNSUPPORTED, "spk bench times one process; with several it times "
+                                                         "their sums: --comm"))
+        : o.use_amp && !spk_backend_has_bf16()
             ? spk_fail(SPK_E_UNSUPPORTED, "use_amp: this processor has no arithmetic in bfloat16 to be timed")
             : run(&o);
     spk_opts_clear(table, SPK_COUNT(table), &o);

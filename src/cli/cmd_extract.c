@@ -8,6 +8,7 @@
 
 #include "cli/extract_impl.h"
 #include "cli/inputs_impl.h"
+#include "comm/comm_impl.h"
 
 #define OWN_ROWS                                                                                                       \
     GROUP("Output")                                                                                                    \
@@ -66,8 +67,9 @@ static spk_status extract_segments(const eval_options *o, eval_task *t, const ch
     char *name = spk_strf("%s.npz", stem);
     spk_info("extract", "%lld utterances, %lld segments of %g s each", (long long)spk_trial_set_n_utterances(t->set),
              (long long)t->num_eval, t->target_duration);
-    const spk_status status = spk_trainer_extract_embed_to(spk_net_model(t->embedder->net), t->iterator, &t->options,
-                                                           NULL, folder, name, t->batch_size, o->average_embd, &done);
+    const spk_status status =
+        spk_trainer_extract_embed_to(spk_net_model(t->embedder->net), t->iterator, &t->options, &t->distributed, folder,
+                                     name, t->batch_size, o->average_embd, &done);
     spk_free(name);
     if (status == SPK_OK) printf("%s: %lld embeddings\n", done.path, (long long)done.n_utterances);
     return status;
@@ -75,13 +77,17 @@ static spk_status extract_segments(const eval_options *o, eval_task *t, const ch
 
 static spk_status extract_set(const eval_options *o, eval_task *t, bool *usage, int64_t *n_failed)
 {
-    spk_status status;
-    if (o->output_dir) SPK_TRY(spk_make_folders(o->output_dir));
-    SPK_TRY(eval_open_data(o, true, false, t, usage));
+    spk_status status = SPK_OK;
+    if (o->output_dir && spk_comm_is_first(cli_comm())) status = spk_make_folders(o->output_dir);
+    if (status == SPK_OK) status = eval_open_data(o, true, false, t, usage);
+    SPK_TRY(spk_comm_agree(cli_comm(), status));
     char *stem = set_stem(o);
     /* ESPnet's own loop knows nothing of speech and of what cannot be read. */
     if (strcmp(o->format, "npz") == 0 && !o->whole && !t->speech && !(o->speech.min_speech > 0)) {
         status = extract_segments(o, t, stem);
+    } else if (spk_comm_size(cli_comm()) > 1) {
+        status = spk_comm_agree(cli_comm(), spk_fail(SPK_E_UNSUPPORTED, "several processes extract segments of whole "
+                                                                        "lists; start one for speech only"));
     } else {
         const int64_t n = spk_trial_set_n_utterances(t->set);
         spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
@@ -123,6 +129,9 @@ static spk_status check_options(eval_options *o, const spk_args *args)
         return spk_fail(SPK_E_CONFIG, "--num_eval and --target_duration are about segments: add --whole false");
     if (o->whole && o->average_embd)
         return spk_fail(SPK_E_CONFIG, "--average_embd averages over segments: add --whole false");
+    if (spk_comm_size(cli_comm()) > 1 && (o->whole || strcmp(o->format, "npz") != 0))
+        return spk_fail(SPK_E_UNSUPPORTED, "several processes write segments of lists to .npz (--valid_dir or "
+                                           "--data_path_and_name_and_type); start one for anything else");
     if (!words && !o->data.n && !o->valid_dir)
         return spk_fail(SPK_E_CONFIG,
                         "name what to embed: files, a folder, a list *.scp or '-', or --valid_dir FOLDER, "
@@ -137,6 +146,7 @@ static spk_status extract(eval_options *o, const spk_args *args, bool *usage, in
     *usage = status != SPK_OK;
     if (status == SPK_OK) status = speech_open(&o->speech, &t.speech);
     if (status == SPK_OK) status = eval_open_model(o, &t, usage);
+    status = spk_comm_agree(cli_comm(), status);
     if (status == SPK_OK)
         status = args->words.n ? extract_words(o, &t, &args->words, n_failed) : extract_set(o, &t, usage, n_failed);
     eval_close(&t);

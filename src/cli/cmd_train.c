@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spk train: ESPnet's options, a training, a line on stdout for each epoch. */
 #include "cli/train_impl.h"
+#include "comm/comm_impl.h"
 
 static void print_epoch(void *user, int64_t epoch, const char *line)
 {
@@ -25,7 +26,7 @@ int cmd_train(int argc, char **argv)
     spk_config config;
     spk_config_request request;
     bool usage = false;
-    if (spk_config_load(argc, argv, &config, &request) != SPK_OK) {
+    if (spk_comm_agree(cli_comm(), spk_config_load(argc, argv, &config, &request)) != SPK_OK) {
         cli_failed(SPK_E_CONFIG);
         return request.usage ? CLI_USAGE : CLI_FAILED;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_impl.h"
+#include "comm/comm_impl.h"
 #include "spk/score.h"
 
 #define OWN_ROWS                                                                                                       \
@@ -141,21 +142,29 @@ static spk_status validate_means(const eval_task *t, spk_validation *v)
 
 /* ---- the command ---- */
 
+static spk_status open_task(const eval_options *o, eval_task *t, bool *usage)
+{
+    if (o->average_embd && spk_comm_size(cli_comm()) > 1)
+        return spk_fail(SPK_E_UNSUPPORTED, "--average_embd: runs in one process; start it without mpirun or srun");
+    SPK_TRY(eval_open_model(o, t, usage));
+    return eval_open_data(o, false, true, t, usage);
+}
+
 static spk_status validate(const eval_options *o, bool *usage)
 {
     eval_task t = {0};
     spk_validation v = {0};
     spk_status status;
     const double begun = spk_now();
-    SPK_GO(eval_open_model(o, &t, usage));
-    SPK_GO(eval_open_data(o, false, true, &t, usage));
+    SPK_GO(spk_comm_agree(cli_comm(), open_task(o, &t, usage)));
     spk_info("validate", "%lld trials over %lld utterances, %lld segments of %g s each",
              (long long)spk_trial_set_n_trials(t.set), (long long)spk_trial_set_n_utterances(t.set),
              (long long)t.num_eval, t.target_duration);
     if (o->average_embd)
         SPK_GO(validate_means(&t, &v));
     else
-        SPK_GO(spk_trainer_validate_scores(spk_net_model(t.embedder->net), t.iterator, NULL, &t.options, NULL, &v));
+        SPK_GO(spk_trainer_validate_scores(spk_net_model(t.embedder->net), t.iterator, NULL, &t.options, &t.distributed,
+                                           &v));
     spk_info("validate", "done in %.1f s", spk_now() - begun);
     if (o->json)
         print_json(&v);

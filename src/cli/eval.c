@@ -32,6 +32,7 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
     }
     spk_embedder_options_init(&options);
     options.n_threads = cli_threads(o->threads);
+    cli_team_say();
     options.bf16 = o->use_amp;
     options.n_loaders = (int)o->num_workers;
     options.model_file = o->spk_model_file;
@@ -70,6 +71,7 @@ spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_t
     spk_status status = spk_trial_set_open(&s, &t->set);
     spk_free(lists);
     if (status != SPK_OK) return status;
+    t->distributed = spk_distributed(cli_comm());
     t->options = (spk_trainer_options){.sample_rate = s.audio.sample_rate, .progress = cli_progress};
     return spk_trial_iterator(t->set, &t->iterator);
 }

@@ -43,6 +43,7 @@ typedef struct eval_task {
     spk_trial_set *set;
     spk_iterator *iterator;
     spk_trainer_options options;
+    spk_distributed_option distributed;
     double target_duration;
     int64_t num_eval, batch_size;
 } eval_task;

@@ -110,8 +110,12 @@ int main(int argc, char **argv)
         status = cmd_help(argc - 2, argv + 2);
     else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
         status = cmd_version(argc - 2, argv + 2);
-    else
-        status = cli_command(name, argc - 2, argv + 2);
+    else {
+        const struct command *c = find(name);
+        status = c && c->run != cmd_help && c->run != cmd_version ? cli_team_open(name) : CLI_GO_ON;
+        if (status == CLI_GO_ON) status = cli_command(name, argc - 2, argv + 2);
+        cli_team_close();
+    }
     cli_log_stop();
     return status;
 }

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include "cli/cli_impl.h"
+#include "comm/comm_impl.h"
 
 static bool checks_only;
 
@@ -18,7 +19,7 @@ bool cli_checks_only(void)
 
 int cli_args(const spk_args_spec *spec, int argc, char **argv, void *out, spk_args *args)
 {
-    const spk_status status = spk_args_parse(spec, argc, argv, out, args);
+    const spk_status status = spk_comm_agree(cli_comm(), spk_args_parse(spec, argc, argv, out, args));
     const bool usage = args->usage;
     if (status == SPK_OK && !args->help && !checks_only) return CLI_GO_ON;
     if (status == SPK_OK && !args->help) {
@@ -40,7 +41,7 @@ int cli_args(const spk_args_spec *spec, int argc, char **argv, void *out, spk_ar
 
 int cli_threads(int64_t threads)
 {
-    const int n = threads > 0 && threads < 1024 ? (int)threads : spk_cpu_count();
+    const int n = threads > 0 && threads < 1024 ? (int)threads : cli_team_threads();
     omp_set_num_threads(n);
     return n;
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cli/cli_impl.h"
+#include "comm/comm_impl.h"
 
 static struct {
     pthread_mutex_t lock;
@@ -17,6 +18,7 @@ static struct {
     FILE *file;
     char *file_name;
     bool file_broken;
+    char *name; /* of a process that is not the first; NULL: it is */
 } output = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 bool cli_is_quiet(void)
@@ -87,10 +89,15 @@ int cli_usage(const char *fmt, ...)
 
 int cli_failed(spk_status status)
 {
+    spk_comm *comm = cli_comm();
     if (status == SPK_OK) return CLI_OK;
-    char *text = spk_strdup(*spk_errmsg() ? spk_errmsg() : spk_status_name(status));
-    put_error(text);
+    const char *message = *spk_errmsg() ? spk_errmsg() : spk_status_name(status);
+    const bool known = !comm || spk_comm_agreed(comm);
+    char *self = spk_comm_self(comm), *text = known ? spk_strdup(message) : spk_strf("%s: %s", self, message);
+    if (!known || spk_comm_rank(comm) == 0) put_error(text);
+    spk_free(self);
     spk_free(text);
+    if (!known) spk_comm_abort(comm, CLI_FAILED); /* the others wait for this process */
     return status == SPK_E_INTERRUPTED && spk_interrupted_by() ? 128 + spk_interrupted_by() : CLI_FAILED;
 }
 
@@ -140,9 +147,11 @@ static void on_log(void *user, int level, const char *tag, const char *line)
     char *text = spk_strf("%02d:%02d:%02d.%03d %c %s: %s", t.tm_hour, t.tm_min, t.tm_sec, (int)(now.tv_nsec / 1000000),
                           letter(level), tag, line);
     one_line(text);
-    const bool hidden = output.hide && strstr(line, output.hide);
-    if (level >= output.level && !hidden && (level >= SPK_LOG_WARNING || !output.quiet)) put_line("", text);
-    if (output.file || output.keeping) {
+    const bool told = output.name && (level < SPK_LOG_WARNING || strcmp(tag, "loader") != 0); /* by the first process */
+    const bool hidden = told || (output.hide && strstr(line, output.hide));
+    if (level >= output.level && !hidden && (level >= SPK_LOG_WARNING || !output.quiet))
+        put_line(output.name ? output.name : "", text);
+    if (!output.name && (output.file || output.keeping)) {
         char *dated = spk_strf("%04d-%02d-%02d %s", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, text);
         put_file(dated);
         spk_free(dated);
@@ -162,9 +171,15 @@ int cli_log_level(const char *word)
     return SPK_LOG_INFO;
 }
 
+void cli_log_as(const char *name)
+{
+    spk_free(output.name);
+    output.name = spk_strf("%s: ", name);
+}
+
 void cli_log_start(bool quiet, int level)
 {
-    output.quiet = quiet;
+    output.quiet = quiet || output.name;
     output.level = level;
     spk_log_listen(on_log, NULL, level < SPK_LOG_INFO ? level : SPK_LOG_INFO);
 }
@@ -206,5 +221,7 @@ void cli_log_stop(void)
     output.file = NULL;
     spk_free(output.file_name);
     output.file_name = NULL;
+    spk_free(output.name);
+    output.name = NULL;
     spk_text_clear(&output.kept);
 }

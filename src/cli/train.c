@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "backend/backend_impl.h"
+#include "comm/comm_impl.h"
 #include "model/net_impl.h"
 
 static spk_trainer_hooks base; /* the speaker trainer's table */
@@ -83,8 +84,11 @@ static spk_status say_what(const spk_run *r)
     const spk_config *c = r->config;
     const int64_t samples = spk_train_set_samples(r->train);
     SPK_TRY(spk_net_describe(r->net, samples, &info));
-    spk_info("train", "spk %s, %s, %s, %d threads", spk_version(), spk_backend_version(), spk_backend_isa(),
-             r->n_threads);
+    const int size = spk_comm_size(r->comm);
+    char ranks[64] = "";
+    if (size > 1) snprintf(ranks, sizeof ranks, " for each of %d processes", size);
+    spk_info("train", "spk %s, %s, %s, %d threads%s", spk_version(), spk_backend_version(), spk_backend_isa(),
+             r->n_threads, ranks);
     spk_info("train", "model: %s, %s, %s, %s, %s: %" PRId64 " parameters, %" PRId64 " values in an embedding",
              info.frontend, info.encoder, info.pooling, info.projector, info.loss, info.n_parameters,
              info.embedding_size);
@@ -124,8 +128,9 @@ spk_status train_with_view(spk_config *config, const train_view *view, bool *usa
     spk_run run;
     spk_status status;
     cli_log_keep();
-    SPK_TRY(spk_run_open(config, usage, &run));
-    if (!config->dry_run) SPK_GO(open_log(config));
+    SPK_TRY(spk_run_open_with(config, cli_comm(), usage, &run));
+    if (!config->dry_run && spk_comm_is_first(run.comm)) SPK_GO(open_log(config));
+    cli_team_say();
     SPK_GO(say_what(&run));
     if (view->opened) view->opened(&run);
     if (config->dry_run) goto done;

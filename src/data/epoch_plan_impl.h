@@ -18,12 +18,26 @@ typedef struct spk_epoch_plan {
     uint32_t *crop;        /* n_items: how often the utterance's crop was drawn before; nth counts chunks */
     int64_t *chunk_length; /* n_batches */
     int64_t n_left_out;    /* chunks that made no full batch */
+    bool *idle;            /* n_batches, after spk_epoch_plan_share: what a batch holds stands in and does not count */
 } spk_epoch_plan;
+
+/* How a batch is divided among processes. */
+typedef struct spk_share {
+    int rank, n_ranks; /* 0 or 1 ranks: not at all */
+    int64_t group;     /* so many items in a row stay together; at least 1 */
+    int64_t least;     /* groups that a process needs to compute anything */
+} spk_share;
 
 /* One more batch. */
 void spk_epoch_plan_add(spk_epoch_plan *p, const int64_t *items, int64_t n);
 /* Count the draws of each of n utterances: fills nth and distinct. */
 void spk_epoch_plan_count(spk_epoch_plan *p, int64_t n);
+/*
+ * Keep of each batch the share of one process: group g goes to process g mod n, as ESPnet deals items out, where n is
+ * n_ranks, or fewer if there would not be `least` groups for each. A process without a share gets the first groups to
+ * stand in (idle). n_items, distinct and the draws that nth counts stay those of the whole epoch.
+ */
+void spk_epoch_plan_share(spk_epoch_plan *p, const spk_share *share);
 void spk_epoch_plan_clear(spk_epoch_plan *p);
 
 #endif

@@ -156,6 +156,7 @@ static spk_status next(void *self, const spk_batch **out)
         return t->failed;
     }
     t->batch.n = n_items(t, b);
+    t->batch.idle = t->plan.idle && t->plan.idle[b];
     t->batch.ids = (const char *const *)(const void *)(data + t->ids_at);
     for (int i = 0; i < t->batch.n_arrays; i++)
         t->array[i].dim[0] = t->batch.n;
@@ -213,6 +214,13 @@ static void log_plan(const train_iterator *t)
              used, all);
 }
 
+void spk_train_set_share(spk_train_set *s, int rank, int n_ranks, bool singles)
+{
+    SPK_ASSERT(rank >= 0 && rank < n_ranks);
+    const int64_t group = s->o.per_speaker > 1 ? s->o.per_speaker : 1;
+    s->share = (spk_share){.rank = rank, .n_ranks = n_ranks, .group = group, .least = singles && group == 1 ? 1 : 2};
+}
+
 spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **out)
 {
     spk_status status;
@@ -221,6 +229,7 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     t->set = s;
     t->epoch = epoch;
     SPK_GO(spk__train_set_plan(s, epoch, &t->plan));
+    spk_epoch_plan_share(&t->plan, &s->share);
     const size_t B = (size_t)t->plan.largest;
     const int64_t longest = s->chunks ? spk_chunks_longest(s->chunks) : s->T;
     t->ids_at = (sizeof(float) * B * (size_t)(longest * s->width) + 63) / 64 * 64;

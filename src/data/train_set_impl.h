@@ -41,6 +41,7 @@ struct spk_train_set {
     /* Files that could not be read, over all epochs; touched by the consumer's thread only. */
     bool *bad;
     int64_t n_bad;
+    spk_share share;
 };
 
 /* Copies at other speeds, by the options (speed.c): lengthens all that has n entries. */

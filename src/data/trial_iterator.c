@@ -12,6 +12,7 @@ typedef struct trial_iterator {
     spk_trial_set *set;
     int64_t B, side; /* items of a full batch; floats of one side of it */
     spk_loader *trials, *utterances;
+    int64_t rank, size; /* utterances rank, rank + size, ... are given apart */
     const char **ids;
     int64_t *labels;
     spk_batch batch;
@@ -30,10 +31,21 @@ static int64_t batch_size(int64_t n, int64_t B, int64_t b)
 
 /* ---- workers ---- */
 
+/* Utterances that are given apart, and the i-th of them. */
+static int64_t n_apart(const trial_iterator *t)
+{
+    return (t->set->n_utterances - t->rank + t->size - 1) / t->size;
+}
+
+static int64_t apart(const trial_iterator *t, int64_t i)
+{
+    return t->rank + i * t->size;
+}
+
 static int64_t utterance_items(void *self, int64_t b)
 {
     const trial_iterator *t = self;
-    return batch_size(t->set->n_utterances, t->B, b);
+    return batch_size(n_apart(t), t->B, b);
 }
 
 /* Both sides of a trial: even items are `speech`, odd ones `speech2`. */
@@ -54,7 +66,7 @@ static spk_status fill_utterance(void *self, spk_audio_reader *reader, void *own
 {
     const trial_iterator *t = self;
     (void)own;
-    return read_segments(t, reader, b * t->B + item, (float *)slot + item * (t->side / t->B));
+    return read_segments(t, reader, apart(t, b * t->B + item), (float *)slot + item * (t->side / t->B));
 }
 
 static spk_status fill_trial(void *self, spk_audio_reader *reader, void *own, int64_t b, int64_t item, void *slot)
@@ -71,7 +83,9 @@ static spk_status fill_trial(void *self, spk_audio_reader *reader, void *own, in
 static spk_status next_slot(trial_iterator *t, bool trials, int64_t *b, void **slot)
 {
     spk_loader **loader = trials ? &t->trials : &t->utterances;
-    const int64_t n = trials ? t->set->n_trials : t->set->n_utterances;
+    const int64_t n = trials ? t->set->n_trials : n_apart(t);
+    *slot = NULL;
+    if (n < 1) return SPK_OK; /* more processes than utterances */
     if (!*loader) {
         const spk_loader_job job = {.self = t,
                                     .n_batches = batch_count(n, t->B),
@@ -96,7 +110,7 @@ static spk_status next_utterances(void *self, const spk_batch **out)
     SPK_TRY(next_slot(t, false, &b, &slot));
     if (!slot) return SPK_OK;
     for (int64_t i = 0; i < t->batch.n; i++)
-        t->ids[i] = t->set->id[b * t->B + i];
+        t->ids[i] = t->set->id[apart(t, b * t->B + i)];
     t->array[0].data = slot;
     t->batch.n_arrays = 1;
     *out = &t->batch;
@@ -123,6 +137,14 @@ static spk_status next_trials(void *self, const spk_batch **out)
     return SPK_OK;
 }
 
+static void share(void *self, int rank, int size)
+{
+    trial_iterator *t = self;
+    SPK_ASSERT(!t->utterances && rank >= 0 && rank < size);
+    t->rank = rank;
+    t->size = size;
+}
+
 static void close_trials(void *self)
 {
     trial_iterator *t = self;
@@ -140,6 +162,7 @@ spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
     bool overflow = false;
     *out = NULL;
     t->set = s;
+    t->size = 1;
     t->B = s->o.batch_size < n ? s->o.batch_size : n;
     const size_t row = spk_mul((size_t)s->T, (size_t)s->width, &overflow);
     const size_t side = spk_mul(spk_mul((size_t)t->B, (size_t)K, &overflow), row, &overflow);
@@ -161,7 +184,8 @@ spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
                                   .n_utterances = s->n_utterances,
                                   .n_trials = s->n_trials,
                                   .trials = s->trial,
-                                  .next = next_utterances};
+                                  .next = next_utterances,
+                                  .share = share};
     t->it = (spk_iterator){.self = t,
                            .next = s->n_trials > 0 ? next_trials : next_utterances,
                            .split = &t->split,

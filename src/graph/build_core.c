@@ -77,7 +77,7 @@ spk_tensor *spk_g_conv1d_strided(spk_graph *g, spk_tensor *x, const spk_param *w
 spk_tensor *spk_g_batch_norm(spk_graph *g, spk_tensor *x, const spk_param *gamma, const spk_param *beta,
                              const spk_param *mean, const spk_param *var, const spk_param *count, bool train, bool relu)
 {
-    SPK_ASSERT(mean->count == x->c && (!train || x->n * x->h * x->w > 1));
+    SPK_ASSERT(mean->count == x->c);
     spk_node *node = spk__g_node(g, SPK_OP_BATCH_NORM);
     node->attr.batch_norm = (spk_batch_norm_attr){.eps = 1e-5, .momentum = 0.1, .train = train, .relu = relu};
     spk__g_in(node, x);

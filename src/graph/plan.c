@@ -254,5 +254,6 @@ void spk_plan_free(spk_plan *p)
     spk_free(p->again_of);
     spk_free(p->again);
     spk_free(p->bound);
+    spk_free(p->ready_from);
     spk_free(p);
 }

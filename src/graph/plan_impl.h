@@ -43,6 +43,12 @@ void spk_plan_forward(spk_plan *p, bool weights_changed);
 /* After forward: adds scale * dloss to the parameters' gradients. */
 void spk_plan_backward(spk_plan *p, double scale);
 
+/* Several processes. In the next runs of a training plan sums of a batch's statistics go round (NULL: they do not); and the
+ * backward pass calls ready(user, from) after each step: the gradients from `from` on, counted from `gradients`, are final
+ * (NULL: nobody wants to know). */
+void spk_plan_synchronise(spk_plan *p, const spk_reduction *reduction);
+void spk_plan_watch_gradients(spk_plan *p, const void *gradients, void (*ready)(void *user, int64_t from), void *user);
+
 /* How far BatchNorm's running statistics move towards a batch's in the next runs of a training plan. */
 enum { SPK_PLAN_USUAL_MOMENTUM = 0 };
 void spk_plan_momentum(spk_plan *p, double momentum); /* SPK_PLAN_USUAL_MOMENTUM: 0.1, as PyTorch's */

@@ -49,8 +49,12 @@ struct spk_plan {
     int64_t generation; /* of the arena when pointers were last set */
     double seed[2];     /* gradient of the loss tensor: room for either type */
     bool profile;
-    int64_t runs[2];              /* forward, backward, since the clocks were last read */
-    struct spk_plan_watch *watch; /* NULL: nobody looks */
+    int64_t runs[2];                         /* forward, backward, since the clocks were last read */
+    struct spk_plan_watch *watch;            /* NULL: nobody looks */
+    const spk_reduction *sync;               /* NULL: this process's batch is all */
+    void (*ready)(void *user, int64_t from); /* NULL: nobody wants to know */
+    void *ready_user;
+    int64_t *ready_from; /* by step: gradients from there on are final after its backward kernel; NULL: not known yet */
 };
 
 /* needs[id]: a trainable parameter reaches that tensor. */

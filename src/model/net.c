@@ -36,6 +36,7 @@ struct spk_net {
     bool keep_all, profiling;
     spk_profile profile; /* of plans that are gone, and the time in which plans were made */
     spk_model model;
+    spk_net_team team;
 };
 
 /* ---- parts ---- */
@@ -361,6 +362,11 @@ spk_params *spk_net_params(spk_net *net)
 size_t spk_net_arena_bytes(const spk_net *net)
 {
     return spk_arena_bytes(net->arena);
+}
+
+spk_net_team *spk__net_team(spk_net *net)
+{
+    return &net->team;
 }
 
 void spk__net_weights_changed(spk_net *net)

@@ -88,6 +88,36 @@ static spk_status check_groups(const spk_net *net, const int64_t *labels, int64_
     return SPK_OK;
 }
 
+/* What a team wants of a plan's run, and that it is over. */
+static void join_team(spk_net *net, spk_net_plan *p)
+{
+    void *data, *grad;
+    int64_t n;
+    const spk_net_team *team = spk__net_team(net);
+    spk_plan_synchronise(p->plan, team->sync);
+    if (!team->ready) return;
+    spk_params_blocks(spk_net_params(net), &data, &grad, &n);
+    spk_plan_watch_gradients(p->plan, grad, team->ready, team->user);
+}
+
+static void leave_team(spk_net_plan *p)
+{
+    spk_plan_synchronise(p->plan, NULL);
+    spk_plan_watch_gradients(p->plan, NULL, NULL, NULL);
+}
+
+static void watch_gradients(void *self, void (*ready)(void *user, int64_t from), void *user)
+{
+    spk_net_team *team = spk__net_team(self);
+    team->ready = ready;
+    team->user = user;
+}
+
+static void synchronise(void *self, const spk_reduction *reduction)
+{
+    spk__net_team(self)->sync = reduction;
+}
+
 static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats)
 {
@@ -96,10 +126,12 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
     SPK_TRY(check_groups(net, labels, n));
-    if (n < 2) return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
+    if (n < 2 && !spk__net_team(net)->sync)
+        return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
     SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
+    join_team(net, p);
     const double start = spk_now();
     spk_net_forward(net, p);
     const double forward_s = spk_now() - start;
@@ -107,6 +139,7 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     *stats = (spk_train_stats){.loss = loss[0], .accuracy = loss[1], .forward_s = forward_s};
     stats->has_margin = spk__net_margin(net, &stats->margin);
     spk_plan_backward(p->plan, scale);
+    leave_team(p);
     return SPK_OK;
 }
 
@@ -144,8 +177,10 @@ static bool find_anomaly(void *self, const float *speech, const int64_t *labels,
     spk_plan_bind(p->plan, p->labels, labels);
     spk_params_zero_grad(spk_net_params(net));
     spk_plan_watch_with(p->plan, &watch);
+    spk_plan_synchronise(p->plan, spk__net_team(net)->sync);
     spk_net_forward(net, p);
     spk_plan_backward(p->plan, 1.0);
+    spk_plan_synchronise(p->plan, NULL);
     spk_plan_watch_with(p->plan, NULL);
     snprintf(what, room, "%s", spk_text_str(&watch.where));
     spk_text_clear(&watch.where);
@@ -217,4 +252,6 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->save_state = save_state;
     model->load_state = load_state;
     model->parameter = parameter;
+    model->watch_gradients = watch_gradients;
+    model->synchronise = synchronise;
 }

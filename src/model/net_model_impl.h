@@ -8,6 +8,13 @@
 
 /* Fill the table of functions that the trainer calls. */
 void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size, bool embed_only);
+/* What a training with several processes wants of the next steps; zero: nothing. */
+typedef struct spk_net_team {
+    const spk_reduction *sync;
+    void (*ready)(void *user, int64_t from);
+    void *user;
+} spk_net_team;
+spk_net_team *spk__net_team(spk_net *net);
 void spk__net_weights_changed(spk_net *net);
 /* Features of a network without a frontend, 1 for waves. */
 int64_t spk__net_input_size(const spk_net *net);

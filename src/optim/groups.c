@@ -226,6 +226,8 @@ spk_status spk_optim_set_groups(spk_optim *o, const spk_optim_param *params, int
     o->n_groups = 0;
     o->n_pieces = o->n_spans = 0;
     divide(o, &w, params, n_params);
+    o->own_from = 0;
+    o->own_to = o->n_pieces;
     if (o->n_groups == 0) SPK_PUSH(o->group, o->n_groups) = (spk_optim_group){.lr_scale = 1, .decays = true};
     o->scalars = spk_renew(o->scalars, (size_t)o->n_groups * sizeof *o->scalars);
     o->part = spk_renew(o->part, (size_t)(o->n_pieces + 1) * sizeof *o->part);

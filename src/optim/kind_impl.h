@@ -65,6 +65,8 @@ struct spk_optim {
     int64_t n_spans;        /* what holds parameters and no padding: `group` is not used */
     spk_optim_piece *span;
     double *part; /* sums of a piece each */
+    /* What it keeps the state of and updates: these pieces, [own_at, own_at + own_n) of the blocks. */
+    int64_t own_from, own_to, own_at, own_n;
 };
 
 /* Pieces are whole cache lines, small enough that threads share the work evenly. */

@@ -108,11 +108,11 @@ static spk_status make_blocks(spk_optim *o)
     SPK_ASSERT(n <= SPK_OPTIM_MAX_BLOCKS);
     free_blocks(o);
     for (int i = 0; i < n; i++) {
-        float *v = spk_alloc_zero((size_t)(o->n > 0 ? o->n : 1) * sizeof *v);
+        float *v = spk_alloc_zero((size_t)(o->own_n > 0 ? o->own_n : 1) * sizeof *v);
         if (!v)
             return spk_fail(SPK_E_NOMEM, "optim: not enough memory for the state of %s: %d blocks of %.3f GB",
-                            o->kind->name, n, (double)o->n * 4e-9);
-        o->block[o->n_blocks++] = (spk_optim_block){names[i], v, o->n};
+                            o->kind->name, n, (double)o->own_n * 4e-9);
+        o->block[o->n_blocks++] = (spk_optim_block){names[i], v, o->own_n};
     }
     return SPK_OK;
 }
@@ -130,6 +130,7 @@ spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_o
     o->n = n;
     const spk_optim_param all = {.name = "", .n = n};
     spk_status status = spk_optim_set_groups(o, &all, n > 0, &(spk_optim_group_conf){0});
+    o->own_n = n;
     if (status == SPK_OK) status = make_blocks(o);
     if (status == SPK_OK)
         *out = o;
@@ -158,7 +159,7 @@ static void update_piece(const spk_optim *o, const spk_optim_piece *p, float *w,
 {
     float *state[SPK_OPTIM_MAX_BLOCKS] = {0};
     for (int i = 0; i < o->n_blocks; i++)
-        state[i] = o->block[i].v + p->at;
+        state[i] = o->block[i].v + p->at - o->own_at;
     o->kind->update(&o->scalars[p->group], p->n, w + p->at, g + p->at, state);
 }
 
@@ -167,9 +168,9 @@ static void start_group(spk_optim *o, int group, double lr)
 {
     for (int b = 0; o->kind->start && b < o->n_blocks; b++) {
         const float value = o->kind->start(o->conf, b, lr);
-        for (int64_t i = 0; i < o->n_pieces; i++)
+        for (int64_t i = o->own_from; i < o->own_to; i++)
             for (int64_t k = 0; o->piece[i].group == group && k < o->piece[i].n; k++)
-                o->block[b].v[o->piece[i].at + k] = value;
+                o->block[b].v[o->piece[i].at - o->own_at + k] = value;
     }
 }
 
@@ -187,8 +188,46 @@ void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, dou
         o->kind->prepare(o->conf, &now, &o->scalars[i]);
     }
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
-    for (int64_t i = 0; i < o->n_pieces; i++)
+    for (int64_t i = o->own_from; i < o->own_to; i++)
         if (o->steps > o->group[o->piece[i].group].freeze_steps) update_piece(o, &o->piece[i], parameters, gradients);
+}
+
+/* ---- parts ---- */
+
+/* Piece from which on the part of `rank` holds. */
+static int64_t part_from(const spk_optim *o, int rank, int size)
+{
+    return o->n_pieces / size * rank + (o->n_pieces % size < rank ? o->n_pieces % size : rank);
+}
+
+static int64_t place_of(const spk_optim *o, int64_t piece)
+{
+    return piece < o->n_pieces ? o->piece[piece].at : o->n;
+}
+
+void spk_optim_part(const spk_optim *o, int rank, int size, int64_t *at, int64_t *n)
+{
+    *at = place_of(o, part_from(o, rank, size));
+    *n = place_of(o, part_from(o, rank + 1, size)) - *at;
+}
+
+spk_status spk_optim_keep_part(spk_optim *o, int rank, int size)
+{
+    SPK_ASSERT(o->steps == 0 && rank >= 0 && rank < size);
+    o->own_from = part_from(o, rank, size);
+    o->own_to = part_from(o, rank + 1, size);
+    spk_optim_part(o, rank, size, &o->own_at, &o->own_n);
+    return make_blocks(o);
+}
+
+int64_t spk_optim_part_at(const spk_optim *o)
+{
+    return o->own_at;
+}
+
+int64_t spk_optim_count(const spk_optim *o)
+{
+    return o->n;
 }
 
 /* ---- questions ---- */

@@ -43,6 +43,17 @@ double spk_optim_lr(const spk_optim *o);        /* the rate of optim_conf: the s
  * gradients are not written. */
 void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale);
 
+/*
+ * Keep the state of one part of the parameters only, the share of process `rank` of `size`: a step then updates these
+ * alone, and blocks are as long as the part. Before the first step and before blocks are read into. *at, *n: the part, whole
+ * pieces of the blocks; the parts of all ranks lie one behind the other and are the whole.
+ */
+spk_status spk_optim_keep_part(spk_optim *o, int rank, int size);
+void spk_optim_part(const spk_optim *o, int rank, int size, int64_t *at, int64_t *n);
+/* Where the state's blocks begin: 0, or the place of the part; and how long the whole is. */
+int64_t spk_optim_part_at(const spk_optim *o);
+int64_t spk_optim_count(const spk_optim *o);
+
 /* Steps done so far, which bias corrections and first-step rules depend on. */
 int64_t spk_optim_steps(const spk_optim *o);
 void spk_optim_set_steps(spk_optim *o, int64_t steps);

@@ -7,6 +7,7 @@
 
 #include "optim/optim_impl.h"
 #include "train/embed_impl.h"
+#include "train/ranks_impl.h"
 #include "train/reporter_impl.h"
 #include "train/tracks_impl.h"
 
@@ -84,7 +85,7 @@ static spk_status gather(spk_training *t, const spk_tensors *state, spk_tensors 
         SPK_TRY(status);
         memcpy(a->data, from->data, (size_t)spk_ndarray_count(from) * spk_dtype_size(from->dtype));
     }
-    const int n_blocks = spk_optim_blocks(t->optim, block);
+    const int n_blocks = spk_ranks_blocks(t, block);
     for (int i = 0; i < n_blocks; i++) {
         char *name = spk_strf("optim.%s", block[i].name);
         const spk_status status = spk_tensors_add(out, name, SPK_F32, 1, &block[i].n, &a);
@@ -302,7 +303,7 @@ static spk_status find_optim(const spk_checkpoint *c, spk_training *t, spk_optim
         char *key = spk_strf("optim.%s", block[i].name);
         const spk_ndarray *a = spk_tensors_find(&c->tensors, key);
         spk_free(key);
-        if (!a || a->dtype != SPK_F32 || spk_ndarray_count(a) != block[i].n)
+        if (!a || a->dtype != SPK_F32 || spk_ndarray_count(a) != spk_optim_count(t->optim))
             return spk_fail(SPK_E_MISMATCH,
                             "%s: the optimiser's state '%s' does not fit: the model or the optimiser's options are "
                             "others than when it was written",
@@ -374,7 +375,7 @@ spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t)
     if (running && running[0]) SPK_TRY(spk_reporter_load_running(t->reporter, running, &c->tensors, c->path));
     SPK_TRY(load_model(c, t->model));
     for (int i = 0; i < n_blocks; i++)
-        memcpy(block[i].v, from[i], (size_t)block[i].n * sizeof(float));
+        memcpy(block[i].v, from[i] + spk_optim_part_at(t->optim), (size_t)block[i].n * sizeof(float));
     spk_optim_set_steps(t->optim, optim_steps);
     *t = place;
     say_differences(c, t->setup);

@@ -33,7 +33,9 @@ int64_t spk_embed_queue_embedded(const spk_embed_queue *q); /* of these, given t
 /* The distinct utterances of an iterator and its trials. */
 typedef struct spk_pass_set {
     int64_t n_utterances;
-    char **ids; /* owned */
+    int64_t n_total; /* over all processes: where an iterator shares them out, only this one's are in the lists */
+    int64_t n_own; /* given to the queue, by these indices: utterance i of all is number i / size of rank i mod size */
+    char **ids;    /* owned */
     uint64_t *hash;
     int64_t *n_segments, *samples;
     int64_t n_trials;
@@ -50,12 +52,16 @@ typedef struct spk_pass {
     const char *what;     /* for progress: "valid", "extract" */
     int64_t feature_size; /* of the model */
     bool labels;          /* trials and labels are kept and checked; else only utterances matter */
+    int rank, size;       /* of several processes; size 0 or 1: alone */
 } spk_pass;
 /* One pass over the iterator: push each distinct utterance once, keep the trials. Takes iterator->split where it is.
  * Does not flush. SPK_E_VALUE for labels, ids and audio that are wrong, SPK_E_INTERRUPTED on a signal. */
 spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_set *set);
 
-/* SPK_E_UNSUPPORTED by name for what needs more than one process or a GPU. */
+/* Utterances of rank r, of n in all. */
+int64_t spk_pass_count(int64_t n, int rank, int size);
+
+/* SPK_E_UNSUPPORTED by name for what needs a GPU; SPK_E_VALUE for several processes without a comm. */
 spk_status spk_trainer_check_options(const spk_model *model, const spk_trainer_options *options,
                                      const spk_distributed_option *distributed_option);
 

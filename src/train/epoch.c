@@ -8,6 +8,7 @@
 #include "spk/trainer.h"
 #include "train/midway_impl.h"
 #include "train/plot_impl.h"
+#include "train/ranks_impl.h"
 #include "train/rates_impl.h"
 #include "train/reporter_impl.h"
 #include "train/tracks_impl.h"
@@ -60,14 +61,15 @@ static spk_status forward_backward(spk_training *t, const spk_batch *batch, cons
                                     .item_keys = keys};
         t->model->begin_step(t->model->self, &info);
     }
-    const spk_status status = t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n,
-                                                         speech->dim[1], 1.0 / (double)t->setup->accum_grad, stats);
+    const double scale = spk_ranks_part(t, batch) / (double)t->setup->accum_grad;
+    const spk_status status =
+        t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], scale, stats);
     spk_free(keys);
     return status;
 }
 
 /* The optimiser's turn: the waiting gradients are the sum over n_accumulated batches of 1/accum_grad of each one's. */
-static void update(spk_training *t, spk_step *out)
+static spk_status update(spk_training *t, spk_step *out)
 {
     const spk_training_setup *s = t->setup;
     const double start = spk_now(), whole = (double)s->accum_grad / (double)t->n_accumulated;
@@ -81,13 +83,15 @@ static void update(spk_training *t, spk_step *out)
     out->skipped = t->bad_accumulated || !isfinite(out->grad_norm);
     t->n_accumulated = 0;
     t->bad_accumulated = false;
-    if (out->skipped) return;
+    if (out->skipped) return SPK_OK;
     out->clipped = s->grad_clip > 0 && out->grad_norm > s->grad_clip;
     const double factor = isfinite(s->grad_clip) ? spk_clip_factor(out->grad_norm, s->grad_clip) : 1.0;
     spk_optim_step(t->optim, parameters, gradients, out->rate, factor * whole);
+    SPK_TRY(spk_ranks_hand_round(t, parameters));
     t->model->parameters_changed(t->model->self);
     t->step++;
     out->optim_step_s = spk_now() - start;
+    return SPK_OK;
 }
 
 spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_step *out)
@@ -98,13 +102,16 @@ spk_status spk_trainer_train_step(spk_training *t, const spk_batch *batch, spk_s
     const double start = spk_now();
     if (t->n_accumulated == 0) t->model->zero_grad(t->model->self);
     out->zero_grad_s = spk_now() - start;
-    SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
+    const bool last = t->n_accumulated + 1 == t->setup->accum_grad || t->batch + 1 == t->n_batches;
+    spk_ranks_begin(t, batch, last);
+    if (spk_ranks_computes(t, batch)) SPK_TRY(forward_backward(t, batch, speech, labels, &out->stats));
+    out->own_loss = out->stats.loss;
+    SPK_TRY(spk_ranks_end(t, batch, last, &out->stats, &out->bad_loss, &out->reduce_s));
     out->forward_s = out->stats.forward_s;
     out->backward_s = spk_now() - start - out->forward_s;
     t->n_accumulated++;
-    t->bad_accumulated |= !isfinite(out->stats.loss);
-    if (t->n_accumulated == t->setup->accum_grad || t->batch + 1 == t->n_batches) update(t, out);
-    return SPK_OK;
+    t->bad_accumulated |= out->bad_loss;
+    return last ? update(t, out) : SPK_OK;
 }
 
 /* ---- what is said of it ---- */
@@ -121,9 +128,11 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
         {"clip", s->clipped ? 100.0 : 0.0, false},
         {"optim_step_time", s->optim_step_s, false},
     };
-    const spk_stat span = {"train_time", train_time, false};
+    const spk_stat span = {"train_time", train_time, false}, reduce = {"reduce_time", s->reduce_s, false};
     SPK_TRY(spk_reporter_register(t->reporter, times, 2, 0.0));
-    SPK_TRY(spk_reporter_register(t->reporter, of_batch, s->stats.has_margin ? 3 : 2, (double)batch->n));
+    SPK_TRY(
+        spk_reporter_register(t->reporter, of_batch, s->stats.has_margin ? 3 : 2, (double)spk_ranks_items(t, batch)));
+    if (t->ranks) SPK_TRY(spk_reporter_register(t->reporter, &reduce, 1, 0.0));
     SPK_TRY(spk_reporter_register(t->reporter, &backward, 1, 0.0));
     if (s->stepped && !s->skipped) {
         SPK_TRY(spk_reporter_register(t->reporter, of_step, 3, 0.0));
@@ -147,37 +156,56 @@ static void add_utterances(spk_text *out, const spk_batch *batch, const bool *it
     if (n > SHOWN) spk_text_addf(out, " and %" PRId64 " more", n - SHOWN);
 }
 
-static void say_skipped(const spk_training *t, const spk_batch *batch, const spk_step *s, int64_t i)
+static spk_status say_skipped(const spk_training *t, const spk_batch *batch, const spk_step *s, int64_t i)
 {
-    spk_text ids = {0};
-    add_utterances(&ids, batch, NULL);
-    const bool loss = !isfinite(s->stats.loss);
-    spk_warn("trainer", "%" PRId64 "epoch, batch %" PRId64 ": the %s is %g: the model is not updated (utterances %s)",
-             t->epoch, i, loss ? "loss" : "norm of the gradient", loss ? s->stats.loss : s->grad_norm,
-             spk_text_str(&ids));
-    spk_text_clear(&ids);
+    spk_text text = {0};
+    char *told = NULL;
+    const bool loss = s->bad_loss;
+    spk_text_addf(&text, "the %s is %g: the model is not updated (utterances ", loss ? "loss" : "norm of the gradient",
+                  loss ? s->own_loss : s->grad_norm);
+    add_utterances(&text, batch, NULL);
+    if (t->ranks) spk_text_addf(&text, " of rank %d", t->setup->distributed_option.dist_rank);
+    if (t->ranks && !loss) spk_text_add(&text, ", and the other ranks' ");
+    spk_text_add(&text, ")");
+    const spk_status status = spk_ranks_tell(t, spk_text_str(&text), &told);
+    if (told) spk_warn("trainer", "%" PRId64 "epoch, batch %" PRId64 ": %s", t->epoch, i, told);
+    spk_free(told);
+    spk_text_clear(&text);
+    return status;
 }
 
 /* detect_anomaly: where the first value that is not finite came from. */
-static spk_status name_anomaly(const spk_training *t, const spk_batch *batch)
+static spk_status name_anomaly(const spk_training *t, const spk_batch *batch, bool *found)
 {
     const spk_array *speech = spk_batch_find(batch, "speech"), *labels = spk_batch_find(batch, "spk_labels");
     char what[512] = "";
     spk_text ids = {0};
     bool *items = spk_new((size_t)batch->n * sizeof *items), any = false;
-    const bool found =
-        t->model->find_anomaly && t->model->find_anomaly(t->model->self, speech->data, labels->data, batch->n,
-                                                         speech->dim[1], what, sizeof what, items);
+    *found = t->model->find_anomaly && t->model->find_anomaly(t->model->self, speech->data, labels->data, batch->n,
+                                                              speech->dim[1], what, sizeof what, items);
     for (int64_t i = 0; i < batch->n; i++)
         any |= items[i];
     add_utterances(&ids, batch, any ? items : NULL);
     const spk_status status = spk_fail(
         SPK_E_VALUE, "%" PRId64 "epoch, batch %" PRId64 ": detect_anomaly: %s%s; utterances %s", t->epoch, t->batch,
-        found ? "the first value that is not finite is in " : "no op of the batch has a value that is not finite alone",
+        *found ? "the first value that is not finite is in "
+               : "no op of the batch has a value that is not finite alone",
         what, spk_text_str(&ids));
     spk_text_clear(&ids);
     spk_free(items);
     return status;
+}
+
+/* Of several processes only some may have met it. */
+static spk_status end_anomaly(const spk_training *t, const spk_batch *batch)
+{
+    bool found = false;
+    const spk_status status = name_anomaly(t, batch, &found);
+    char *message = spk_strdup(spk_errmsg());
+    const spk_status known = spk_ranks_agree(t, found ? status : SPK_OK);
+    if (known == SPK_OK) spk_fail(status, "%s", message);
+    spk_free(message);
+    return known == SPK_OK ? spk_ranks_agree(t, status) : known;
 }
 
 static void say_window(spk_training *t, int64_t n)
@@ -244,13 +272,13 @@ static spk_status run_batch(spk_training *t, const spk_batch *batch, int64_t int
     SPK_TRY(t->hooks->train_step(t, batch, &step));
     const double now = spk_now();
     const int64_t n = ++t->batch;
-    const bool bad = step.skipped || !isfinite(step.stats.loss);
-    if (bad && t->setup->detect_anomaly) return name_anomaly(t, batch);
-    if (bad) say_skipped(t, batch, &step, n);
+    const bool bad = step.skipped || step.bad_loss;
+    if (bad && t->setup->detect_anomaly) return end_anomaly(t, batch);
+    if (bad) SPK_TRY(say_skipped(t, batch, &step, n));
     SPK_TRY(register_step(t, batch, &step, now - *before));
     if (step.stepped) *before = now;
     SPK_TRY(count_step(t, &step));
-    if (n % interval == 0) say_window(t, interval);
+    if (n % interval == 0 && spk_ranks_first(t)) say_window(t, interval);
     if (options->progress) options->progress(options->user, "train", n, t->n_batches);
     return SPK_OK;
 }
@@ -260,7 +288,8 @@ static spk_status step_rest(spk_training *t)
 {
     spk_step step = {0};
     if (t->n_accumulated == 0) return SPK_OK;
-    update(t, &step);
+    SPK_TRY(spk_ranks_sum(t));
+    SPK_TRY(update(t, &step));
     return count_step(t, &step);
 }
 
@@ -274,7 +303,7 @@ spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
     spk_rates_outlook(t);
     if (t->batch > 0) SPK_TRY(spk_midway(t)); /* a validation that a signal broke off */
     for (;;) {
-        SPK_TRY(iterator->next(iterator->self, &batch));
+        SPK_TRY(spk_ranks_meet(t, iterator->next(iterator->self, &batch), &batch));
         if (!batch) break;
         SPK_TRY(run_batch(t, batch, interval, &before));
         if (t->n_accumulated == 0) SPK_TRY(spk_midway(t));

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "comm/comm_impl.h"
 #include "spk/arrays.h"
 #include "train/embed_impl.h"
 
@@ -49,28 +50,35 @@ static spk_status check_folder(const char *folder)
     return SPK_OK;
 }
 
-static double seconds_of(const spk_pass_set *set, const spk_trainer_options *options)
+/* Of what this process embedded. */
+static double seconds_of(const spk_pass_set *set, const spk_trainer_options *options, int rank, int size)
 {
     const int64_t rate = options && options->sample_rate > 0 ? options->sample_rate : 16000;
     double samples = 0.0;
     for (int64_t i = 0; i < set->n_utterances; i++)
-        samples += (double)set->n_segments[i] * (double)set->samples[i];
+        if (set->n_own == set->n_utterances || i % size == rank)
+            samples += (double)set->n_segments[i] * (double)set->samples[i];
     return samples / (double)rate;
 }
 
-static spk_status run(spk_model *model, spk_iterator *iterator, const spk_trainer_options *options, const char *path,
-                      int64_t custom_bs, bool average, spk_pass_set *set)
+static spk_status run(spk_model *model, spk_iterator *iterator, const spk_trainer_options *options, spk_comm *comm,
+                      const char *path, int64_t custom_bs, bool average, spk_pass_set *set)
 {
     spk_status status = SPK_OK;
     extraction x = {.E = model->embedding_size, .average = average};
     spk_embed_queue *queue = spk_embed_queue_new(model, custom_bs, 0, write_one, &x);
-    const spk_pass pass = {
-        .queue = queue, .options = options, .what = "extract", .labels = false, .feature_size = model->feature_size};
+    const spk_pass pass = {.queue = queue,
+                           .options = options,
+                           .what = "extract",
+                           .labels = false,
+                           .feature_size = model->feature_size,
+                           .rank = spk_comm_rank(comm),
+                           .size = spk_comm_size(comm)};
     SPK_GO(spk_npz_create(path, &x.npz));
     x.mean = spk_new((size_t)x.E * sizeof *x.mean);
     SPK_GO(spk_pass_run(&pass, iterator, set));
     SPK_GO(spk_embed_queue_flush(queue));
-    if (set->n_utterances == 0)
+    if (set->n_total == 0)
         SPK_GO(spk_fail(SPK_E_VALUE, "%s: the iterator gave no utterances, so there is nothing to write", path));
     spk_npz_writer *npz = x.npz;
     x.npz = NULL;
@@ -82,6 +90,102 @@ done:
     return status;
 }
 
+/* ---- parts of several processes ---- */
+
+static char *part_path(const char *folder, int rank)
+{
+    char *name = spk_strf("embeddings%d.npz", rank), *path = spk_path_join(folder, name);
+    spk_free(name);
+    return path;
+}
+
+/* Utterance i of all is number i / size of the part of rank i mod size. */
+static spk_status merge_parts(spk_npz **part, int size, int64_t n, spk_npz_writer *out)
+{
+    for (int64_t i = 0; i < n; i++) {
+        spk_npz *from = part[i % size];
+        spk_ndarray a = {0};
+        const char *key = spk_npz_key(from, i / size);
+        spk_status status = spk_npz_get(from, key, &a);
+        if (status == SPK_OK) status = spk_npz_add(out, key, a.dtype, a.n_dims, a.dim, a.data);
+        spk_ndarray_clear(&a);
+        SPK_TRY(status);
+    }
+    return SPK_OK;
+}
+
+/* Rank 0: the parts that all ranks of this call have just written become one file. What other calls left is not looked
+ * at, and the number in each part must be what its rank embedded. */
+static spk_status merge(const char *folder, const char *path, int size, int64_t n)
+{
+    spk_status status = SPK_OK;
+    spk_npz_writer *out = NULL;
+    spk_npz **part = spk_new((size_t)size * sizeof(spk_npz *));
+    for (int r = 0; r < size && spk_pass_count(n, r, size) > 0; r++) { /* later ranks have none */
+        char *from = part_path(folder, r);
+        status = spk_npz_open(from, &part[r]);
+        if (status == SPK_OK && spk_npz_count(part[r]) != spk_pass_count(n, r, size))
+            status = spk_fail(SPK_E_IO,
+                              "%s: holds %lld embeddings where rank %d wrote %lld: the folder must be one that "
+                              "all ranks share, and no other extraction may write there",
+                              from, (long long)spk_npz_count(part[r]), r, (long long)spk_pass_count(n, r, size));
+        spk_free(from);
+        if (status != SPK_OK) goto done;
+    }
+    SPK_GO(spk_npz_create(path, &out));
+    SPK_GO(merge_parts(part, size, n, out));
+    spk_npz_writer *finished = out;
+    out = NULL;
+    status = spk_npz_finish(finished);
+done:
+    spk_npz_abort(out);
+    for (int r = 0; r < size; r++)
+        spk_npz_close(part[r]);
+    spk_free(part);
+    return status;
+}
+
+/* The parts become `path`; each rank removes its own in any case. */
+static spk_status join_parts(spk_comm *comm, const char *folder, const char *path, const spk_pass_set *set,
+                             spk_status status)
+{
+    char *own = part_path(folder, spk_comm_rank(comm));
+    status = spk_comm_agree(comm, status);
+    if (status == SPK_OK)
+        status = spk_comm_agree(comm, spk_comm_is_first(comm) ? merge(folder, path, spk_comm_size(comm), set->n_total)
+                                                              : SPK_OK);
+    unlink(own);
+    spk_free(own);
+    return status;
+}
+
+static spk_status sum_up(spk_comm *comm, const spk_pass_set *set, const spk_trainer_options *options, double start,
+                         const char *path, spk_extraction *out)
+{
+    spk_extraction done = {.n_utterances = set->n_total,
+                           .audio_s = seconds_of(set, options, spk_comm_rank(comm), spk_comm_size(comm))};
+    SPK_TRY(spk_comm_reduce(comm, &done.audio_s, 1, SPK_COMM_F64, SPK_COMM_SUM));
+    done.wall_s = spk_now() - start;
+    const double wall = done.wall_s > 0 ? done.wall_s : 1e-9;
+    snprintf(done.path, sizeof done.path, "%s", path);
+    spk_info("extract", "%lld utterances, %.1f s of audio in %.1f s (%.1f utterances/s, %.0f times real time): %s",
+             (long long)done.n_utterances, done.audio_s, done.wall_s, (double)done.n_utterances / wall,
+             done.audio_s / wall, path);
+    if (out) *out = done;
+    return SPK_OK;
+}
+
+/* What every way to extract asks for first. */
+static spk_status check(const spk_model *model, const spk_trainer_options *options,
+                        const spk_distributed_option *distributed_option, const char *output_dir, int64_t custom_bs)
+{
+    SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
+    if (custom_bs < 1)
+        return spk_fail(SPK_E_VALUE, "batch size %lld: at least 1 utterance must be embedded at a time",
+                        (long long)custom_bs);
+    return spk_comm_agree(distributed_option ? distributed_option->comm : NULL, check_folder(output_dir));
+}
+
 spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator, const spk_trainer_options *options,
                                         const spk_distributed_option *distributed_option, const char *output_dir,
                                         const char *name, int64_t custom_bs, bool average, spk_extraction *out)
@@ -90,25 +194,17 @@ spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator
     const double start = spk_now();
     SPK_ASSERT(output_dir && name && "a folder and a name are needed");
     SPK_ASSERT(iterator && "an iterator is needed");
-    SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
-    if (custom_bs < 1)
-        return spk_fail(SPK_E_VALUE, "batch size %lld: at least 1 utterance must be embedded at a time",
-                        (long long)custom_bs);
-    SPK_TRY(check_folder(output_dir));
+    SPK_TRY(check(model, options, distributed_option, output_dir, custom_bs));
+    spk_comm *comm = distributed_option ? distributed_option->comm : NULL;
+    const int size = spk_comm_size(comm);
     char *path = spk_path_join(output_dir, name);
-    const spk_status status = run(model, iterator, options, path, custom_bs, average, &set);
-    if (status == SPK_OK) {
-        spk_extraction done = {.n_utterances = set.n_utterances, .audio_s = seconds_of(&set, options)};
-        done.wall_s = spk_now() - start;
-        snprintf(done.path, sizeof done.path, "%s", path);
-        spk_info("extract", "%lld utterances, %.1f s of audio in %.1f s (%.1f utterances/s, %.0f times real time): %s",
-                 (long long)done.n_utterances, done.audio_s, done.wall_s,
-                 (double)done.n_utterances / (done.wall_s > 0 ? done.wall_s : 1e-9),
-                 done.audio_s / (done.wall_s > 0 ? done.wall_s : 1e-9), path);
-        if (out) *out = done;
-    }
+    char *own = size > 1 ? part_path(output_dir, spk_comm_rank(comm)) : spk_strdup(path);
+    spk_status status = run(model, iterator, options, comm, own, custom_bs, average, &set);
+    if (size > 1) status = join_parts(comm, output_dir, path, &set, status);
+    if (status == SPK_OK) status = sum_up(comm, &set, options, start, path, out);
     spk_pass_set_clear(&set);
     spk_free(path);
+    spk_free(own);
     return status;
 }
 
@@ -117,7 +213,18 @@ spk_status spk_trainer_extract_embed(spk_model *model, spk_iterator *iterator, s
                                      const spk_distributed_option *distributed_option, const char *output_dir,
                                      int64_t custom_bs, bool average)
 {
+    spk_comm *comm = distributed_option ? distributed_option->comm : NULL;
+    spk_pass_set set = {0};
     (void)reporter;
-    return spk_trainer_extract_embed_to(model, iterator, options, distributed_option, output_dir, "embeddings0.npz",
-                                        custom_bs, average, NULL);
+    if (spk_comm_size(comm) == 1)
+        return spk_trainer_extract_embed_to(model, iterator, options, distributed_option, output_dir, "embeddings0.npz",
+                                            custom_bs, average, NULL);
+    SPK_ASSERT(output_dir && iterator && "a folder and an iterator are needed");
+    SPK_TRY(check(model, options, distributed_option, output_dir, custom_bs));
+    char *own = part_path(output_dir, spk_comm_rank(comm));
+    const spk_status status = spk_comm_agree(comm, run(model, iterator, options, comm, own, custom_bs, average, &set));
+    if (status != SPK_OK) unlink(own);
+    spk_pass_set_clear(&set);
+    spk_free(own);
+    return status;
 }

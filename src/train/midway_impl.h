@@ -19,4 +19,7 @@ spk_status spk_midway_save(spk_training *t);
  * message that says where the run goes on; any other status is returned as it is. */
 spk_status spk_midway_broken_off(spk_training *t, spk_status status);
 
+/* The clock says so. */
+bool spk_midway_due(const spk_training *t);
+
 #endif

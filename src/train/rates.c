@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim_impl.h"
+#include "train/ranks_impl.h"
 
 /* ---- opening ---- */
 
@@ -78,6 +79,7 @@ spk_status spk_rates_open(spk_training *t)
     SPK_GO(spk_optim_new(s->optim, optim_conf, n, &t->optim));
     SPK_GO(group(t));
     SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
+    SPK_GO(spk_ranks_shard(t));
     SPK_GO(spk_scheduler_bind(t->scheduler, t->optim));
 done:
     spk_yaml_free(optim_conf);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backend/backend_impl.h"
+#include "comm/comm_impl.h"
 #include "formats/yaml_impl.h"
 #include "optim/optim_impl.h"
 
@@ -95,6 +96,13 @@ static spk_status open_data(spk_run *r)
 static spk_status build_iter(void *data, const char *mode, int64_t epoch, spk_iterator **out)
 {
     spk_run *r = data;
+    const int rank = spk_comm_rank(r->comm), size = spk_comm_size(r->comm);
+    if (strcmp(mode, "train:whole") == 0) {
+        spk_train_set_share(r->train, 0, 1, false);
+        const spk_status status = spk_train_iterator(r->train, epoch, out);
+        spk_train_set_share(r->train, rank, size, r->config->sync_bn);
+        return status;
+    }
     if (strcmp(mode, "train") == 0) return spk_train_iterator(r->train, epoch, out);
     for (int i = 0; spk_starts_with(mode, "valid:") && i < r->n_valid_sets; i++)
         if (strcmp(mode + strlen("valid:"), r->valid_names[i]) == 0) return spk_trial_iterator(r->valid_sets[i], out);
@@ -134,11 +142,10 @@ static spk_status net_to_frontend(spk_config *config, const spk_net_options *opt
     return status;
 }
 
-spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
+/* What can be wrong before anything is opened. */
+static spk_status check_asked(spk_config *config, spk_comm *comm, bool *usage)
 {
-    spk_run r = {.config = config};
     int64_t feature_size;
-    spk_status status = SPK_OK;
     if (config->resume && config->resume_conf && strcmp(config->resume_conf, "old") == 0)
         SPK_TRY(spk_run_take_old(config));
     SPK_TRY(spk_run_take_init(config));
@@ -149,20 +156,52 @@ spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
     SPK_TRY(spk_config_feature_size(config, &feature_size));
     const bool collect = config->collect_stats; /* writes beside what a training writes */
     const bool writes_beside = collect || config->no_forward_run || config->dry_run;
-    SPK_TRY(spk_training_check_folder(config->output_dir, config->resume || writes_beside, config->overwrite));
-    r.n_threads = (int)or_else(config->threads, spk_cpu_count());
+    if (!spk_comm_is_first(comm)) return SPK_OK;
+    return spk_training_check_folder(config->output_dir, config->resume || writes_beside, config->overwrite);
+}
+
+/* Data and network. */
+static spk_status open_all(spk_run *run)
+{
+    spk_run r = *run;
+    spk_status status = SPK_OK;
+    spk_config *config = r.config;
+    const bool collect = config->collect_stats;
     SPK_GO(open_data(&r));
+    if (r.comm) spk_train_set_share(r.train, spk_comm_rank(r.comm), spk_comm_size(r.comm), config->sync_bn);
     SPK_GO(spk_run_open_valid_sets(&r));
-    SPK_GO(spk_run_compare_sets(&r));
+    if (spk_comm_is_first(r.comm)) SPK_GO(spk_run_compare_sets(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
     spk_net_log_choices(r.net, config);
     spk_net_resolve(r.net, config);
 done:
+    *run = r;
+    return status;
+}
+
+spk_status spk_run_open_with(spk_config *config, spk_comm *comm, bool *usage, spk_run *out)
+{
+    spk_run r = {.config = config, .comm = comm};
+    spk_status status;
+    int threads = 0;
+    spk_comm_where(comm, "at the start");
+    SPK_GO(spk_comm_agree(comm, check_asked(config, comm, usage)));
+    SPK_GO(spk_run_check_team(&r));
+    SPK_GO(spk_comm_threads(comm, &threads));
+    r.n_threads = (int)or_else(config->threads, threads);
+    SPK_GO(spk_comm_agree(comm, open_all(&r)));
+    SPK_GO(spk_run_check_data(&r));
+done:
     if (status != SPK_OK) spk_run_close(&r);
     *out = r;
     return status;
+}
+
+spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out)
+{
+    return spk_run_open_with(config, NULL, usage, out);
 }
 
 void spk_run_close(spk_run *r)
@@ -235,6 +274,10 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->grad_noise = c->grad_noise;
     s->grad_clip = c->grad_clip;
     s->grad_clip_type = c->grad_clip_type;
+    s->distributed_option = spk_distributed(r->comm);
+    s->sync_bn = c->sync_bn;
+    s->compress_bf16 = c->ddp_comm_hook != NULL;
+    s->shard_optim = c->sharded_ddp;
     s->output_dir = c->output_dir;
     s->resume = c->resume;
     s->overwrite = c->overwrite;

@@ -11,6 +11,7 @@
 #ifndef SPK_TRAIN_RUN_IMPL_H
 #define SPK_TRAIN_RUN_IMPL_H
 
+#include "spk/comm.h"
 #include "spk/config.h"
 #include "spk/data.h"
 #include "spk/net.h"
@@ -25,6 +26,7 @@ typedef struct spk_run {
     int n_valid_sets;
     spk_net *net;
     int n_threads;
+    spk_comm *comm; /* borrowed; NULL: alone */
 } spk_run;
 
 /* Who hears of progress; zero-initialise for nobody. */
@@ -53,6 +55,11 @@ spk_status spk_run_take_init(spk_config *config);
  * On failure there is nothing to close. usage (may be NULL): whether a mistake stood on the command line.
  */
 spk_status spk_run_open(spk_config *config, bool *usage, spk_run *out);
+/* The same as one of the processes of `comm` (NULL: alone): the first one makes the folder; all fail, or none. */
+spk_status spk_run_open_with(spk_config *config, spk_comm *comm, bool *usage, spk_run *out);
+/* Does the configuration go with so many processes, and do all of them see the same data? */
+spk_status spk_run_check_team(const spk_run *r);
+spk_status spk_run_check_data(const spk_run *r);
 /* Open what valid_sets names; the names are borrowed from the configuration. */
 spk_status spk_run_open_valid_sets(spk_run *r);
 void spk_run_close_valid_sets(spk_run *r);

@@ -42,7 +42,8 @@ bool spk_setting_decides(const char *key)
                                        "max_cache_fd",
                                        "profile",
                                        "swa_start",
-                                       "swa_steps"};
+                                       "swa_steps",
+                                       "sharded_ddp"};
     static const char *const idle_groups[] = {"dist_", "wandb_", "cudnn_", "use_wandb", "create_graph"};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
         if (strcmp(key, idle[i]) == 0) return false;

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "comm/comm_impl.h"
 #include "spk/score.h"
 #include "train/embed_impl.h"
 #include "train/validation_impl.h"
@@ -60,6 +61,67 @@ static spk_status check_classes(const spk_pass_set *set)
     return SPK_OK;
 }
 
+/* ---- several processes ---- */
+
+/* The embeddings of all ranks on rank 0, in the order of the utterances. */
+static spk_status gather(spk_comm *comm, int64_t n, embeddings *m)
+{
+    const int size = spk_comm_size(comm);
+    spk_status status = SPK_OK;
+    if (size == 1) return SPK_OK;
+    int64_t K[2] = {m->U ? m->K : INT64_MIN, m->U ? -m->K : INT64_MIN}; /* largest and smallest */
+    SPK_TRY(spk_comm_reduce(comm, K, 2, SPK_COMM_I64, SPK_COMM_MAX));
+    if (K[0] != -K[1])
+        return spk_comm_agree(comm,
+                              spk_fail(SPK_E_VALUE, "utterances have from %lld to %lld segments: all need as many",
+                                       (long long)-K[1], (long long)K[0]));
+    m->K = K[0];
+    const size_t row = (size_t)(m->K * m->E);
+    const bool first = spk_comm_is_first(comm);
+    float *all = first ? spk_alloc((size_t)n * row * sizeof *all) : NULL;
+    float *ordered = first ? spk_alloc((size_t)n * row * sizeof *all) : NULL;
+    int64_t *counts = spk_new((size_t)size * sizeof *counts);
+    for (int r = 0; r < size; r++)
+        counts[r] = spk_pass_count(n, r, size);
+    if (first && (!all || !ordered))
+        status = spk_fail(SPK_E_NOMEM, "no memory for the embeddings of %lld utterances", (long long)n);
+    SPK_GO(spk_comm_agree(comm, status));
+    SPK_GO(spk_comm_gather(comm, m->v, counts, row * sizeof *all, all, 0));
+    if (!first) goto done;
+    SPK_ASSERT(all && ordered);
+    for (int64_t r = 0, at = 0; r < size; at += counts[r++])
+        for (int64_t i = 0; i < counts[r]; i++)
+            memcpy(ordered + (size_t)(r + i * size) * row, all + (size_t)(at + i) * row, row * sizeof *all);
+    spk_free(m->v);
+    m->v = ordered;
+    m->U = m->room = n;
+    ordered = NULL;
+done:
+    spk_free(all);
+    spk_free(ordered);
+    spk_free(counts);
+    return status;
+}
+
+/* What rank 0 found, on all. */
+static spk_status hand_out(spk_comm *comm, spk_validation *v)
+{
+    double *const figure[] = {&v->eer,           &v->eer_espnet,       &v->mindcf,
+                              &v->mindcf_espnet, &v->mindcf_p01,       &v->threshold_eer,
+                              &v->trg_mean,      &v->threshold_mindcf, &v->threshold_mindcf_p01,
+                              &v->trg_std,       &v->nontrg_mean,      &v->nontrg_std};
+    enum { N = sizeof figure / sizeof *figure };
+    double values[N];
+    for (int i = 0; i < N; i++)
+        values[i] = *figure[i];
+    SPK_TRY(spk_comm_broadcast(comm, values, N, SPK_COMM_F64));
+    for (int i = 0; i < N; i++)
+        *figure[i] = values[i];
+    return spk_comm_broadcast(comm, v->scores, v->n_trials, SPK_COMM_F32);
+}
+
+/* ---- figures ---- */
+
 static spk_status score_trials(const spk_pass_set *set, const embeddings *m, float *scores)
 {
     spk_trial *trials = spk_alloc((size_t)set->n_trials * sizeof *trials);
@@ -71,15 +133,20 @@ static spk_status score_trials(const spk_pass_set *set, const embeddings *m, flo
     return status;
 }
 
-static spk_status fill(const spk_pass_set *set, const embeddings *m, const spk_embed_queue *queue, spk_validation *v)
+static spk_status make_room(const spk_pass_set *set, spk_validation *v)
 {
-    spk_metrics metrics;
     v->n_trials = set->n_trials;
-    v->scores = spk_alloc((size_t)set->n_trials * sizeof *v->scores);
+    v->scores = spk_alloc_zero((size_t)set->n_trials * sizeof *v->scores);
     v->labels = spk_alloc((size_t)set->n_trials);
     if (!v->scores || !v->labels)
         return spk_fail(SPK_E_NOMEM, "no memory for the scores of %lld trials", (long long)set->n_trials);
     memcpy(v->labels, set->label, (size_t)set->n_trials);
+    return SPK_OK;
+}
+
+static spk_status fill(const spk_pass_set *set, const embeddings *m, spk_validation *v)
+{
+    spk_metrics metrics;
     SPK_TRY(score_trials(set, m, v->scores));
     SPK_TRY(spk_metrics_compute(v->scores, v->labels, v->n_trials, &metrics));
     v->eer = metrics.eer;
@@ -94,10 +161,26 @@ static spk_status fill(const spk_pass_set *set, const embeddings *m, const spk_e
     v->trg_std = metrics.trg_std;
     v->nontrg_mean = metrics.nontrg_mean;
     v->nontrg_std = metrics.nontrg_std;
-    v->n_utterances = set->n_utterances;
-    v->n_segments = spk_embed_queue_segments(queue);
-    v->n_embedded = spk_embed_queue_embedded(queue);
     return SPK_OK;
+}
+
+static spk_status count(spk_comm *comm, const spk_pass_set *set, const spk_embed_queue *queue, spk_validation *v)
+{
+    int64_t n[2] = {spk_embed_queue_segments(queue), spk_embed_queue_embedded(queue)};
+    SPK_TRY(spk_comm_reduce(comm, n, 2, SPK_COMM_I64, SPK_COMM_SUM));
+    v->n_utterances = set->n_total;
+    v->n_segments = n[0];
+    v->n_embedded = n[1];
+    return SPK_OK;
+}
+
+/* This process's part: its utterances are embedded, the trials known. */
+static spk_status embed(const spk_pass *pass, spk_iterator *iterator, spk_pass_set *set, spk_validation *v)
+{
+    SPK_TRY(spk_pass_run(pass, iterator, set));
+    SPK_TRY(check_classes(set));
+    SPK_TRY(spk_embed_queue_flush(pass->queue));
+    return make_room(set, v);
 }
 
 spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator, spk_reporter *reporter,
@@ -109,14 +192,21 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
     spk_validation v = {0};
     SPK_ASSERT(iterator && "an iterator is needed");
     SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
+    spk_comm *comm = distributed_option ? distributed_option->comm : NULL;
     embeddings m = {.E = model->embedding_size};
     spk_embed_queue *queue = spk_embed_queue_new(model, 0, CALL_SEGMENTS, keep, &m);
-    const spk_pass pass = {
-        .queue = queue, .options = options, .what = "valid", .labels = true, .feature_size = model->feature_size};
-    SPK_GO(spk_pass_run(&pass, iterator, &set));
-    SPK_GO(check_classes(&set));
-    SPK_GO(spk_embed_queue_flush(queue));
-    SPK_GO(fill(&set, &m, queue, &v));
+    const spk_pass pass = {.queue = queue,
+                           .options = options,
+                           .what = "valid",
+                           .labels = true,
+                           .feature_size = model->feature_size,
+                           .rank = spk_comm_rank(comm),
+                           .size = spk_comm_size(comm)};
+    SPK_GO(spk_comm_agree(comm, embed(&pass, iterator, &set, &v)));
+    SPK_GO(gather(comm, set.n_total, &m));
+    SPK_GO(spk_comm_agree(comm, spk_comm_is_first(comm) ? fill(&set, &m, &v) : SPK_OK));
+    SPK_GO(hand_out(comm, &v));
+    SPK_GO(count(comm, &set, queue, &v));
     if (reporter) SPK_GO(spk_register_figures(reporter, &v, NULL));
     if (out) {
         *out = v;

@@ -61,7 +61,7 @@ static spk_status renew_and_write(spk_training *t, const char *to)
     spk_status status;
     const int64_t last = t->epoch;
     t->epoch = last + 1; /* batches that no epoch had */
-    status = spk_with_iterator(t, "train", renew);
+    status = spk_with_iterator(t, t->ranks ? "train:whole" : "train", renew);
     t->epoch = last;
     SPK_GO(status);
     SPK_GO(t->model->save_state(t->model->self, &state));

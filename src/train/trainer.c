@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "comm/comm_impl.h"
 #include "formats/yaml_impl.h"
 #include "optim/optim_impl.h"
 #include "train/average_impl.h"
@@ -14,6 +15,7 @@
 #include "train/init_param_impl.h"
 #include "train/midway_impl.h"
 #include "train/plot_impl.h"
+#include "train/ranks_impl.h"
 #include "train/rates_impl.h"
 #include "train/read_only_impl.h"
 #include "train/reporter_impl.h"
@@ -98,38 +100,65 @@ done:
     return status;
 }
 
-static spk_status resume(spk_training *t)
+/* *before: from the checkpoint before the last, which is damaged. */
+static spk_status resume(spk_training *t, bool *before)
 {
     const char *folder = t->setup->output_dir;
     spk_checkpoint c = {0};
     SPK_TRY(spk_checkpoint_read(folder, &c));
     const bool is_before = spk_ends_with(c.path, SPK_CHECKPOINT_PREV_NAME);
-    spk_status status = spk_checkpoint_apply(&c, t);
+    const spk_status status = spk_checkpoint_apply(&c, t);
     spk_checkpoint_clear(&c);
     SPK_TRY(status);
-    if (is_before) spk_checkpoint_set_aside(folder);
+    *before = is_before;
     for (int64_t e = 1; e < t->epoch + (t->stage == SPK_STAGE_DONE); e++)
         spk_rates_epoch_done(t, e, true);
+    return SPK_OK;
+}
+
+/* What rank 0 does to the folder when all have read from it. */
+static spk_status settle_resumed(spk_training *t, bool before)
+{
+    const char *folder = t->setup->output_dir;
+    if (before) spk_checkpoint_set_aside(folder);
     if (t->stage != SPK_STAGE_DONE) return SPK_OK; /* the epoch before has been settled */
     SPK_TRY(renew_snapshot(t));
     return spk_folder_settle(folder, t, t->epoch, NULL);
 }
 
-/* All that can fail because of what was asked for comes before the first file of the run is written. */
-static spk_status prepare(spk_training *t)
+/* Everything that is read: the same on all ranks. */
+static spk_status load(spk_training *t, bool going_on, bool *before)
 {
     const spk_training_setup *s = t->setup;
-    const bool going_on = s->resume && spk_checkpoint_exists(s->output_dir);
     SPK_TRY(spk_rates_open(t));
-    if (going_on) SPK_TRY(resume(t));
+    if (going_on) SPK_TRY(resume(t, before));
     const spk_class_names speakers = {s->n_speakers, s->speakers};
     for (int64_t i = 0; !going_on && i < s->n_init_param; i++)
         SPK_TRY(spk_init_param_apply(t->model, s->init_param[i], &speakers, s->ignore_init_mismatch));
+    return SPK_OK;
+}
+
+/* The folder of a run that begins or goes on; rank 0's work. */
+static spk_status open_folder(spk_training *t, bool going_on, bool before)
+{
+    const spk_training_setup *s = t->setup;
+    if (going_on) SPK_TRY(settle_resumed(t, before));
     if (!going_on) SPK_TRY(spk_folder_clear(s->output_dir));
     if (s->config_text) SPK_TRY(spk_folder_write_config(s->output_dir, s->config_text));
     if (s->n_speakers) SPK_TRY(spk_folder_write_speakers(s->output_dir, s->n_speakers, s->speakers));
     t->tracks = spk_tracks_open(t, going_on ? t->metrics_length : -1);
     return SPK_OK;
+}
+
+/* All that can fail because of what was asked for comes before the first file of the run is written. */
+static spk_status prepare(spk_training *t)
+{
+    bool before = false;
+    SPK_TRY(spk_ranks_open(t));
+    const bool going_on = t->setup->resume && spk_checkpoint_exists(t->setup->output_dir);
+    SPK_TRY(spk_ranks_agree(t, load(t, going_on, &before)));
+    SPK_TRY(spk_ranks_check(t));
+    return spk_ranks_agree(t, spk_ranks_first(t) ? open_folder(t, going_on, before) : SPK_OK);
 }
 
 static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training_setup *s)
@@ -149,7 +178,8 @@ static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training
             return spk_fail(SPK_E_CONFIG, "best_model_criterion: the mode of %s %s is '%s', not min or max", c->phase,
                             c->key, c->mode);
     }
-    if (s->options.no_forward_run) return SPK_OK; /* nothing is written */
+    if (s->options.no_forward_run) return SPK_OK;                      /* nothing is written */
+    if (!spk_comm_is_first(s->distributed_option.comm)) return SPK_OK; /* nor here */
     return spk_training_check_folder(s->output_dir, s->resume, s->overwrite);
 }
 
@@ -220,6 +250,7 @@ static spk_status save(spk_training *t)
     SPK_GO(spk_pth_write(path, &state));
     if (averages_now(t)) SPK_GO(spk_average_best(t, true));
     SPK_GO(spk_checkpoint_write(folder, t, &state));
+    spk_ranks_dismiss(t);
     t->saved_s = spk_now();
     SPK_GO(spk_folder_settle(folder, t, t->epoch, &updated));
     if (updated.n)
@@ -240,6 +271,16 @@ static void begin_epoch(spk_training *t)
     t->batch = t->n_due = t->n_skipped = t->n_accumulated = 0;
 }
 
+/* What is left of an epoch: files and words. Rank 0's work. */
+static spk_status close_epoch(spk_training *t)
+{
+    spk_tracks_epoch(t);
+    SPK_TRY(save(t));
+    say_epoch(t);
+    draw(t);
+    return SPK_OK;
+}
+
 /* From where t->stage says. */
 static spk_status run_epoch(spk_training *t, bool first)
 {
@@ -249,10 +290,8 @@ static spk_status run_epoch(spk_training *t, bool first)
     t->stage = SPK_STAGE_DONE;
     if (first) check_criteria(t);
     spk_rates_epoch_done(t, t->epoch, false);
-    spk_tracks_epoch(t);
-    SPK_TRY(save(t));
-    say_epoch(t);
-    draw(t);
+    SPK_TRY(spk_ranks_collect(t));
+    SPK_TRY(spk_ranks_agree(t, spk_ranks_first(t) ? close_epoch(t) : SPK_OK));
     return t->hooks->epoch_done ? t->hooks->epoch_done(t) : SPK_OK;
 }
 
@@ -287,12 +326,18 @@ static void say_started(const spk_training *t, int64_t first, double start)
     spk_text_clear(&span);
 }
 
-/* What is made of a training that is over. */
-static spk_status finish(spk_training *t)
+static spk_status make_means(spk_training *t)
 {
     SPK_TRY(spk_average_best(t, false));
     SPK_TRY(spk_average_last(t));
     return spk_swa_write(t);
+}
+
+/* What is made of a training that is over. */
+static spk_status finish(spk_training *t)
+{
+    const spk_status status = spk_ranks_first(t) ? make_means(t) : SPK_OK;
+    return spk_ranks_finish(t, status);
 }
 
 static spk_status run_epochs(spk_training *t)
@@ -322,12 +367,12 @@ spk_status spk_trainer_run(const spk_trainer_hooks *hooks, const spk_training_se
 {
     spk_status status = SPK_OK;
     char *images = NULL;
-    SPK_TRY(check_setup(hooks, setup));
+    SPK_TRY(spk_comm_agree(setup->distributed_option.comm, check_setup(hooks, setup)));
     spk_training t = {.setup = setup, .hooks = hooks, .model = setup->model, .reporter = spk_reporter_new()};
     if (setup->options.no_forward_run) SPK_GO(spk_read_only(&t));
     if (setup->options.no_forward_run) goto done;
     SPK_GO(prepare(&t));
-    if (setup->plots) {
+    if (setup->plots && spk_ranks_first(&t)) {
         images = spk_path_join(setup->output_dir, "images");
         t.plots = spk_plots_new(images);
     }
@@ -342,6 +387,8 @@ done:
         spk_plots_free(t.plots);
     }
     spk_tracks_close(t.tracks);
+    spk_ranks_dismiss(&t);
+    spk_ranks_close(&t);
     spk_free(images);
     spk_scheduler_free(t.scheduler);
     spk_optim_free(t.optim);

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "comm/comm_impl.h"
+
 void spk_pass_set_clear(spk_pass_set *s)
 {
     for (int64_t i = 0; i < s->n_utterances; i++)
@@ -81,9 +83,10 @@ static spk_status find_token(const spk_batch *batch, int64_t i, const int64_t **
     return SPK_OK;
 }
 
-/* The index of utterance `id`, which is embedded when it is new, and otherwise must sound as it did before. */
+/* The index of utterance `id`, which is embedded when it is new, and otherwise must sound as it did before. `shared`: the
+ * iterator gives this process's only. */
 static spk_status add_utterance(const spk_pass *pass, spk_pass_set *s, const char *id, const segments *seg,
-                                const int64_t *token, int64_t *index)
+                                const int64_t *token, bool shared, int64_t *index)
 {
     const uint64_t hash = spk_hash_words(seg->speech, seg->floats);
     if (spk_map_get(&s->index, id, index)) {
@@ -103,7 +106,8 @@ static spk_status add_utterance(const spk_pass *pass, spk_pass_set *s, const cha
     SPK_PUSH(s->ids, n[3]) = copy;
     *index = s->n_utterances++;
     spk_map_put(&s->index, copy, *index);
-    return spk_embed_queue_push(pass->queue, *index, copy, seg->speech, seg->K, seg->T, token);
+    if (pass->size > 1 && !shared && *index % pass->size != pass->rank) return SPK_OK; /* another process's */
+    return spk_embed_queue_push(pass->queue, s->n_own++, copy, seg->speech, seg->K, seg->T, token);
 }
 
 /* ---- trials ---- */
@@ -146,15 +150,16 @@ static spk_status add_item(const spk_pass *pass, spk_pass_set *s, const spk_batc
     SPK_TRY(find_token(batch, i, &token));
     if (pass->labels) SPK_TRY(find_label(batch, i, &label));
     char *first = spk_strndup(id, (size_t)(star - id));
-    spk_status status = add_utterance(pass, s, first, &a, token, &enroll);
+    spk_status status = add_utterance(pass, s, first, &a, token, false, &enroll);
     spk_free(first);
     SPK_TRY(status);
-    SPK_TRY(add_utterance(pass, s, star + 1, &b, token, &test));
+    SPK_TRY(add_utterance(pass, s, star + 1, &b, token, false, &test));
     return pass->labels ? add_trial(s, id, enroll, test, label) : SPK_OK;
 }
 
 /* Item i of a batch of utterances; `apart`: trials know them by their place, so each may come only once. */
-static spk_status add_plain(const spk_pass *pass, spk_pass_set *s, const spk_batch *batch, int64_t i, bool apart)
+static spk_status add_plain(const spk_pass *pass, spk_pass_set *s, const spk_batch *batch, int64_t i, bool apart,
+                            bool shared)
 {
     const int64_t *token = NULL;
     int64_t index = 0;
@@ -162,7 +167,7 @@ static spk_status add_plain(const spk_pass *pass, spk_pass_set *s, const spk_bat
     const int64_t before = s->n_utterances;
     SPK_TRY(find_segments(pass, batch, "speech", i, &a));
     SPK_TRY(find_token(batch, i, &token));
-    SPK_TRY(add_utterance(pass, s, batch->ids[i], &a, token, &index));
+    SPK_TRY(add_utterance(pass, s, batch->ids[i], &a, token, shared, &index));
     if (apart && index != before)
         return spk_fail(SPK_E_VALUE, "utterance %s: is given twice by an iterator of distinct utterances",
                         batch->ids[i]);
@@ -180,20 +185,29 @@ static spk_status tell(const spk_pass *pass, int64_t done, int64_t total)
 static spk_status run_split(const spk_pass *pass, spk_trial_source *source, spk_pass_set *s)
 {
     const spk_batch *batch = NULL;
+    const bool shared = pass->size > 1 && source->share;
+    if (shared) source->share(source->self, pass->rank, pass->size);
     for (;;) {
         SPK_TRY(source->next(source->self, &batch));
         if (!batch) break;
         for (int64_t i = 0; i < batch->n; i++)
-            SPK_TRY(add_plain(pass, s, batch, i, true));
-        SPK_TRY(tell(pass, s->n_utterances, source->n_utterances));
+            SPK_TRY(add_plain(pass, s, batch, i, true, shared));
+        SPK_TRY(tell(pass, s->n_utterances,
+                     shared ? spk_pass_count(source->n_utterances, pass->rank, pass->size) : source->n_utterances));
     }
+    s->n_total = shared ? source->n_utterances : s->n_utterances;
     for (int64_t i = 0; pass->labels && i < source->n_trials; i++) {
         const spk_trial *t = &source->trials[i];
-        if (t->enroll < 0 || t->enroll >= s->n_utterances || t->test < 0 || t->test >= s->n_utterances)
+        if (t->enroll < 0 || t->enroll >= s->n_total || t->test < 0 || t->test >= s->n_total)
             return spk_fail(SPK_E_VALUE, "trial %s: names an utterance that the iterator did not give", t->id);
         SPK_TRY(add_trial(s, t->id, t->enroll, t->test, t->label));
     }
     return SPK_OK;
+}
+
+int64_t spk_pass_count(int64_t n, int rank, int size)
+{
+    return (n - rank + size - 1) / size;
 }
 
 spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_set *s)
@@ -202,10 +216,11 @@ spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_s
     if (iterator->split) return run_split(pass, iterator->split, s);
     for (int64_t done = 1;; done++) {
         SPK_TRY(iterator->next(iterator->self, &batch));
+        s->n_total = s->n_utterances;
         if (!batch) return SPK_OK;
         const bool trials = pass->labels || spk_batch_find(batch, "speech2") != NULL;
         for (int64_t i = 0; i < batch->n; i++)
-            SPK_TRY(trials ? add_item(pass, s, batch, i) : add_plain(pass, s, batch, i, false));
+            SPK_TRY(trials ? add_item(pass, s, batch, i) : add_plain(pass, s, batch, i, false, false));
         SPK_TRY(tell(pass, done, iterator->n_batches));
     }
 }
@@ -221,7 +236,18 @@ spk_status spk_trainer_check_options(const spk_model *model, const spk_trainer_o
         return spk_fail(SPK_E_UNSUPPORTED, "ngpu: %lld is not available yet: this release runs on the processor (0)",
                         (long long)options->ngpu);
     const spk_distributed_option *d = distributed_option;
-    if (d && (d->distributed || d->comm || d->dist_world_size > 1 || d->dist_rank > 0))
-        return spk_fail(SPK_E_UNSUPPORTED, "distributed: several processes are not available yet: run one");
+    const int size = spk_comm_size(d ? d->comm : NULL);
+    if (d && !d->comm && (d->distributed || d->dist_world_size > 1 || d->dist_rank > 0))
+        return spk_fail(SPK_E_VALUE, "distributed: several processes need a comm (spk_comm_open), and there is none");
+    if (d && d->dist_world_size > 0 && d->dist_world_size != size)
+        return spk_fail(SPK_E_VALUE, "distributed: dist_world_size is %d, and %d processes have joined",
+                        d->dist_world_size, size);
     return SPK_OK;
+}
+
+spk_distributed_option spk_distributed(spk_comm *comm)
+{
+    const int size = spk_comm_size(comm);
+    return (spk_distributed_option){
+        .distributed = size > 1, .dist_rank = spk_comm_rank(comm), .dist_world_size = size, .comm = comm};
 }

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "train/ranks_impl.h"
 #include "train/reporter_impl.h"
 #include "train/tracks_impl.h"
 
@@ -51,6 +52,7 @@ spk_status spk_with_iterator(spk_training *t, const char *mode,
 static spk_status run_sets(spk_training *t)
 {
     const spk_training_setup *s = t->setup;
+    SPK_TRY(spk_ranks_align(t));
     SPK_TRY(spk_with_iterator(t, "valid", t->hooks->validate_one_epoch));
     for (int i = 0; i < s->n_valid_sets; i++) {
         char *mode = spk_strf("valid:%s", s->valid_sets[i]);
@@ -107,7 +109,7 @@ spk_status spk_validate_midway(spk_training *t)
     spk_validation_clear(&t->validation);
     if (status == SPK_OK) {
         t->validated_step = t->step;
-        say(t, own);
+        if (spk_ranks_first(t)) say(t, own);
         spk_tracks_valid(t, own);
     }
     spk_reporter_free(own);

@@ -101,7 +101,7 @@ static inline rig *rig_open(const op_case *c, const spk_kernel *k, spk_dtype dty
     rig *r = spk_new(sizeof *r);
     r->c = c;
     r->k = k;
-    r->ctx = (spk_ctx){n_threads, {.seed = 7, .step = 3}};
+    r->ctx = (spk_ctx){.n_threads = n_threads, .draws = {.seed = 7, .step = 3}};
     r->g = case_geom(c, dtype, n_threads, train, skip);
     r->skip = skip;
     r->a = (spk_kargs){.ctx = &r->ctx, .attr = &c->attr, .weights_changed = true};

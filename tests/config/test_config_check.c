@@ -65,15 +65,14 @@ static void refused(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"sharded_ddp: true", "conf.yaml:1:1: sharded_ddp: true is not supported yet; leave it at false"},
-        {"ngpu: 1", "ngpu: 1 is not supported yet; leave it at 0"},
+        {"ngpu: 1", "conf.yaml:1:1: ngpu: 1 is not supported yet; leave it at 0"},
         {"use_deepspeed: true", "use_deepspeed: true is not supported yet; leave it at false"},
         {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
         {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
         {"iterator_type: task", "iterator_type: task is not supported yet; use sequence, category or chunk"},
         {"use_wandb: true", "use_wandb: true is not supported yet"},
         {"train_dtype: float64", "train_dtype: float64 is not supported yet"},
-        {"dist_world_size: 2", "dist_world_size: 2 is not supported yet; use none or 1"},
+        {"dist_rank: 2", "dist_rank: 2 is not supported yet; use none or 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         bool usage = true;

@@ -346,6 +346,59 @@ static void groups_that_cannot_be_are_refused(void **state)
     spk_free(c);
 }
 
+/* The shares of all ranks are the batch, groups stay whole, no share is too small, and who has none is idle. */
+static void shares_are_the_batch(void **state)
+{
+    (void)state;
+    static const int64_t sizes[] = {12, 7, 3, 2, 8};
+    enum { MOST = 12, BATCHES = sizeof sizes / sizeof *sizes };
+    static const struct {
+        int n_ranks;
+        int64_t group, least;
+    } cases[] = {{2, 1, 2}, {3, 1, 1}, {4, 1, 2}, {4, 1, 1}, {16, 1, 2}, {2, 2, 2}, {3, 3, 2}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        int64_t owner[BATCHES][MOST], n_active[BATCHES] = {0}, least[BATCHES];
+        memset(owner, 0xff, sizeof owner);
+        for (int b = 0; b < BATCHES; b++)
+            least[b] = MOST;
+        for (int r = 0; r < cases[k].n_ranks; r++) {
+            spk_epoch_plan p = {0};
+            int64_t items[MOST];
+            for (int b = 0; b < BATCHES; b++) {
+                for (int64_t i = 0; i < sizes[b]; i++)
+                    items[i] = 100 * b + i;
+                spk_epoch_plan_add(&p, items, sizes[b]);
+            }
+            spk_epoch_plan_count(&p, 100 * BATCHES);
+            const spk_share share = {r, cases[k].n_ranks, cases[k].group, cases[k].least};
+            spk_epoch_plan_share(&p, &share);
+            for (int b = 0; b < BATCHES; b++) {
+                const int64_t n = p.first[b + 1] - p.first[b];
+                assert_true(n > 0);
+                if (p.idle[b]) continue;
+                n_active[b]++;
+                least[b] = n < least[b] ? n : least[b];
+                for (int64_t i = p.first[b]; i < p.first[b + 1]; i++) {
+                    assert_int_equal(p.item[i] / 100, b);
+                    assert_int_equal(owner[b][p.item[i] % 100], -1);
+                    owner[b][p.item[i] % 100] = r;
+                }
+            }
+            spk_epoch_plan_clear(&p);
+        }
+        for (int b = 0; b < BATCHES; b++) {
+            const int64_t groups = (sizes[b] + cases[k].group - 1) / cases[k].group;
+            for (int64_t i = 0; i < sizes[b]; i++) {
+                assert_true(owner[b][i] >= 0);
+                assert_int_equal(owner[b][i], owner[b][i - i % cases[k].group]);
+                if (cases[k].group == 1) assert_int_equal(owner[b][i], i % n_active[b]);
+            }
+            assert_true(n_active[b] == cases[k].n_ranks || (n_active[b] + 1) * cases[k].least > groups);
+            assert_true(n_active[b] == 1 || least[b] >= cases[k].least);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +412,7 @@ int main(void)
         cmocka_unit_test(refuses),
         cmocka_unit_test(groups_are_of_one_speaker),
         cmocka_unit_test(groups_that_cannot_be_are_refused),
+        cmocka_unit_test(shares_are_the_batch),
     };
     return cmocka_run_group_tests_name("sampler", tests, help_setup, help_teardown);
 }

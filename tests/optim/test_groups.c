@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -229,11 +230,56 @@ static void test_noise(void **state)
     spk_free(again);
 }
 
+/* Three that keep a part each move together as one that keeps all does. */
+static void parts_are_the_whole(void **state)
+{
+    (void)state;
+    enum { RANKS = 3, LONG = 100000 };
+    static const char *const kinds[] = {"adam", "adagrad", "sgd"};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        const char *conf = strcmp(kinds[k], "sgd") == 0 ? "momentum: 0.9" : "{}";
+        spk_yaml *map = NULL;
+        spk_optim *whole = NULL;
+        float *w = calloc(LONG, sizeof *w), *v = calloc(LONG, sizeof *v), *g = calloc(LONG, sizeof *g);
+        int64_t end = 0;
+        assert_int_equal(spk_yaml_parse(conf, strlen(conf), "conf", &map), SPK_OK);
+        assert_int_equal(spk_optim_new(kinds[k], map, LONG, &whole), SPK_OK);
+        spk_optim *part[RANKS];
+        for (int r = 0; r < RANKS; r++) {
+            spk_optim_block block[SPK_OPTIM_MAX_BLOCKS];
+            int64_t at, n;
+            assert_int_equal(spk_optim_new(kinds[k], map, LONG, &part[r]), SPK_OK);
+            assert_int_equal(spk_optim_keep_part(part[r], r, RANKS), SPK_OK);
+            spk_optim_part(part[0], r, RANKS, &at, &n);
+            assert_true(at == end && n > 0 && at == spk_optim_part_at(part[r]));
+            assert_true(spk_optim_blocks(part[r], block) > 0 && block[0].n == n);
+            end = at + n;
+        }
+        assert_int_equal(end, LONG);
+        for (int step = 0; step < 3; step++) {
+            for (int i = 0; i < LONG; i++)
+                g[i] = (float)((i * 7 + step * 13) % 101 - 50) / 50;
+            spk_optim_step(whole, w, g, 0.1, 0.5);
+            for (int r = 0; r < RANKS; r++)
+                spk_optim_step(part[r], v, g, 0.1, 0.5);
+            assert_memory_equal(w, v, LONG * sizeof *w);
+        }
+        for (int r = 0; r < RANKS; r++)
+            spk_optim_free(part[r]);
+        spk_optim_free(whole);
+        spk_yaml_free(map);
+        free(w);
+        free(v);
+        free(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weight_decay), cmocka_unit_test(test_rates),   cmocka_unit_test(test_freeze),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_threads), cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_weight_decay),   cmocka_unit_test(test_rates),   cmocka_unit_test(test_freeze),
+        cmocka_unit_test(test_refusals),       cmocka_unit_test(test_threads), cmocka_unit_test(test_noise),
+        cmocka_unit_test(parts_are_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -299,7 +299,7 @@ static void test_refusals(void **state)
     refused(SPK_E_CONFIG, "warp");
     begin(folder, 2);
     setup.distributed_option.distributed = true;
-    refused(SPK_E_UNSUPPORTED, "distributed");
+    refused(SPK_E_VALUE, "distributed");
     assert_int_equal(model.calls, 0);
     assert_false(holds(folder, "config.yaml"));
     spk_free(file);

@@ -218,7 +218,7 @@ static void test_options(void **state)
     const spk_distributed_option alone = {.dist_world_size = 1}, two = {.dist_world_size = 2};
     const spk_trainer_options gpu = {.ngpu = 1};
     OK(spk_trainer_validate_scores(&model.m, &trials.it, NULL, NULL, &alone, NULL));
-    assert_int_equal(spk_trainer_validate_scores(&model.m, &trials.it, NULL, NULL, &two, NULL), SPK_E_UNSUPPORTED);
+    assert_int_equal(spk_trainer_validate_scores(&model.m, &trials.it, NULL, NULL, &two, NULL), SPK_E_VALUE);
     assert_message("distributed");
     assert_int_equal(spk_trainer_validate_scores(&model.m, &trials.it, NULL, &gpu, NULL, NULL), SPK_E_UNSUPPORTED);
     assert_message("ngpu");

@@ -21,12 +21,33 @@ static void batch_norm_moments(const spk_view *x, int64_t c, double *mean, doubl
     *var = square / (double)rows;
 }
 
+/* The same over the rows of all processes; `rows` of them. */
+static void batch_norm_shared_moments(const spk_kargs *a, double *mean, double *var, double *rows)
+{
+    const spk_view *x = &a->in[0];
+    const double own = (double)spk_rows(x);
+    double *sums = spk_new((size_t)(2 * x->c + 1) * sizeof *sums);
+    for (int64_t c = 0; c < x->c; c++) {
+        batch_norm_moments(x, c, &mean[c], &var[c]);
+        sums[c] = own * mean[c];
+        sums[x->c + c] = own * (var[c] + mean[c] * mean[c]);
+    }
+    sums[2 * x->c] = own;
+    a->ctx->sync->sum(a->ctx->sync->self, sums, 2 * x->c + 1);
+    *rows = sums[2 * x->c];
+    for (int64_t c = 0; c < x->c; c++) {
+        mean[c] = sums[c] / *rows;
+        var[c] = fmax(sums[x->c + c] / *rows - mean[c] * mean[c], 0);
+    }
+    spk_free(sums);
+}
+
 /* A batch that is not finite (its step is skipped) leaves the running statistics as they were. */
-static void batch_norm_update(const spk_kargs *a, int64_t c, double mean, double var)
+static void batch_norm_update(const spk_kargs *a, int64_t c, double mean, double var, double rows)
 {
     if (!isfinite(mean) || !isfinite(var)) return;
     const spk_batch_norm_attr *attr = a->attr;
-    const double rows = (double)spk_rows(&a->in[0]), m = attr->momentum;
+    const double m = attr->momentum;
     SPK_REAL *rm = dense(&a->in[3]) + c, *rv = dense(&a->in[4]) + c;
     *rm = (SPK_REAL)((1 - m) * (double)*rm + m * mean);
     *rv = (SPK_REAL)((1 - m) * (double)*rv + m * var * rows / (rows - 1));
@@ -60,13 +81,21 @@ static void batch_norm_fwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
-    double *save = a->save;
+    double *save = a->save, rows = (double)spk_rows(x);
+    const bool shared = attr->train && a->ctx->sync;
+    double *moments = shared ? spk_new((size_t)(2 * x->c) * sizeof *moments) : NULL;
+    if (shared) batch_norm_shared_moments(a, moments, moments + x->c, &rows);
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t c = 0; c < x->c; c++) {
         double mean = 0, var = 1;
         if (attr->train) {
-            batch_norm_moments(x, c, &mean, &var);
-            batch_norm_update(a, c, mean, var);
+            if (shared) {
+                mean = moments[c];
+                var = moments[x->c + c];
+            } else {
+                batch_norm_moments(x, c, &mean, &var);
+            }
+            batch_norm_update(a, c, mean, var, rows);
         } else {
             mean = (double)dense(&a->in[3])[c];
             var = (double)dense(&a->in[4])[c];
@@ -79,6 +108,7 @@ static void batch_norm_fwd(const spk_kargs *a)
         }
     }
     if (attr->train && a->in[5].p) ++*(int64_t *)a->in[5].p;
+    spk_free(moments);
 }
 
 /* dy of row r, zero where the ReLU was. */
@@ -88,29 +118,54 @@ static double batch_norm_dy(const spk_kargs *a, int64_t r, int64_t c)
     return attr->relu && row(&a->out[0], r)[c] <= 0 ? 0 : (double)row(&a->dout[0], r)[c];
 }
 
+/* The gradients of beta and gamma of channel c, by this process's rows. */
+static void batch_norm_sums(const spk_kargs *a, int64_t c, double *dbeta, double *dgamma)
+{
+    const spk_view *x = &a->in[0];
+    const double *save = a->save, mean = save[c], inv = save[x->c + c];
+    *dbeta = *dgamma = 0;
+    for (int64_t r = 0; r < spk_rows(x); r++) {
+        const double d = batch_norm_dy(a, r, c);
+        *dbeta += d;
+        *dgamma += d * ((double)row(x, r)[c] - mean) * inv;
+    }
+}
+
+/* (2C + 1): both over the rows of all processes, and these; a new array. */
+static double *batch_norm_shared_sums(const spk_kargs *a)
+{
+    const int64_t n_c = a->in[0].c;
+    double *sums = spk_new((size_t)(2 * n_c + 1) * sizeof *sums);
+    for (int64_t c = 0; c < n_c; c++)
+        batch_norm_sums(a, c, &sums[c], &sums[n_c + c]);
+    sums[2 * n_c] = (double)spk_rows(&a->in[0]);
+    a->ctx->sync->sum(a->ctx->sync->self, sums, 2 * n_c + 1);
+    return sums;
+}
+
 static void batch_norm_bwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const spk_view *x = &a->in[0];
     const int64_t rows = spk_rows(x);
     const double *save = a->save;
+    const bool idle = a->ctx->sync && a->ctx->sync->idle;
+    double *shared = attr->train && a->ctx->sync ? batch_norm_shared_sums(a) : NULL;
 #pragma omp parallel for schedule(static) num_threads(a->ctx->n_threads)
     for (int64_t c = 0; c < x->c; c++) {
         const double mean = save[c], inv = save[x->c + c], gamma = or_else(&a->in[1], c, 1);
-        double dbeta = 0, dgamma = 0;
-        for (int64_t r = 0; r < rows; r++) {
-            const double d = batch_norm_dy(a, r, c);
-            dbeta += d;
-            dgamma += d * ((double)row(x, r)[c] - mean) * inv;
-        }
+        double dbeta, dgamma;
+        batch_norm_sums(a, c, &dbeta, &dgamma);
         if (a->din[1].p) put(dense(&a->din[1]) + c, dgamma, true);
         if (a->din[2].p) put(dense(&a->din[2]) + c, dbeta, true);
         if (!a->din[0].p) continue;
-        const double m1 = attr->train ? dbeta / (double)rows : 0, m2 = attr->train ? dgamma / (double)rows : 0;
+        const double all = shared ? shared[2 * x->c] : (double)rows, on = attr->train && !idle ? 1 : 0;
+        const double m1 = on * (shared ? shared[c] : dbeta) / all, m2 = on * (shared ? shared[x->c + c] : dgamma) / all;
         for (int64_t r = 0; r < rows; r++) {
             const double v = (double)row(x, r)[c];
             const double d = gamma * inv * (batch_norm_dy(a, r, c) - m1 - (v - mean) * inv * m2);
             put(row(&a->din[0], r) + c, attr->mask_dx && v <= 0 ? 0 : d, a->add[0]);
         }
     }
+    spk_free(shared);
 }

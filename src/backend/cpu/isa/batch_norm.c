@@ -5,7 +5,8 @@
  * channel are summed apart and then together. With ReLU the backward pass finds the sign of the result again from x, which
  * it reads anyway.
  * Saves mean, 1 / sqrt(var + eps), the slope and beta (4C floats).
- * Scratch: for each thread 2 sums of each column in double; then 5 floats of each column.
+ * Scratch: for each thread 2 sums of each column in double; then 5 floats of each column; then 2C + 1 doubles, which go
+ * round the processes where the statistics are those of all (ctx->sync): the sums of the channels, and the rows.
  */
 #include <math.h>
 
@@ -25,7 +26,23 @@ static size_t save_bytes(const spk_geom *g)
 static size_t scratch_bytes(const spk_geom *g, const void *state)
 {
     (void)state;
-    return spk__column_scratch(g, N_COEFS);
+    return spk__column_scratch(g, N_COEFS) + (2 * (size_t)g->in[0].c + 2) * sizeof(double);
+}
+
+/* The doubles that go round. */
+static double *shared_of(const spk_kargs *a)
+{
+    const uintptr_t end = (uintptr_t)(spk__column_coef(a, N_COEFS - 1) + spk__most_columns(a->in[0].c));
+    return (double *)((end + sizeof(double) - 1) / sizeof(double) *
+                      sizeof(double)); // NOLINT(performance-no-int-to-ptr)
+}
+
+/* This process's sums and rows become those of all. */
+static void share(const spk_kargs *a)
+{
+    double *shared = shared_of(a);
+    shared[2 * a->in[0].c] = (double)spk_rows(&a->in[0]);
+    a->ctx->sync->sum(a->ctx->sync->self, shared, 2 * a->in[0].c + 1);
 }
 
 static coefs coefs_of(const spk_kargs *a)
@@ -55,13 +72,30 @@ SPK_INLINE void add_products(const spk_elem *x, int64_t x_ld, const spk_elem *dy
 
 /* ---- forward ---- */
 
+/* Sums of x and of its square over the rows of all processes. The shifts differ, so they are taken out again. */
+static void share_moments(const spk_kargs *a, const spk_span *w, const float *shift)
+{
+    const int64_t n_c = a->in[0].c;
+    const double rows = (double)spk_rows(&a->in[0]);
+    double *shared = shared_of(a);
+    for (int64_t c = 0; c < n_c; c++) {
+        const double s = (double)shift[c], sum = spk__column_total(a, w, 0, c), square = spk__column_total(a, w, 1, c);
+        shared[c] = sum + rows * s;
+        shared[n_c + c] = square + 2 * s * sum + rows * s * s;
+    }
+    share(a);
+}
+
 /* Mean and variance of channel c of the batch, and the running statistics. */
 static void finish_moments(const spk_kargs *a, const spk_span *w, double shift, int64_t c, double *mean, double *var)
 {
-    const double m = ((const spk_batch_norm_attr *)a->attr)->momentum, rows = (double)spk_rows(&a->in[0]);
+    const double m = ((const spk_batch_norm_attr *)a->attr)->momentum, *shared = shared_of(a);
+    const bool own = !a->ctx->sync;
+    const double rows = own ? (double)spk_rows(&a->in[0]) : shared[2 * a->in[0].c];
     float *rm = a->in[3].p, *rv = a->in[4].p;
-    const double off = spk__column_total(a, w, 0, c) / rows, square = spk__column_total(a, w, 1, c);
-    *mean = shift + off;
+    const double off = own ? spk__column_total(a, w, 0, c) / rows : shared[c] / rows;
+    const double square = own ? spk__column_total(a, w, 1, c) : shared[a->in[0].c + c];
+    *mean = own ? shift + off : off;
     *var = fmax(square / rows - off * off, 0);
     if (!isfinite(*mean) || !isfinite(square)) return; /* a batch that is not finite changes nothing */
     rm[c] = (float)((1 - m) * (double)rm[c] + m * *mean);
@@ -75,6 +109,7 @@ static void finish_forward(const spk_kargs *a, const spk_span *w, coefs k)
     const int64_t n_c = a->in[0].c;
     const float *gamma = a->in[1].p, *beta = a->in[2].p;
     float *save = a->save;
+    if (attr->train && a->ctx->sync) share_moments(a, w, k.a);
     for (int64_t c = 0; c < n_c; c++) {
         double mean, var;
         if (attr->train) {
@@ -195,7 +230,8 @@ static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
     const int64_t n_c = a->in[0].c;
     const float *gamma = a->in[1].p, *save = a->save;
     float *dgamma = a->din[1].p, *dbeta = a->din[2].p;
-    const double rows = (double)spk_rows(&a->in[0]);
+    const spk_reduction *sync = attr->train ? a->ctx->sync : NULL;
+    double rows = (double)spk_rows(&a->in[0]), *shared = shared_of(a);
     for (int64_t c = 0; c < n_c; c++) {
         const double inv = (double)save[n_c + c], sum = spk__column_total(a, w, 0, c),
                      product = spk__column_total(a, w, 1, c) * inv;
@@ -204,6 +240,18 @@ static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
         const double scale = (gamma ? (double)gamma[c] : 1) * inv;
         k.d[c] = attr->train ? (float)(-scale * inv * product / rows) : 0;
         k.e[c] = attr->train ? (float)(-scale * sum / rows) : 0;
+        if (sync) {
+            shared[c] = sum;
+            shared[n_c + c] = product;
+        }
+    }
+    if (sync) share(a);
+    rows = sync ? shared[2 * n_c] : rows;
+    for (int64_t c = 0; sync && c < n_c;
+         c++) { /* gamma and beta got this process's part alone: gradients are summed later */
+        const double inv = (double)save[n_c + c], scale = (gamma ? (double)gamma[c] : 1) * inv;
+        k.d[c] = sync->idle ? 0 : (float)(-scale * inv * shared[n_c + c] / rows);
+        k.e[c] = sync->idle ? 0 : (float)(-scale * shared[c] / rows);
     }
     spk__repeat(k.d, n_c, w->width);
     spk__repeat(k.e, n_c, w->width);

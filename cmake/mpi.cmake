@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# Plugins libspk_mpi_NAME.so, one for each MPI whose headers are here: `spk` itself is linked to none and opens one when
+# a launcher started it (src/comm/launch.c). SPK_MPI=OFF: none; ON: at least one must be found.
+set(SPK_MPI AUTO CACHE STRING "plugins for MPI: AUTO, ON or OFF")
+set_property(CACHE SPK_MPI PROPERTY STRINGS AUTO ON OFF)
+set(SPK_MPI_FOUND "")
+set(SPK_PLUGIN_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/spk)
+
+function(spk_mpi_plugin name)
+  add_library(spk_mpi_${name} MODULE src/comm/mpi/mpi.c)
+  target_link_libraries(spk_mpi_${name} PRIVATE spk_flags ${ARGN})
+  set_target_properties(spk_mpi_${name} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
+  install(TARGETS spk_mpi_${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/spk)
+  set(SPK_MPI_FOUND "${SPK_MPI_FOUND};${name}" PARENT_SCOPE)
+endfunction()
+
+if(SPK_MPI)
+  # Debian's names; both may be installed at once.
+  pkg_check_modules(OPENMPI IMPORTED_TARGET ompi-c)
+  if(OPENMPI_FOUND)
+    spk_mpi_plugin(openmpi PkgConfig::OPENMPI)
+  endif()
+  pkg_check_modules(MPICH IMPORTED_TARGET mpich)
+  if(MPICH_FOUND)
+    spk_mpi_plugin(mpich PkgConfig::MPICH)
+  endif()
+  if(NOT SPK_MPI_FOUND)
+    find_package(MPI COMPONENTS C)
+    if(MPI_C_FOUND)
+      spk_mpi_plugin(mpi MPI::MPI_C)
+    elseif(NOT SPK_MPI STREQUAL "AUTO")
+      message(FATAL_ERROR "SPK_MPI is ${SPK_MPI}, and no MPI was found: install libopenmpi-dev or libmpich-dev")
+    endif()
+  endif()
+endif()
+message(STATUS "plugins for MPI: ${SPK_MPI_FOUND}")
+set_property(SOURCE src/comm/launch.c APPEND PROPERTY COMPILE_DEFINITIONS SPK_PLUGIN_DIR="${SPK_PLUGIN_DIR}")
