@@ -147,8 +147,10 @@ static spk_status extract(eval_options *o, const spk_args *args, bool *usage, in
     if (status == SPK_OK) status = speech_open(&o->speech, &t.speech);
     if (status == SPK_OK) status = eval_open_model(o, &t, usage);
     status = spk_comm_agree(cli_comm(), status);
-    if (status == SPK_OK)
+    if (status == SPK_OK) {
+        SPK_ASSERT(t.embedder && "who fails to open it is heard by all");
         status = args->words.n ? extract_words(o, &t, &args->words, n_failed) : extract_set(o, &t, usage, n_failed);
+    }
     eval_close(&t);
     return status;
 }
