@@ -97,6 +97,16 @@ static const char *wrong_use(const voice_options *o, int64_t n_words)
     return NULL;
 }
 
+static spk_status tend_gallery(const voice_options *o, const spk_str_list *words, bool *usage)
+{
+    const char *wrong = wrong_use(o, words->n);
+    *usage = wrong != NULL;
+    if (wrong) return spk_fail(SPK_E_CONFIG, "%s", wrong);
+    if (o->list) return list_names(words->v[0]);
+    if (o->remove) return remove_name(words->v[0], words->v[1]);
+    return enroll(o, words, usage);
+}
+
 int cmd_enroll(int argc, char **argv)
 {
     static spk_opt_meta meta[SPK_COUNT(table)];
@@ -112,24 +122,5 @@ int cmd_enroll(int argc, char **argv)
         .min_words = 1,
         .max_words = -1,
         .options = {table, meta, SPK_COUNT(table)}};
-    voice_options o;
-    spk_args args;
-    bool usage = false;
-    int rc = cli_args(&spec, argc, argv, &o, &args);
-    if (rc != CLI_GO_ON) return rc;
-    voice_start(&o);
-    char *const *word = args.words.v;
-    const char *wrong = wrong_use(&o, args.words.n);
-    if (wrong)
-        rc = cli_usage("%s", wrong);
-    else if (o.list)
-        rc = cli_failed(list_names(word[0]));
-    else if (o.remove)
-        rc = cli_failed(remove_name(word[0], word[1]));
-    else
-        rc = cli_failed(enroll(&o, &args.words, &usage));
-    if (rc != CLI_OK && usage) rc = CLI_USAGE;
-    spk_args_clear(&args);
-    spk_opts_clear(table, SPK_COUNT(table), &o);
-    return rc == CLI_OK ? cli_flush() : rc;
+    return voice_command(&spec, argc, argv, tend_gallery);
 }

@@ -120,16 +120,5 @@ int cmd_identify(int argc, char **argv)
         .min_words = 2,
         .max_words = -1,
         .options = {table, meta, SPK_COUNT(table)}};
-    voice_options o;
-    spk_args args;
-    bool usage = false;
-    int rc = cli_args(&spec, argc, argv, &o, &args);
-    if (rc != CLI_GO_ON) return rc;
-    voice_start(&o);
-    rc = cli_failed(identify(&o, &args.words, &usage));
-    if (rc != CLI_OK && usage) rc = CLI_USAGE;
-    spk_args_clear(&args);
-    spk_opts_clear(table, SPK_COUNT(table), &o);
-    const int flushed = cli_flush();
-    return rc == CLI_OK ? flushed : rc;
+    return voice_command(&spec, argc, argv, identify);
 }

@@ -6,10 +6,21 @@
 
 #include "cli/eval_impl.h"
 
-void voice_start(const voice_options *o)
+int voice_command(const spk_args_spec *spec, int argc, char **argv, voice_work *work)
 {
-    cli_log_start(o->quiet, cli_log_level(o->log_level));
+    voice_options o;
+    spk_args args;
+    bool usage = false;
+    int rc = cli_args(spec, argc, argv, &o, &args);
+    if (rc != CLI_GO_ON) return rc;
+    cli_log_start(o.quiet, cli_log_level(o.log_level));
     spk_signals_catch();
+    rc = cli_failed(work(&o, &args.words, &usage));
+    if (rc != CLI_OK && usage) rc = CLI_USAGE;
+    spk_args_clear(&args);
+    spk_opts_clear(spec->options.table, spec->options.n, &o);
+    const int flushed = cli_flush(); /* what was found before a failure is printed too */
+    return rc == CLI_OK ? flushed : rc;
 }
 
 spk_status voice_open(const voice_options *o, spk_embedder **e, bool *usage)

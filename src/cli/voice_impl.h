@@ -27,8 +27,10 @@ typedef struct voice_options {
     int64_t threads, num_workers;
 } voice_options;
 
-/* Log, progress and threads: before anything else. */
-void voice_start(const voice_options *o);
+/* What a command does with its options and words. A wrong command line sets *usage. */
+typedef spk_status voice_work(const voice_options *o, const spk_str_list *words, bool *usage);
+/* The whole command: options, log, signals, work, exit status. */
+int voice_command(const spk_args_spec *spec, int argc, char **argv, voice_work *work);
 /* The model that --model names. A wrong command line sets *usage. */
 spk_status voice_open(const voice_options *o, spk_embedder **e, bool *usage) SPK_NODISCARD;
 spk_status voice_decider(const voice_options *o, const spk_embedder *e, spk_decider *d) SPK_NODISCARD;
