@@ -25,7 +25,7 @@ extern "C" {
 SPK_API spk_status spk_npy_read(const char *path, spk_ndarray *out) SPK_NODISCARD;
 SPK_API spk_status spk_npy_write(const char *path, const spk_ndarray *a) SPK_NODISCARD;
 
-/* ---- .npz: members stored or deflated; zip64 ---- */
+/* ---- .npz: members stored or deflated; zip64. FILE.zip/MEMBER.npz is one that lies in a zip file, as a packed model ---- */
 
 /* All members, in the file's order; names without ".npy". SPK_E_FORMAT for a member that is no array of the above. */
 SPK_API spk_status spk_npz_read(const char *path, spk_tensors *out) SPK_NODISCARD;

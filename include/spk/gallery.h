@@ -38,6 +38,7 @@ SPK_API int64_t spk_gallery_n(const spk_gallery *g);
 SPK_API const char *spk_gallery_name(const spk_gallery *g, int64_t i);
 SPK_API int64_t spk_gallery_recordings(const spk_gallery *g, int64_t i);  /* that name i was enrolled with */
 SPK_API const float *spk_gallery_mean(const spk_gallery *g, int64_t i);   /* the mean of their embeddings (E) */
+SPK_API const float *spk_gallery_rows(const spk_gallery *g, int64_t i);   /* these themselves (recordings, E) */
 SPK_API int64_t spk_gallery_find(const spk_gallery *g, const char *name); /* -1: not there */
 SPK_API const char *spk_gallery_model(const spk_gallery *g);              /* weights that made it, for people */
 

@@ -43,15 +43,29 @@ spk_status voice_open(const voice_options *o, spk_embedder **e, bool *usage)
     return status;
 }
 
-spk_status voice_decider(const voice_options *o, const spk_embedder *e, spk_decider *d)
+spk_status voice_judge_open(const voice_options *o, const spk_embedder *e, voice_judge *j, bool *usage)
 {
+    const int64_t top_k = o->top_k != SPK_NONE ? o->top_k : 500;
+    memset(j, 0, sizeof *j);
+    if (!o->cohort && o->top_k != SPK_NONE) {
+        *usage = true;
+        return spk_fail(SPK_E_CONFIG, "--top_k has no effect without --cohort FILE");
+    }
+    SPK_TRY(spk_comparer_open(&(spk_comparer_options){o->backend, o->cohort, top_k}, &j->comparer));
     return spk_decider_open(e,
                             &(spk_decider_options){.calibration = o->calibration,
+                                                   .other_scores = !spk_comparer_is_plain(&j->comparer),
                                                    .threshold = o->threshold,
                                                    .p_target = o->p_target,
                                                    .c_miss = o->c_miss,
                                                    .c_fa = o->c_fa},
-                            d);
+                            &j->decider);
+}
+
+void voice_judge_close(voice_judge *j)
+{
+    spk_comparer_close(&j->comparer);
+    spk_decider_close(&j->decider);
 }
 
 static spk_status take(void *user, const spk_embed_result *r)

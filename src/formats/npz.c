@@ -13,6 +13,7 @@ static const char kind[] = "an .npz file";
 
 struct spk_npz {
     spk_zip *zip;
+    void *inside;  /* the file's bytes where it lies in another zip file */
     char **key;    /* of each member */
     spk_map index; /* key -> member */
 };
@@ -30,11 +31,46 @@ static spk_status index_keys(spk_npz *z)
     return SPK_OK;
 }
 
+/* The length of FILE.zip in "FILE.zip/MEMBER", where there is such a file; else 0. */
+static size_t outer_length(const char *path)
+{
+    for (const char *s = path; (s = strstr(s, ".zip/")) != NULL; s++) {
+        const size_t n = (size_t)(s - path) + 4;
+        char *outer = spk_strndup(path, n);
+        const bool there = spk_is_file(outer);
+        spk_free(outer);
+        if (there) return n;
+    }
+    return 0;
+}
+
+/* A packed model carries back-ends and cohorts: read such a member as a whole. */
+static spk_status open_inside(const char *path, size_t n, spk_npz *z)
+{
+    spk_zip *outer = NULL;
+    spk_status status;
+    char *name = spk_strndup(path, n);
+    const char *member = path + n + 1;
+    SPK_GO(spk_zip_open(name, "a packed model", &outer));
+    const int64_t i = spk_zip_find(outer, member);
+    if (i < 0) SPK_GO(spk_fail(SPK_E_IO, "%s: there is no '%s' in it", name, member));
+    const int64_t bytes = outer->entry[i].bytes;
+    z->inside = spk_alloc((size_t)bytes);
+    if (!z->inside) SPK_GO(spk_fail(SPK_E_NOMEM, "%s: not enough memory for %lld bytes", path, (long long)bytes));
+    SPK_GO(spk_zip_read(outer, i, z->inside));
+    SPK_GO(spk_zip_open_memory(z->inside, (size_t)bytes, path, kind, &z->zip));
+done:
+    spk_zip_close(outer);
+    spk_free(name);
+    return status;
+}
+
 spk_status spk_npz_open(const char *path, spk_npz **out)
 {
     spk_npz *z = spk_new(sizeof *z);
+    const size_t outer = outer_length(path);
     *out = NULL;
-    spk_status status = spk_zip_open(path, kind, &z->zip);
+    spk_status status = outer ? open_inside(path, outer, z) : spk_zip_open(path, kind, &z->zip);
     if (status == SPK_OK) status = index_keys(z);
     if (status != SPK_OK)
         spk_npz_close(z);
@@ -51,6 +87,7 @@ void spk_npz_close(spk_npz *z)
     spk_free(z->key);
     spk_map_clear(&z->index);
     spk_zip_close(z->zip);
+    spk_free(z->inside);
     spk_free(z);
 }
 

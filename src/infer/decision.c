@@ -29,7 +29,7 @@ static spk_status take(const spk_calibration *c, const char *where, bool named, 
     return SPK_OK;
 }
 
-static spk_status find_calibration(const spk_embedder *e, const char *named, spk_decider *out)
+static spk_status find_calibration(const spk_embedder *e, const char *named, bool own, spk_decider *out)
 {
     spk_calibration c = {0};
     char *text = NULL, *where = NULL;
@@ -37,7 +37,7 @@ static spk_status find_calibration(const spk_embedder *e, const char *named, spk
     spk_status status;
     if (named)
         SPK_GO(spk_calibration_read(named, &c));
-    else
+    else if (own)
         SPK_GO(spk__embedder_text(e, companion, &text, &n, &where));
     if (text) SPK_GO(spk_calibration_parse(text, n, where, &c));
     if (named || text) status = take(&c, named ? named : where, named != NULL, out);
@@ -70,6 +70,12 @@ static spk_status choose(const spk_embedder *e, const spk_decider_options *o, sp
         return SPK_OK;
     }
     if (!priors) return SPK_OK;
+    if (o->other_scores)
+        return spk_fail(
+            SPK_E_CONFIG,
+            "--p_target, --c_miss and --c_fa need a calibration of these scores: fit one with spk calibrate on "
+            "what spk score gives with the same --backend and --cohort, and name it with --calibration FILE, "
+            "or give --threshold SCORE");
     return spk_fail(SPK_E_CONFIG,
                     "--p_target, --c_miss and --c_fa need a calibration, and %s has no %s: fit one with spk calibrate "
                     "and name it with --calibration FILE, or give --threshold SCORE",
@@ -82,7 +88,7 @@ spk_status spk_decider_open(const spk_embedder *e, const spk_decider_options *o,
     if (!isnan(o->threshold) && (!isnan(o->c_miss) || !isnan(o->c_fa)))
         return spk_fail(SPK_E_CONFIG,
                         "--threshold and the costs of mistakes both say where to decide; give one of them");
-    spk_status status = find_calibration(e, o->calibration, out);
+    spk_status status = find_calibration(e, o->calibration, !o->other_scores, out);
     if (status == SPK_OK) status = choose(e, o, out);
     if (status != SPK_OK) spk_decider_close(out);
     return status;

@@ -12,7 +12,9 @@
 typedef struct spk_decider_options {
     const char
         *calibration; /* file of spk calibrate; NULL: calibration.json beside the model's configuration, if any */
-    double threshold; /* of scores; NAN: not given */
+    bool
+        other_scores; /* scores are not plain cosines, which the model's own calibration is of: only a named one serves */
+    double threshold;              /* of scores; NAN: not given */
     double p_target, c_miss, c_fa; /* NAN: not given; 0.05, 1, 1 with a calibration */
 } spk_decider_options;
 

@@ -191,6 +191,11 @@ const float *spk_gallery_mean(const spk_gallery *g, int64_t i)
     return g->v[i].mean;
 }
 
+const float *spk_gallery_rows(const spk_gallery *g, int64_t i)
+{
+    return g->v[i].row;
+}
+
 const char *spk_gallery_model(const spk_gallery *g)
 {
     return g->model ? g->model : "";

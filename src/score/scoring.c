@@ -115,7 +115,7 @@ static spk_status cache_order(const spk_trial_list *t, const spk_voices *v, cons
     return SPK_OK;
 }
 
-static spk_status check_backend(const spk_embeddings *e, const spk_scoring_options *o)
+spk_status spk_score_check_backend(const spk_embeddings *e, const spk_scoring_options *o)
 {
     const spk_backend *b = o->backend;
     if (o->scorer == SPK_SCORER_PLDA && (!b || !spk_backend_is_plda(b)))
@@ -128,34 +128,43 @@ static spk_status check_backend(const spk_embeddings *e, const spk_scoring_optio
     return SPK_OK;
 }
 
+spk_status spk_voices_scores(const spk_voices *v, const spk_trial_list *t, const spk_scoring_options *o, int64_t D,
+                             const float *mean, const int64_t *enroll, const int64_t *test, float *scores)
+{
+    pair *order = NULL;
+    spk_status status;
+    double *raw = spk_new(sizeof *raw * (size_t)(t->n + 1));
+    SPK_GO(cache_order(t, v, enroll, test, &order));
+#pragma omp parallel for schedule(dynamic, 512)
+    for (int64_t k = 0; k < t->n; k++)
+        raw[order[k].at] = spk_voices_score(v, order[k].enroll, order[k].test);
+    if (o->norm != SPK_NORM_NONE)
+        SPK_GO(apply_norm(t, o, v, D, enroll, test, mean, raw, scores));
+    else
+        for (int64_t i = 0; i < t->n; i++)
+            scores[i] = (float)raw[i];
+done:
+    spk_free(raw);
+    spk_free(order);
+    return status;
+}
+
 spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                             float *scores)
 {
     spk_status status;
     spk_voices v = {0};
     float *center = NULL;
-    pair *order = NULL;
-    double *raw = spk_new(sizeof *raw * (size_t)(t->n + 1));
     int64_t *enroll = spk_new(sizeof *enroll * (size_t)(t->n_names + 1)),
             *test = spk_new(sizeof *test * (size_t)(t->n_names + 1));
-    SPK_GO(check_backend(e, o));
+    SPK_GO(spk_score_check_backend(e, o));
     if (o->subtract_mean) SPK_GO(spk_embeddings_mean(o->subtract_mean, e->D, &center));
     SPK_GO(spk_voices_make(e, t, o, center, &v, enroll, test));
     spk_info("score", "%lld trials between %lld voices", (long long)t->n, (long long)v.n);
-    SPK_GO(cache_order(t, &v, enroll, test, &order));
-#pragma omp parallel for schedule(dynamic, 512)
-    for (int64_t k = 0; k < t->n; k++)
-        raw[order[k].at] = spk_voices_score(&v, order[k].enroll, order[k].test);
-    if (o->norm != SPK_NORM_NONE)
-        SPK_GO(apply_norm(t, o, &v, e->D, enroll, test, center, raw, scores));
-    else
-        for (int64_t i = 0; i < t->n; i++)
-            scores[i] = (float)raw[i];
+    SPK_GO(spk_voices_scores(&v, t, o, e->D, center, enroll, test, scores));
 done:
     spk_voices_clear(&v);
     spk_free(center);
-    spk_free(raw);
-    spk_free(order);
     spk_free(enroll);
     spk_free(test);
     return status;

@@ -51,6 +51,14 @@ typedef struct spk_scoring_options {
 spk_status spk_score_trials(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                             float *scores);
 
+/*
+ * The same for voices in memory (compare.c): each of n_enrolled voices, of which voice i has the utterances begin[i] to
+ * begin[i+1] - 1 of e, with each of the n_tests utterances behind them. scores (n_enrolled, n_tests). `enroll` and
+ * `subtract_mean` have no place here.
+ */
+spk_status spk_score_voices(const spk_embeddings *e, int64_t n_enrolled, const int64_t *begin, int64_t n_tests,
+                            const spk_scoring_options *o, float *scores);
+
 /* ---- the parts ---- */
 
 typedef struct spk_voices {
@@ -73,8 +81,17 @@ typedef struct spk_voices {
  * subtracted; NULL: nothing. */
 spk_status spk_voices_make(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                            const float *mean, spk_voices *out, int64_t *enroll, int64_t *test);
+/* n voices without a list: voice i has the utterances begin[i] to begin[i+1] - 1 of e, and is called as the first of them. */
+spk_status spk_voices_of(const spk_embeddings *e, int64_t n, const int64_t *begin, const spk_scoring_options *o,
+                         spk_voices *out);
 void spk_voices_clear(spk_voices *v);
 double spk_voices_score(const spk_voices *v, int64_t a, int64_t b);
+/* Scores (t->n) of the trials, whose sides are the voices enroll[t->enroll[i]] and test[t->test[i]], normalised where that is
+ * asked for. D: of an embedding; mean: what was subtracted. */
+spk_status spk_voices_scores(const spk_voices *v, const spk_trial_list *t, const spk_scoring_options *o, int64_t D,
+                             const float *mean, const int64_t *enroll, const int64_t *test, float *scores);
+/* Do back-end, scorer and embeddings fit? SPK_E_CONFIG, SPK_E_SHAPE name the file. */
+spk_status spk_score_check_backend(const spk_embeddings *e, const spk_scoring_options *o);
 
 /* The average of n vectors over segments or of rows `row` of those that have `rows` (see spk_voices_make) in double; where
  * `unit`, segments are brought to norm 1 first. */

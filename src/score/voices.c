@@ -224,22 +224,46 @@ done:
     return status;
 }
 
+/* The collection's voices; its names go over. */
+static spk_status make_voices(collection *c, const spk_scoring_options *o, const float *mean, spk_voices *out)
+{
+    *out = (spk_voices){
+        .scorer = o->scorer, .take_max = o->enroll_by == SPK_ENROLL_MAX, .D = o->backend ? o->backend->R : c->e->D};
+    const spk_status status = make_rows(c, o, mean, out);
+    out->n = c->n;
+    out->name = c->name;
+    c->name = NULL;
+    if (status != SPK_OK) spk_voices_clear(out);
+    return status;
+}
+
 spk_status spk_voices_make(const spk_embeddings *e, const spk_trial_list *t, const spk_scoring_options *o,
                            const float *mean, spk_voices *out, int64_t *enroll, int64_t *test)
 {
     spk_status status;
     collection c = {.e = e, .t = t};
-    *out = (spk_voices){
-        .scorer = o->scorer, .take_max = o->enroll_by == SPK_ENROLL_MAX, .D = o->backend ? o->backend->R : e->D};
+    *out = (spk_voices){0};
     SPK_GO(collect(&c, o, enroll, test));
     warn_of_self(&c, enroll, test);
-    SPK_GO(make_rows(&c, o, mean, out));
-    out->n = c.n;
-    out->name = c.name;
-    c.name = NULL;
+    SPK_GO(make_voices(&c, o, mean, out));
 done:
     clear_collection(&c);
-    if (status != SPK_OK) spk_voices_clear(out);
+    return status;
+}
+
+spk_status spk_voices_of(const spk_embeddings *e, int64_t n, const int64_t *begin, const spk_scoring_options *o,
+                         spk_voices *out)
+{
+    collection c = {.e = e, .n = n};
+    SPK_PUSH(c.begin, c.n_begin) = 0;
+    for (int64_t i = 0; i < n; i++) {
+        SPK_PUSH(c.name, c.n_names) = e->id[begin[i]];
+        SPK_PUSH(c.begin, c.n_begin) = begin[i + 1];
+    }
+    for (int64_t u = 0; u < begin[n]; u++)
+        SPK_PUSH(c.utterance, c.n_utterances) = u;
+    const spk_status status = make_voices(&c, o, NULL, out);
+    clear_collection(&c);
     return status;
 }
 

@@ -110,7 +110,7 @@ static void test_decisions(void **state)
     spk_embedder *e = open_with(1);
     spk_decider d;
     const double none = (double)NAN;
-    spk_decider_options o = {NULL, none, none, none, none};
+    spk_decider_options o = {NULL, false, none, none, none, none};
     assert_int_equal(spk_decider_open(e, &o, &d), SPK_OK);
     assert_int_equal(d.by, SPK_DECIDE_NOT);
     assert_false(spk_decide(&d, 1).accept);
@@ -133,7 +133,7 @@ static void test_decisions(void **state)
     assert_true(fabs(d.threshold - log(9 * 20)) < 1e-12);
     assert_false(spk_decide(&d, 0.5).accept);
     spk_decider_close(&d);
-    o = (spk_decider_options){NULL, 0.45, none, none, none};
+    o = (spk_decider_options){NULL, false, 0.45, none, none, none};
     assert_int_equal(spk_decider_open(e, &o, &d), SPK_OK);
     assert_int_equal(d.by, SPK_DECIDE_BY_SCORE);
     assert_true(spk_decide(&d, 0.45).accept);
