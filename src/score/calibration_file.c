@@ -46,10 +46,12 @@ static spk_status take(const json_t *all, const char *path, spk_calibration *c)
         if (strcmp(kind, kinds[k]) == 0) c->F = 1 + k;
     if (c->F == 0) return spk_fail(SPK_E_FORMAT, "%s: the kind '%s' is not known", path, kind);
     c->kind = (spk_calibration_kind)(c->F - 1);
+    const int64_t n = (int64_t)json_array_size(weights);
+    const bool plausible = n_systems >= 1 && n_systems <= n && D >= 0 && D <= n; /* so that nothing overflows */
     c->n_systems = n_systems;
     c->D = D;
-    c->F = n_systems + (c->kind == SPK_CALIBRATION_LINEAR ? 0 : 8 + 2 * D);
-    if (n_systems < 1 || D < 0 || !(c->prior > 0 && c->prior < 1) || (int64_t)json_array_size(weights) != c->F)
+    c->F = plausible ? n_systems + (c->kind == SPK_CALIBRATION_LINEAR ? 0 : 8 + 2 * D) : 0;
+    if (!plausible || !(c->prior > 0 && c->prior < 1) || n != c->F)
         return spk_fail(SPK_E_FORMAT, "%s: %zu weights, %lld systems and embeddings of %lld values do not fit", path,
                         json_array_size(weights), (long long)n_systems, (long long)D);
     c->weight = spk_new(sizeof *c->weight * (size_t)c->F);
