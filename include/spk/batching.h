@@ -36,7 +36,8 @@ typedef struct spk_rule_options {
     const int64_t *fold_length; /* one for each shape file, or one */
     int64_t n_fold_lengths;
     bool ascending_in_batch, ascending_batches;
-    bool padded; /* length, numel, catpow: batches stay within batch_bins with what they are padded to, but for min_batch_size */
+    bool
+        padded; /* length, numel, catpow: batches stay within batch_bins with what they are padded to, but for min_batch_size */
     bool shuffle_within_batch; /* utterances are shuffled over all batches, which then have the first one's size */
     double category_power, dataset_power; /* catpow: 1 as much as there is, 0 all alike */
     double scale;                         /* catpow: an epoch draws so much of the length of all */

@@ -101,11 +101,11 @@ static spk_status say_what(const spk_run *r)
         snprintf(crops, sizeof crops, "crops of %g s", (double)samples / (double)spk_train_set_rate(r->train));
         snprintf(segments, sizeof segments, "%" PRId64 " segments each", c->preprocess.num_eval);
     }
-    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, %s%s", spk_train_set_n_speakers(r->train),
-             spk_train_set_n_utterances(r->train), crops, steps);
+    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, %s%s",
+             spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train), crops, steps);
     if (!r->valid) return SPK_OK;
-    spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %s", spk_trial_set_n_trials(r->valid),
-             spk_trial_set_n_utterances(r->valid), segments);
+    spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %s",
+             spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), segments);
     return SPK_OK;
 }
 

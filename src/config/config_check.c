@@ -120,9 +120,10 @@ static spk_status check_data(checker *k)
     if (v->n > 0) SPK_TRY(check_list(k, valid_key, v, valid, SPK_COUNT(valid)));
     const bool named = c->spk2utt && c->spk2utt[0], raw = !c->use_preprocessor && !c->collect_stats;
     if (raw && !named && c->spk_num == SPK_NONE)
-        return spk_fail(SPK_E_CONFIG,
-                        "%s is missing; with use_preprocessor false labels are numbers of classes: say how many there are",
-                        at(k, "spk_num"));
+        return spk_fail(
+            SPK_E_CONFIG,
+            "%s is missing; with use_preprocessor false labels are numbers of classes: say how many there are",
+            at(k, "spk_num"));
     if (!raw && !c->train_dir && !named)
         return spk_fail(SPK_E_CONFIG, "%s is missing; give --spk2utt FILE, whose lines name the speakers",
                         at(k, "spk2utt"));

@@ -100,8 +100,7 @@ static double bins_of(const spk_shapes *s, const int64_t *order, const spk_rule_
 {
     double bins = 0;
     for (int64_t f = 0; f < s->n_files; f++)
-        bins +=
-            (double)size * (double)s->length[f][order[at]] * (o->rule == SPK_RULE_NUMEL ? (double)s->width[f] : 1);
+        bins += (double)size * (double)s->length[f][order[at]] * (o->rule == SPK_RULE_NUMEL ? (double)s->width[f] : 1);
     return bins;
 }
 

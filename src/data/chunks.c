@@ -11,8 +11,9 @@ struct spk_chunks {
     double ratio;
     uint64_t seed;
     bool keep_short;
-    int64_t n, *length, *least; /* candidates below the longest sample, and what a sample must be longer than for them */
-    int64_t first_cut;          /* candidates from here on have been made shorter and are one length; n: none */
+    int64_t n, *length,
+        *least;        /* candidates below the longest sample, and what a sample must be longer than for them */
+    int64_t first_cut; /* candidates from here on have been made shorter and are one length; n: none */
 };
 
 typedef struct chunk {
@@ -53,8 +54,8 @@ static spk_status take_candidates(spk_chunks *c, const spk_rule_options *o)
         return spk_fail(SPK_E_VALUE, "chunk_default_fs: %lld is no multiple and no part of the data's rate, %lld",
                         (long long)from, (long long)fs);
     for (int64_t i = 0; i < o->n_chunk_lengths; i++) {
-        const int64_t given = o->chunk_length[i], W = from > 0 ? (int64_t)((double)given * (double)fs / (double)from)
-                                                               : given;
+        const int64_t given = o->chunk_length[i],
+                      W = from > 0 ? (int64_t)((double)given * (double)fs / (double)from) : given;
         if (W > 0 && W < longest) SPK_PUSH(c->least, c->n) = W;
     }
     if (c->n > 0) qsort(c->least, (size_t)c->n, sizeof *c->least, compare);
@@ -81,7 +82,8 @@ static spk_status check_candidates(const spk_chunks *c, const spk_rule_options *
 {
     const long long n_short = count_short(c), n = c->source.n;
     if (c->n == 0 && !c->keep_short)
-        return spk_fail(SPK_E_VALUE, "chunk_length: no chunk is shorter than %s (%lld samples%s), so there would be none",
+        return spk_fail(SPK_E_VALUE,
+                        "chunk_length: no chunk is shorter than %s (%lld samples%s), so there would be none",
                         c->source.length ? "the longest utterance" : "a crop", (long long)longest_sample(c),
                         c->source.length ? "" : ", by target_duration");
     if (c->source.length && n_short > 0)

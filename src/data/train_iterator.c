@@ -131,8 +131,8 @@ static spk_status note_bad(train_iterator *t, int64_t u, int64_t stand_in)
     int64_t length = 0;
     float *scratch = spk_alloc(sizeof *scratch * (size_t)(T * s->width));
     const spk__whole_part part = {0, T, false, scratch, &length};
-    spk_status status = scratch ? read_item(t, reader, u, 0, &part)
-                                : spk_fail(SPK_E_NOMEM, "no memory for %lld samples", (long long)T);
+    spk_status status =
+        scratch ? read_item(t, reader, u, 0, &part) : spk_fail(SPK_E_NOMEM, "no memory for %lld samples", (long long)T);
     spk_free(scratch);
     spk_audio_reader_free(reader);
     if (s->n_bad > s->o.max_bad_files)
@@ -228,8 +228,7 @@ static void log_plan(const train_iterator *t)
                  (long long)p->n_left_out);
     spk_info("data", "epoch %lld: %lld batches, %lld %s; coverage %.1f %% (%lld of %lld utterances are used)",
              (long long)t->epoch, (long long)p->n_batches, (long long)p->n_items,
-             t->set->length ? "utterances" : "crops", 100.0 * (double)used / (double)all,
-             used, all);
+             t->set->length ? "utterances" : "crops", 100.0 * (double)used / (double)all, used, all);
 }
 
 /* Room for whole utterances, of each batch: the most of all, and how much of it is padding. */
@@ -248,7 +247,8 @@ static int64_t find_rooms(train_iterator *t)
         for (int64_t i = p->first[b]; i < p->first[b + 1]; i++)
             own += (double)(W > 0 ? W : s->length[p->item[i]]);
     }
-    spk_info("data", "epoch %lld: whole utterances: the largest batch has room for %.1f s, and %.1f %% of all is padding",
+    spk_info("data",
+             "epoch %lld: whole utterances: the largest batch has room for %.1f s, and %.1f %% of all is padding",
              (long long)t->epoch, (double)most / (double)s->o.audio.sample_rate, 100 * (1 - own / room));
     return most;
 }

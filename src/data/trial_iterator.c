@@ -71,8 +71,8 @@ static spk_status read_whole(const spk_trial_set *s, spk_audio_reader *reader, i
 static spk_status read_segments(const trial_iterator *t, spk_audio_reader *reader, int64_t u, float *dst)
 {
     const spk_trial_set *s = t->set;
-    const spk_status status = s->length ? read_whole(s, reader, u, dst)
-                                        : spk_crop_segments(reader, s->path[u], s->T, s->o.num_eval, dst);
+    const spk_status status =
+        s->length ? read_whole(s, reader, u, dst) : spk_crop_segments(reader, s->path[u], s->T, s->o.num_eval, dst);
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
 }
 

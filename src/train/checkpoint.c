@@ -190,7 +190,8 @@ static spk_status offer_before(const char *folder, spk_status status, const char
     if (read_one(folder, SPK_CHECKPOINT_PREV_NAME, &c) != SPK_OK)
         return spk_fail(status, "%s; nor can the one before it be used: start over with --overwrite true", why);
     const char *epoch = spk_meta_get(&c.meta, "epoch"), *batch = spk_meta_get(&c.meta, "batch");
-    spk_fail(status, "%s; the one before it is whole, %s (epoch %s, batch %s): go on from that with --resume_from previous",
+    spk_fail(status,
+             "%s; the one before it is whole, %s (epoch %s, batch %s): go on from that with --resume_from previous",
              why, c.path, epoch ? epoch : "?", batch ? batch : "?");
     spk_checkpoint_clear(&c);
     return status;
@@ -210,8 +211,7 @@ spk_status spk_checkpoint_read(const char *folder, bool before, spk_checkpoint *
     spk_status status = there ? read_one(folder, SPK_CHECKPOINT_NAME, out)
                               : spk_fail(SPK_E_IO, "%s: is not there, as after a kill between two renames", path);
     spk_free(path);
-    if (status == SPK_OK && before)
-        spk_info("trainer", "resume_from: %s is whole, and serves", out->path);
+    if (status == SPK_OK && before) spk_info("trainer", "resume_from: %s is whole, and serves", out->path);
     if (status == SPK_OK) return SPK_OK;
     why = spk_strdup(spk_errmsg());
     status = before || !there ? read_before(folder, status, why, out) : offer_before(folder, status, why);

@@ -76,37 +76,6 @@ void spk_run_trial_options(const spk_config *c, spk_data_list *lists, spk_trial_
     out->num_workers = (int)c->num_workers;
 }
 
-/* What the configuration says of crops and augmentation, and what does not happen. */
-static void say_raw(const spk_config *c)
-{
-    spk_text keys = {0};
-    const spk_yaml *conf = c->preprocessor_conf;
-    for (int64_t i = 0; conf && i < conf->n; i++)
-        if (strcmp(conf->key[i], "sample_rate") != 0) spk_text_addf(&keys, "%s%s", keys.n ? ", " : "", conf->key[i]);
-    if (keys.n)
-        spk_warn("trainer",
-                 "use_preprocessor is false: utterances are taken whole and as they are, and of preprocessor_conf these "
-                 "have no effect: %s",
-                 spk_text_str(&keys));
-    spk_text_clear(&keys);
-}
-
-/* The shortest utterance is known before anything is trained. */
-static spk_status check_whole(const spk_run *r)
-{
-    const int64_t least = spk_net_min_samples(r->net), n = spk_train_set_n_utterances(r->train);
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t length = spk_train_set_length(r->train, i);
-        if (length == 0) break; /* crops */
-        if (length >= least) continue;
-        return spk_fail(SPK_E_VALUE,
-                        "%s: utterance '%s' has %" PRId64 " samples, and the model needs %" PRId64
-                        ": take it out of the training data",
-                        spk_train_set_path(r->train, i), spk_train_set_utterance(r->train, i), length, least);
-    }
-    return SPK_OK;
-}
-
 static spk_status open_data(spk_run *r)
 {
     const spk_config *c = r->config;
@@ -119,7 +88,7 @@ static spk_status open_data(spk_run *r)
     spk_run_trial_options(c, lists + n_train, &valid);
     spk_config_batching(c, true, &batching);
     if (batching.note) spk_info("trainer", "%s", batching.note);
-    if (train.whole) say_raw(c);
+    if (train.whole) spk_run_say_whole(c);
     spk_status status = spk_train_set_open(&train, &r->train);
     if (status == SPK_OK && (valid.dir || valid.n_lists > 0 || !c->collect_stats))
         status = spk_trial_set_open(&valid, &r->valid);
@@ -208,7 +177,7 @@ static spk_status open_all(spk_run *run)
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
-    if (!collect && !config->no_forward_run) SPK_GO(check_whole(&r));
+    if (!collect && !config->no_forward_run) SPK_GO(spk_run_check_whole(&r));
     spk_net_log_choices(r.net, config);
     spk_net_resolve(r.net, config);
 done:

@@ -86,7 +86,8 @@ static void look_at(const spk_batch *b, met *m)
         assert_int_equal(L, length_of(s, u));
         assert_int_equal(((const int64_t *)label->data)[i], s);
         for (int64_t t = 0; t < T; t++)
-            if (row[t] != (t < L ? help_ramp(t, 0) : 0)) fail_msg("%s: sample %d is %g", b->ids[i], (int)t, (double)row[t]);
+            if (row[t] != (t < L ? help_ramp(t, 0) : 0))
+                fail_msg("%s: sample %d is %g", b->ids[i], (int)t, (double)row[t]);
         longest = L > longest ? L : longest;
         shortest = L < shortest ? L : shortest;
         m->seen[s * N_EACH + u] = true;
@@ -174,7 +175,8 @@ static void classes(void **state)
     o.spk_num = 3;
     help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE, "utt2spk:16: the label of 's3u0' is 3", "0 to 2");
     snprintf(labels, sizeof labels, "%s", help_path("d/names"));
-    help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE, "names:1: the label of 's0u0' is 'anna'", "numbers of classes");
+    help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE, "names:1: the label of 's0u0' is 'anna'",
+                 "numbers of classes");
     snprintf(labels, sizeof labels, "%s", help_path("d/utt2spk"));
     o.spk_num = 4;
     o.augment.volume_apply_prob = 1;
@@ -261,7 +263,8 @@ static void chunks_of_whole_utterances(void **state)
     o.rule.chunk_max_abs_length = 0;
     o.rule.chunk_default_fs = 8000; /* 10000 and more at 16 kHz */
     spk_train_set *s;
-    help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE, "no chunk is shorter than the longest utterance (8530 samples)");
+    help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE,
+                 "no chunk is shorter than the longest utterance (8530 samples)");
     o.rule.chunk_default_fs = 44100;
     help_refused(spk_train_set_open(&o, &s), SPK_E_VALUE, "chunk_default_fs: 44100");
 }
@@ -318,9 +321,11 @@ static void trials_whole(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_ways_to_make_batches), cmocka_unit_test(shares_of_processes), cmocka_unit_test(classes),
-        cmocka_unit_test(a_changed_file),           cmocka_unit_test(chunks_of_whole_utterances),
-        cmocka_unit_test(trials_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_ways_to_make_batches),
+                                       cmocka_unit_test(shares_of_processes),
+                                       cmocka_unit_test(classes),
+                                       cmocka_unit_test(a_changed_file),
+                                       cmocka_unit_test(chunks_of_whole_utterances),
+                                       cmocka_unit_test(trials_whole)};
     return cmocka_run_group_tests(tests, setup, help_teardown);
 }

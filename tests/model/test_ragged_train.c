@@ -32,8 +32,9 @@ static const char *const encoders[] = {
     "encoder: campplus\nencoder_conf: {growth_rate: 4, bn_size: 2, init_channels: 8, num_layers: [2, 2, 2]}",
     "encoder: identity",
     "encoder: speechbrain_ecapa\nencoder_conf: {ndim: 16, output_size: 12, model_scale: 4, se_channels: 8}",
-#define MFA "output_size: 16, attention_heads: 2, linear_units: 24, num_blocks: 2, cnn_module_kernel: 7, dropout_rate: 0, "  \
-            "positional_dropout_rate: 0, attention_dropout_rate: 0"
+#define MFA                                                                                                            \
+    "output_size: 16, attention_heads: 2, linear_units: 24, num_blocks: 2, cnn_module_kernel: 7, dropout_rate: 0, "    \
+    "positional_dropout_rate: 0, attention_dropout_rate: 0"
     "encoder: mfaconformer\nencoder_conf: {" MFA "}",
     "encoder: mfaconformer\nencoder_conf: {" MFA ", rel_pos_type: legacy}",
     "encoder: mfaconformer\nencoder_conf: {" MFA ", input_layer: conv2d, macaron_style: true, "
@@ -41,9 +42,10 @@ static const char *const encoders[] = {
     "encoder: mfaconformer\nencoder_conf: {" MFA ", pos_enc_layer_type: abs_pos, selfattention_layer_type: selfattn}",
 };
 
-static const char *const poolings[] = {
-    "chn_attn_stat", "mean", "stats", "tstp", "asp", "speechbrain_asp", "astp",
-    "astp\npooling_conf: {global_context_att: true}"};
+static const char *const poolings[] = {"chn_attn_stat", "mean",
+                                       "stats",         "tstp",
+                                       "asp",           "speechbrain_asp",
+                                       "astp",          "astp\npooling_conf: {global_context_att: true}"};
 
 static const char *const frontends[] = {
     "frontend: melspec_torch\nfrontend_conf: {n_mels: 16, log: true, normalize: mn}",
@@ -212,7 +214,8 @@ static void equal_lengths_are_as_without_room(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof encoders / sizeof *encoders; i++) {
         char *text = network(encoders[i], "chn_attn_stat");
-        step even = take_step(text, x, ROOM, equal, equal[0], BINS, 0), room = take_step(text, x, ROOM, equal, ROOM, BINS, 7);
+        step even = take_step(text, x, ROOM, equal, equal[0], BINS, 0),
+             room = take_step(text, x, ROOM, equal, ROOM, BINS, 7);
         same_step(text, "room behind equal lengths", &even, &room);
         step_clear(&even);
         step_clear(&room);
@@ -239,8 +242,9 @@ static void masking_keeps_to_the_utterance(void **state)
 
 static void wrong_lengths_are_refused(void **state)
 {
-    static const char text[] = "input_size: 4\nencoder: xvector\nencoder_conf: {ndim: 8, output_size: 12}\npooling: stats\n"
-                               "projector: rawnet3\nprojector_conf: {output_size: 6}\nloss: softmax\nspk_num: 3\n";
+    static const char text[] =
+        "input_size: 4\nencoder: xvector\nencoder_conf: {ndim: 8, output_size: 12}\npooling: stats\n"
+        "projector: rawnet3\nprojector_conf: {output_size: 6}\nloss: softmax\nspk_num: 3\n";
     const int64_t longer[2] = {40, 30}, few[2] = {15, 14};
     float x[2 * 40 * 4] = {0};
     spk_config c;
@@ -263,8 +267,8 @@ static void wrong_lengths_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(encoders_train_on_what_is_theirs), cmocka_unit_test(poolings_train_on_what_is_theirs),
+        cmocka_unit_test(encoders_train_on_what_is_theirs),  cmocka_unit_test(poolings_train_on_what_is_theirs),
         cmocka_unit_test(frontends_train_on_what_is_theirs), cmocka_unit_test(equal_lengths_are_as_without_room),
-        cmocka_unit_test(masking_keeps_to_the_utterance), cmocka_unit_test(wrong_lengths_are_refused)};
+        cmocka_unit_test(masking_keeps_to_the_utterance),    cmocka_unit_test(wrong_lengths_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
