@@ -11,9 +11,9 @@ struct spk_chunks {
     double ratio;
     uint64_t seed;
     bool keep_short;
-    int64_t n, *length,
-        *least;        /* candidates below the longest sample, and what a sample must be longer than for them */
-    int64_t first_cut; /* candidates from here on have been made shorter and are one length; n: none */
+    int64_t n, *length; /* candidates below the longest sample */
+    int64_t *least;     /* n: what a sample must be longer than for each */
+    int64_t first_cut;  /* candidates from here on have been made shorter and are one length; n: none */
 };
 
 typedef struct chunk {
