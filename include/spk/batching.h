@@ -36,6 +36,8 @@ typedef struct spk_rule_options {
     const int64_t *fold_length; /* one for each shape file, or one */
     int64_t n_fold_lengths;
     bool ascending_in_batch, ascending_batches;
+    bool
+        padded; /* length, numel, catpow: batches stay within batch_bins with what they are padded to, but for min_batch_size */
     bool shuffle_within_batch; /* utterances are shuffled over all batches, which then have the first one's size */
     double category_power, dataset_power; /* catpow: 1 as much as there is, 0 all alike */
     double scale;                         /* catpow: an epoch draws so much of the length of all */
@@ -45,6 +47,9 @@ typedef struct spk_rule_options {
     int64_t n_chunk_lengths; /* 0: no chunks */
     double chunk_shift_ratio;
     int64_t num_cache_chunks;
+    int64_t chunk_default_fs;     /* > 0: chunk_length is in samples of this rate, and converted to the data's */
+    int64_t chunk_max_abs_length; /* > 0: no chunk is longer */
+    bool chunk_keep_short;        /* what is not longer than any chunk comes as it is, padded; else it is left out */
 } spk_rule_options;
 
 #ifdef __cplusplus

@@ -196,6 +196,7 @@ typedef struct spk_config {
     struct spk_yaml *valid_sets; /* name: folder, of further validation sets */
     int64_t valid_interval;      /* steps; 0: only at epochs' ends */
     spk_str_list test_dir;       /* folders that the other sets are compared with */
+    char *resume_from;           /* "latest", or "previous" where that is damaged */
     char *resume_conf;           /* NULL, "new" or "old": what holds where settings have changed */
     double checkpoint_interval;  /* minutes; 0: only at epochs' ends */
     int64_t average_last;        /* 0: none */

@@ -79,6 +79,9 @@ typedef struct spk_train_set_options {
     int64_t spk_num; /* 0: as many as spk2utt has; otherwise it must agree */
 
     spk_audio_options audio;
+    /* Whole utterances instead of crops, and labels that are class indices, 0 to spk_num - 1 (spk2utt then only names the
+     * classes; without it spk_num must be given): ESPnet's use_preprocessor false. Neither target_duration nor augment applies. */
+    bool whole;
     double target_duration; /* seconds of a crop: int(target_duration * sample_rate) samples */
     int64_t batch_size;
     int64_t per_speaker;         /* K > 1: batches of batch_size / K speakers with K utterances each; 0: without */
@@ -112,12 +115,17 @@ SPK_API int64_t spk_train_set_samples(const spk_train_set *s);                  
 SPK_API int64_t spk_train_set_rate(const spk_train_set *s);                       /* samples or frames of a second */
 SPK_API const char *spk_train_set_utterance(const spk_train_set *s, int64_t i);   /* id */
 SPK_API const char *spk_train_set_path(const spk_train_set *s, int64_t i);        /* its audio */
+SPK_API int64_t spk_train_set_length(const spk_train_set *s, int64_t i);          /* whole: its samples; else 0 */
 
 /*
  * The batches of an epoch (from 1): ids, `speech` (n, T) float32, `spk_labels` (n, 1) int64. Crops begin at a
  * uniform draw over all positions; a shorter file is repeated periodically. Opening plans the epoch, logs its
  * coverage and starts the loader threads. An epoch of no batches is SPK_E_VALUE. Epochs may be asked for in any
  * order. Close with spk_iterator_close.
+ *
+ * Whole utterances: `speech` (n, T) with a T of its own for each batch, the longest of it and a little more (at most an
+ * eighth, so that few T are met), zeros behind each utterance, and `speech_lengths` (n) int64. With several processes T is
+ * that of the own share.
  *
  * Catbel: at most q utterances of a speaker are in a batch, q = 1 where there are at least batch_size speakers,
  * else int(batch_size / speakers) + 1. An utterance that would be one too many waits for the next batch.
@@ -148,6 +156,9 @@ typedef struct spk_trial_set_options {
     bool utterances_only;
 
     spk_audio_options audio;
+    /* Each utterance whole, as its one segment, a batch being one item: ESPnet's use_preprocessor false. The next three then do
+     * not apply. */
+    bool whole;
     double target_duration; /* seconds of a segment */
     int64_t num_eval;       /* K segments, at int(linspace(0, length - T, K)) */
     int64_t batch_size;     /* trials or utterances of a batch */

@@ -4,12 +4,13 @@
  * (spk/data.h). An iterator yields what ESPnet's data loaders yield:
  *
  * training: id = utterance id; `speech` (n, T) float32, `spk_labels` (n, 1) int64 class index; `nth` (n, 1) int64
- *           optional: how often the utterance came before in the epoch, for the draws of random layers. Each of several
- *           processes gets its own share of every batch.
+ *           optional: how often the utterance came before in the epoch, for the draws of random layers; `speech_lengths`
+ *           (n) int64 optional: samples that are an item's own, where they are not T, what is behind them being 0. Each of
+ *           several processes gets its own share of every batch.
  * trials:   id = "uttA*uttB"; `speech`, `speech2` (n, K, T) float32: K segments of A and of B;
  *           `spk_labels` (n, 1) int64: 1 target (same speaker), 0 nontarget; `task_tokens` (n, 1) optional.
  *
- * A model of features gets (n, T, F) and (n, K, T, F) for `speech` and `speech2`: T frames of F values.
+ * T may be another in each batch. A model of features gets (n, T, F) and (n, K, T, F) for `speech` and `speech2`: T frames of F values.
  *
  * An iterator of trials may also give its distinct utterances and its trials apart (`split`): then
  * each utterance is read once instead of once for each trial it takes part in.

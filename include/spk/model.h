@@ -83,6 +83,11 @@ struct spk_model {
      * all is finite. Spoils gradients and running statistics. NULL: cannot be asked. */
     bool (*find_anomaly)(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples, char *what,
                          size_t room, bool *items);
+    /* Utterances of different lengths: of each item of the next forward_backward, renew_statistics or find_anomaly only the
+     * first lengths[i] samples (or frames) are its own, the rest is room; loss, gradients and statistics do not depend on it.
+     * It holds for that one call, and what is pointed to must stay until it has returned. NULL in the table: the model takes
+     * items of one length only. */
+    void (*set_lengths)(void *self, const int64_t *lengths, int64_t n);
     void (*zero_grad)(void *self);
     /* Trainable parameters and their gradients as one flat block each, n elements; the same for the life of the
      * model. After writing parameters call parameters_changed. */

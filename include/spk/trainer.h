@@ -61,6 +61,8 @@ typedef struct spk_training_setup {
     /* Settings of config_text that decide results and are others than the checkpoint's: false (default): SPK_E_MISMATCH
      * names them; true: the new ones hold from there on, and the log names them. */
     bool resume_changed;
+    /* A checkpoint that is damaged is put aside and the one before it taken; else it is refused. */
+    bool resume_previous;
     double checkpoint_interval; /* minutes between the checkpoints within an epoch; default 10; 0: only at its end */
     bool overwrite;             /* start fresh although the folder holds a checkpoint, whose files are removed */
     /* FILE[:SOURCE[:TARGET[:EXCLUDE]]]: files (.pth, .safetensors, ESPnet's packed .zip) whose weights, or those below

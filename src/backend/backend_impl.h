@@ -209,7 +209,8 @@ typedef struct spk_conv1d_attr {
 
 /* batch_norm: in 0 x, 1 gamma (C), 2 beta (C) (both absent: 1 and 0), 3 running mean (C), 4 running var (C), 5 batches seen (int64 scalar);
  * out 0 like x. Train: batch statistics over all rows (biased variance), running statistics updated with the
- * unbiased one, where the batch is finite; eval: running statistics. eps 1e-5, momentum 0.1. Needs at least 2 rows in train mode. */
+ * unbiased one, where the batch is finite; eval: running statistics. eps 1e-5, momentum 0.1. Needs at least 2 rows in train mode.
+ * Train, with len: statistics over the rows of valid frames; the others become 0, and so does their gradient. */
 typedef struct spk_batch_norm_attr {
     double eps, momentum;
     bool train;

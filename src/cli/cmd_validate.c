@@ -157,9 +157,11 @@ static spk_status validate(const eval_options *o, bool *usage)
     spk_status status;
     const double begun = spk_now();
     SPK_GO(spk_comm_agree(cli_comm(), open_task(o, &t, usage)));
-    spk_info("validate", "%lld trials over %lld utterances, %lld segments of %g s each",
-             (long long)spk_trial_set_n_trials(t.set), (long long)spk_trial_set_n_utterances(t.set),
-             (long long)t.num_eval, t.target_duration);
+    char segments[64] = "whole, as in training";
+    if (t.num_eval > 0)
+        snprintf(segments, sizeof segments, "%lld segments of %g s each", (long long)t.num_eval, t.target_duration);
+    spk_info("validate", "%lld trials over %lld utterances, %s", (long long)spk_trial_set_n_trials(t.set),
+             (long long)spk_trial_set_n_utterances(t.set), segments);
     if (o->average_embd)
         SPK_GO(validate_means(&t, &v));
     else

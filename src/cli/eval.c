@@ -57,6 +57,7 @@ spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_t
                          : as_trained               ? c->preprocess.target_duration
                                                     : 3;
     t->num_eval = o->num_eval != SPK_NONE ? o->num_eval : as_trained ? c->preprocess.num_eval : 10;
+    s.whole = as_trained && !c->use_preprocessor && isnan(o->target_duration) && o->num_eval == SPK_NONE;
     t->batch_size = o->valid_batch_size != SPK_NONE ? o->valid_batch_size : 20;
     spk_data_list *lists = cli_lists(&o->data);
     s.lists = lists;
@@ -68,6 +69,7 @@ spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_t
     s.num_eval = t->num_eval;
     s.batch_size = t->batch_size;
     s.num_workers = (int)o->num_workers;
+    if (s.whole) t->num_eval = 0;
     spk_status status = spk_trial_set_open(&s, &t->set);
     spk_free(lists);
     if (status != SPK_OK) return status;

@@ -95,12 +95,17 @@ static spk_status say_what(const spk_run *r)
     char steps[48] = "";
     if (c->num_iters_per_epoch != SPK_NONE)
         snprintf(steps, sizeof steps, ", %" PRId64 " steps an epoch", c->num_iters_per_epoch);
-    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, crops of %g s%s",
-             spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train),
-             (double)samples / (double)spk_train_set_rate(r->train), steps);
+    const bool whole = !c->use_preprocessor && !c->collect_stats;
+    char crops[48] = "whole", segments[48] = "whole";
+    if (!whole) {
+        snprintf(crops, sizeof crops, "crops of %g s", (double)samples / (double)spk_train_set_rate(r->train));
+        snprintf(segments, sizeof segments, "%" PRId64 " segments each", c->preprocess.num_eval);
+    }
+    spk_info("train", "training: %" PRId64 " speakers, %" PRId64 " utterances, %s%s",
+             spk_train_set_n_speakers(r->train), spk_train_set_n_utterances(r->train), crops, steps);
     if (!r->valid) return SPK_OK;
-    spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %" PRId64 " segments each",
-             spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), c->preprocess.num_eval);
+    spk_info("train", "validation: %" PRId64 " trials over %" PRId64 " utterances, %s",
+             spk_trial_set_n_trials(r->valid), spk_trial_set_n_utterances(r->valid), segments);
     return SPK_OK;
 }
 

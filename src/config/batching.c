@@ -92,6 +92,9 @@ void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
         out->rule.n_chunk_lengths = c->chunk_lengths.n;
         out->rule.chunk_shift_ratio = c->chunk_shift_ratio;
         out->rule.num_cache_chunks = c->num_cache_chunks;
+        out->rule.chunk_default_fs = c->chunk_default_fs == SPK_NONE ? 0 : c->chunk_default_fs;
+        out->rule.chunk_max_abs_length = c->chunk_max_abs_length == SPK_NONE ? 0 : c->chunk_max_abs_length;
+        out->rule.chunk_keep_short = !c->chunk_discard_short_samples;
     } else {
         batches_of_sequence(c, out);
     }

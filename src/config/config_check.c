@@ -99,11 +99,6 @@ static spk_status check_data(checker *k)
     static const char train_key[] = "train_data_path_and_name_and_type";
     static const char valid_key[] = "valid_data_path_and_name_and_type";
     const spk_config *c = k->c;
-    if (!c->use_preprocessor && !c->collect_stats)
-        return spk_fail(
-            SPK_E_UNSUPPORTED,
-            "%s: training needs crops and labels, so false goes with --collect_stats true only; leave it out",
-            at(k, "use_preprocessor"));
     const spk_triple_list *t = &c->train_data_path_and_name_and_type, *v = &c->valid_data_path_and_name_and_type;
     if (c->train_dir && t->n > 0)
         return spk_fail(SPK_E_CONFIG, "%s and %s both say where the training data are; give one", at(k, "train_dir"),
@@ -123,7 +118,13 @@ static spk_status check_data(checker *k)
                         at(k, valid_key));
     if (t->n > 0) SPK_TRY(check_list(k, train_key, t, train, SPK_COUNT(train)));
     if (v->n > 0) SPK_TRY(check_list(k, valid_key, v, valid, SPK_COUNT(valid)));
-    if (!c->train_dir && (!c->spk2utt || !c->spk2utt[0]))
+    const bool named = c->spk2utt && c->spk2utt[0], raw = !c->use_preprocessor && !c->collect_stats;
+    if (raw && !named && c->spk_num == SPK_NONE)
+        return spk_fail(
+            SPK_E_CONFIG,
+            "%s is missing; with use_preprocessor false labels are numbers of classes: say how many there are",
+            at(k, "spk_num"));
+    if (!raw && !c->train_dir && !named)
         return spk_fail(SPK_E_CONFIG, "%s is missing; give --spk2utt FILE, whose lines name the speakers",
                         at(k, "spk2utt"));
     return SPK_OK;
@@ -131,6 +132,7 @@ static spk_status check_data(checker *k)
 
 static spk_status check_augmentation(checker *k)
 {
+    if (!k->c->use_preprocessor) return SPK_OK; /* it has no effect */
     k->key = "preprocessor_conf";
     return spk__preprocess_check(&k->c->preprocess);
 }

@@ -36,6 +36,10 @@ int64_t spk_audio_width(const spk_audio_reader *r);
 int64_t spk_audio_file_rate(const spk_audio_reader *r);
 int spk_audio_file_channels(const spk_audio_reader *r);
 
+/* Samples of n files at the wanted rate (or frames), by `threads` threads; -1 where one cannot be read. */
+void spk_audio_lengths(const char *const *paths, int64_t n, const spk_audio_options *options, int threads,
+                       int64_t *lengths);
+
 /* ---- what an utterance gives to training and to validation ---- */
 
 enum { SPK_SPEED_ONE = 1000 }; /* speeds are in thousandths */

@@ -95,16 +95,24 @@ static void folded_sizes(const spk_shapes *s, const int64_t *order, const spk_ru
     deal_back(out, o->min_batch_size);
 }
 
+/* Bins of utterance `at` and as many as the batch then has, padded to it. */
+static double bins_of(const spk_shapes *s, const int64_t *order, const spk_rule_options *o, int64_t size, int64_t at)
+{
+    double bins = 0;
+    for (int64_t f = 0; f < s->n_files; f++)
+        bins += (double)size * (double)s->length[f][order[at]] * (o->rule == SPK_RULE_NUMEL ? (double)s->width[f] : 1);
+    return bins;
+}
+
+/* ESPnet's batches end with the utterance that exceeds batch_bins; where it is padding that counts, before it. */
 static void binned_sizes(const spk_shapes *s, const int64_t *order, const spk_rule_options *o, bool drop_last,
                          sizes *out)
 {
     int64_t size = 0;
     for (int64_t at = 0; at < s->n; at++) {
-        double bins = 0;
+        const bool before = o->padded && at + 1 < s->n;
         size++;
-        for (int64_t f = 0; f < s->n_files; f++)
-            bins +=
-                (double)size * (double)s->length[f][order[at]] * (o->rule == SPK_RULE_NUMEL ? (double)s->width[f] : 1);
+        const double bins = bins_of(s, order, o, before ? size + 1 : size, before ? at + 1 : at);
         if (bins <= (double)o->batch_bins || size < o->min_batch_size) continue;
         SPK_PUSH(out->v, out->n) = size;
         size = 0;

@@ -149,26 +149,43 @@ static bool is_full(const spk_catpow *c, int64_t n, double bins)
            (c->o.max_batch_size > 0 && n >= c->o.max_batch_size);
 }
 
+/* A batch that grows. */
+typedef struct growing {
+    int64_t *item, n;
+    double bins, longest;
+} growing;
+
+static void give(growing *b, spk_epoch_plan *out)
+{
+    spk_epoch_plan_add(out, b->item, b->n);
+    spk_free(b->item);
+    *b = (growing){0};
+}
+
+/* Where it is padding that counts: one more of that length would be too much. */
+static bool would_exceed(const spk_catpow *c, const growing *b, double length)
+{
+    return c->o.padded && b->n >= c->o.min_batch_size &&
+           (double)(b->n + 1) * fmax(b->longest, length) > (double)c->o.batch_bins;
+}
+
 spk_status spk_catpow_plan(spk_catpow *c, int64_t epoch, spk_epoch_plan *out)
 {
     spk_rng r = spk_rng_make(c->seed, SPK_PURPOSE_ORDER, (uint64_t)epoch, 0, 0);
-    int64_t *batch = NULL, n = 0;
-    double bins = 0;
+    growing b = {0};
     *out = (spk_epoch_plan){0};
     shuffle_groups(c, &r);
     for (int64_t i = 0; c->iters > 0 ? out->n_batches < c->iters : i < c->draws; i++) {
         const int64_t u = draw_one(c, &r);
-        SPK_PUSH(batch, n) = u;
-        bins += (double)c->length[u];
-        if (!is_full(c, n, bins)) continue;
-        spk_epoch_plan_add(out, batch, n);
-        n = 0;
-        bins = 0;
-        spk_free(batch);
-        batch = NULL;
+        const double length = (double)c->length[u];
+        if (would_exceed(c, &b, length)) give(&b, out);
+        SPK_PUSH(b.item, b.n) = u;
+        b.longest = fmax(b.longest, length);
+        if (!c->o.padded) b.bins += length;
+        if (is_full(c, b.n, b.bins)) give(&b, out);
     }
-    if (n >= c->o.min_batch_size && !c->drop_last) spk_epoch_plan_add(out, batch, n);
-    spk_free(batch);
+    if (b.n >= c->o.min_batch_size && !c->drop_last) spk_epoch_plan_add(out, b.item, b.n);
+    spk_free(b.item);
     spk_epoch_plan_count(out, c->n);
     if (out->n_batches > 0) return SPK_OK;
     spk_epoch_plan_clear(out);

@@ -16,7 +16,7 @@ typedef struct spk_epoch_plan {
     /* NULL: an item is a crop. Else a chunk of one: where it begins in it, how long those of a batch are. */
     int64_t *offset;       /* n_items */
     uint32_t *crop;        /* n_items: how often the utterance's crop was drawn before; nth counts chunks */
-    int64_t *chunk_length; /* n_batches */
+    int64_t *chunk_length; /* n_batches; 0: whole utterances that are shorter than any chunk */
     int64_t n_left_out;    /* chunks that made no full batch */
     bool *idle;            /* n_batches, after spk_epoch_plan_share: what a batch holds stands in and does not count */
 } spk_epoch_plan;

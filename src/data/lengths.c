@@ -63,6 +63,10 @@ done:
 
 static spk_status read_headers(const spk_train_set *s, int64_t *length)
 {
+    if (s->length) { /* they have been */
+        memcpy(length, s->length, sizeof *length * (size_t)s->n);
+        return SPK_OK;
+    }
     double *seconds = spk_new(sizeof *seconds * (size_t)s->n_base);
     spk_audio_reader *r = spk_audio_reader_new(&s->o.audio);
     const bool features = s->o.audio.feature_size > 0;

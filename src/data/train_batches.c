@@ -69,6 +69,7 @@ static spk_status open_rule(spk_train_set *s, const spk_rule_options *rule, cons
     spk_shapes shapes;
     spk_epoch_plan batches = {0};
     if (o.min_batch_size < LEAST) o.min_batch_size = LEAST;
+    o.padded = s->length != NULL;
     if (o.max_batch_size > 0 && o.max_batch_size < o.min_batch_size)
         return spk_fail(SPK_E_VALUE, "max_batch_size is %lld and below min_batch_size, %lld",
                         (long long)o.max_batch_size, (long long)o.min_batch_size);
@@ -88,7 +89,8 @@ static spk_status open_rule(spk_train_set *s, const spk_rule_options *rule, cons
 spk_status spk__train_set_batches(spk_train_set *s, const spk_rule_options *rule, const char *folder)
 {
     if (rule->n_chunk_lengths > 0) {
-        SPK_TRY(spk_chunks_open(rule, s->T, s->o.batch_size, s->o.seed, &s->chunks));
+        const spk_chunk_source source = {s->n, s->T, s->o.audio.sample_rate, s->length};
+        SPK_TRY(spk_chunks_open(rule, &source, s->o.batch_size, s->o.seed, &s->chunks));
         return open_plain(s, true);
     }
     return rule->rule == SPK_RULE_NONE ? open_plain(s, false) : open_rule(s, rule, folder);

@@ -21,6 +21,7 @@ struct files {
     char *folder;                                 /* of the data */
     bool segments;                                /* of the folder apply: it was named, and holds sound */
     bool make_speakers;                           /* there is no spk2utt, and none was asked for */
+    bool numbers;                                 /* classes have no names */
 };
 
 static void files_clear(struct files *f)
@@ -53,6 +54,7 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
     f->utt2spk = labels ? spk_strdup(labels->path) : spk_path_join(o->dir, "utt2spk");
     char *folder = o->dir ? spk_strdup(o->dir) : spk_path_folder(f->wav);
     f->spk2utt = o->spk2utt ? spk_strdup(o->spk2utt) : spk_path_join(folder, "spk2utt");
+    f->numbers = o->whole && !o->spk2utt;
     f->make_speakers = !o->spk2utt && !spk_exists(f->spk2utt);
     f->category2utt = spk_path_join(folder, "category2utt");
     if (!o->category || !spk_exists(f->category2utt)) {
@@ -84,6 +86,7 @@ static void make_speakers(spk_train_set *s)
 
 static spk_status read_speakers(spk_train_set *s, const struct files *f)
 {
+    if (f->numbers) return SPK_OK;
     if (f->make_speakers) {
         make_speakers(s);
         spk_info("data", "%s is not there: the %lld speakers of %s in byte order are the classes", f->spk2utt,
@@ -215,10 +218,11 @@ static spk_status read_lists(spk_train_set *s, const struct files *f)
         s->hash[i] = spk_hash_str(s->id[i]);
     }
     SPK_TRY(read_speakers(s, f));
-    SPK_TRY(label_utterances(s, f));
+    SPK_TRY(s->o.whole ? spk__train_set_indices(s) : label_utterances(s, f));
     SPK_TRY(read_categories(s, f));
     for (int64_t i = 0; i < s->n; i++)
         SPK_TRY(spk__paths_get(&s->paths, &s->wav, i, &s->path[i]));
+    if (s->o.whole) SPK_TRY(spk__train_set_measure(s));
     SPK_TRY(spk__train_set_speeds(s));
     SPK_TRY(check_speakers(s, f));
     chain_speakers(s);
@@ -230,6 +234,9 @@ static spk_status open_augment(spk_train_set *s)
     const spk_augment_options *o = &s->o.augment;
     const spk_babble_source babble = {s->path, s->label, s->n_base, s->o.max_bad_files > 0};
     SPK_TRY(spk_augment_open(o, &babble, s->o.audio.sample_rate, s->T, s->o.seed, &s->augment));
+    if (s->augment && s->o.whole)
+        return spk_fail(SPK_E_UNSUPPORTED, "whole utterances are not augmented; leave noise, reverberation and volume "
+                                           "out");
     if (s->augment && s->o.audio.feature_size > 0)
         return spk_fail(SPK_E_UNSUPPORTED,
                         "noise, reverberation and volume change sound, and the training data are features; set "
@@ -244,6 +251,12 @@ static spk_status check_options(const spk_train_set_options *o)
                         (long long)o->audio.sample_rate, o->target_duration);
     if (o->num_iters_per_epoch < 0 || o->num_workers < 0 || o->max_bad_files < 0 || o->spk_num < 0)
         return spk_fail(SPK_E_VALUE, "num_iters_per_epoch, num_workers, max_bad_files and spk_num must not be below 0");
+    if (o->whole && o->spk_num == 0 && !o->spk2utt)
+        return spk_fail(SPK_E_CONFIG, "spk_num: must be given where utterances are whole (use_preprocessor false), as "
+                                      "labels are numbers of classes then");
+    if (o->whole && o->augment.n_speed > 0)
+        return spk_fail(SPK_E_UNSUPPORTED, "whole utterances are not augmented; leave noise, reverberation, volume and "
+                                           "speeds out");
     return SPK_OK;
 }
 
@@ -297,6 +310,7 @@ void spk_train_set_close(spk_train_set *s)
     spk_free(s->path);
     spk_free(s->label);
     spk_free(s->category);
+    spk_free(s->length);
     spk_free(s->hash);
     spk_free(s->next_alike);
     spk_free(s->speaker);
@@ -342,4 +356,9 @@ const char *spk_train_set_utterance(const spk_train_set *s, int64_t i)
 const char *spk_train_set_path(const spk_train_set *s, int64_t i)
 {
     return s->path[i];
+}
+
+int64_t spk_train_set_length(const spk_train_set *s, int64_t i)
+{
+    return s->length ? s->length[i] : 0;
 }

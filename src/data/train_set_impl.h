@@ -24,6 +24,7 @@ struct spk_train_set {
     int64_t *speed;      /* n: in thousandths */
     int64_t *base;       /* n: the utterance that this is a copy of at another speed, or itself; the first n_base are */
     int64_t n_base;      /* utterances of the lists */
+    int64_t *length;     /* n: samples of each, of whole utterances; NULL: crops are taken */
     uint64_t *hash;      /* n: of the id, names its random streams */
     int64_t *next_alike; /* n: the next utterance of the same speaker, cyclic */
     int64_t n_speakers;
@@ -51,6 +52,22 @@ spk_status spk__train_set_speeds(spk_train_set *s) SPK_NODISCARD;
 spk_status spk__train_set_batches(spk_train_set *s, const spk_rule_options *rule, const char *folder) SPK_NODISCARD;
 void spk__train_set_batches_close(spk_train_set *s);
 spk_status spk__train_set_plan(spk_train_set *s, int64_t epoch, spk_epoch_plan *out) SPK_NODISCARD;
+/* Whole utterances (whole.c): the labels are class indices, by the list utt2spk. */
+spk_status spk__train_set_indices(spk_train_set *s) SPK_NODISCARD;
+/* Their lengths, by the headers. */
+spk_status spk__train_set_measure(spk_train_set *s) SPK_NODISCARD;
+/* Samples that a batch of these items is padded to. */
+int64_t spk__whole_room(const spk_train_set *s, const int64_t *items, int64_t n);
+/* What is wanted of an utterance: T samples from one on, or as many as there are and zeros behind. */
+typedef struct spk__whole_part {
+    int64_t from, T;
+    bool stands_in; /* for another: a beginning that it does not have is its own */
+    float *dst;
+    int64_t *length; /* is given those that there are */
+} spk__whole_part;
+spk_status spk__whole_read(const spk_train_set *s, spk_audio_reader *reader, int64_t u,
+                           const spk__whole_part *part) SPK_NODISCARD;
+
 /* Lengths of all utterances (lengths.c). */
 spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, spk_shapes *out) SPK_NODISCARD;
 

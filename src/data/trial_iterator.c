@@ -55,10 +55,24 @@ static int64_t trial_items(void *self, int64_t b)
     return 2 * batch_size(t->set->n_trials, t->B, b);
 }
 
+/* All of it; its room was found by its header. */
+static spk_status read_whole(const spk_trial_set *s, spk_audio_reader *reader, int64_t u, float *dst)
+{
+    int64_t L = 0;
+    spk_status status = spk_audio_open(reader, s->path[u], &L);
+    if (status == SPK_OK && L != s->length[u])
+        status = spk_fail(SPK_E_FORMAT, "%s: has %lld samples and had %lld when the trials were opened", s->path[u],
+                          (long long)L, (long long)s->length[u]);
+    if (status == SPK_OK) status = spk_audio_part(reader, 0, L, dst);
+    spk_audio_shut(reader);
+    return status;
+}
+
 static spk_status read_segments(const trial_iterator *t, spk_audio_reader *reader, int64_t u, float *dst)
 {
     const spk_trial_set *s = t->set;
-    const spk_status status = spk_crop_segments(reader, s->path[u], s->T, s->o.num_eval, dst);
+    const spk_status status =
+        s->length ? read_whole(s, reader, u, dst) : spk_crop_segments(reader, s->path[u], s->T, s->o.num_eval, dst);
     return status == SPK_OK ? SPK_OK : spk_fail_in(status, "utterance '%s'", s->id[u]);
 }
 
@@ -111,6 +125,7 @@ static spk_status next_utterances(void *self, const spk_batch **out)
     if (!slot) return SPK_OK;
     for (int64_t i = 0; i < t->batch.n; i++)
         t->ids[i] = t->set->id[apart(t, b * t->B + i)];
+    if (t->set->length) t->array[0].dim[2] = t->set->length[apart(t, b)];
     t->array[0].data = slot;
     t->batch.n_arrays = 1;
     *out = &t->batch;
@@ -129,6 +144,8 @@ static spk_status next_trials(void *self, const spk_batch **out)
         t->ids[i] = t->set->trial[b * t->B + i].id;
         t->labels[i] = t->set->trial[b * t->B + i].label;
     }
+    for (int side = 0; t->set->length && side < 2; side++)
+        t->array[side].dim[2] = t->set->length[side ? t->set->trial[b].test : t->set->trial[b].enroll];
     t->array[0].data = slot;
     t->array[1].data = (float *)slot + t->side;
     t->array[2].data = t->labels;
@@ -155,9 +172,23 @@ static void close_trials(void *self)
     spk_free(t);
 }
 
+/* Whole utterances: the longest one's samples. What cannot be read is told when it is due. */
+static int64_t measure(spk_trial_set *s)
+{
+    int64_t longest = 1;
+    if (!s->length) {
+        s->length = spk_new(sizeof *s->length * (size_t)s->n_utterances);
+        spk_audio_lengths(s->path, s->n_utterances, &s->o.audio, spk_cpu_count(), s->length);
+    }
+    for (int64_t i = 0; i < s->n_utterances; i++)
+        longest = s->length[i] > longest ? s->length[i] : longest;
+    return longest;
+}
+
 spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
 {
     trial_iterator *t = spk_new(sizeof *t);
+    if (s->o.whole) s->T = measure(s);
     const int64_t n = s->n_trials > 0 ? s->n_trials : s->n_utterances, K = s->o.num_eval;
     bool overflow = false;
     *out = NULL;

@@ -280,6 +280,7 @@ spk_status spk_trial_set_open(const spk_trial_set_options *options, spk_trial_se
     if (s->T < 1)
         SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one %s", options->target_duration,
                         options->audio.feature_size > 0 ? "frame" : "sample"));
+    if (s->o.whole) s->o.num_eval = s->o.batch_size = 1;
     SPK_GO(read_lists(s, options));
     SPK_GO(spk__tokens_check(options->lists, options->n_lists, &s->speech));
     *out = s;
@@ -299,6 +300,7 @@ void spk_trial_set_close(spk_trial_set *s)
     spk_free(s->id);
     spk_free(s->path);
     spk_free(s->made_id);
+    spk_free(s->length);
     spk_free(s->trial);
     spk_map_clear(&s->index);
     spk_list_clear(&s->speech);

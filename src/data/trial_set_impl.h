@@ -11,6 +11,7 @@ struct spk_trial_set {
     int64_t n_utterances, n_trials;
     char **id;         /* n_utterances, in order of first appearance */
     const char **path; /* n_utterances, borrowed from paths */
+    int64_t *length;   /* n_utterances: samples of each, of whole ones; NULL: segments are cut, or not known yet */
     spk_map index;     /* utterance id -> its index */
     spk_trial *trial;  /* n_trials */
     char **made_id;    /* n_trials ids that were made here, or NULL: they point into `speech` */

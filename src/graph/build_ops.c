@@ -229,10 +229,17 @@ spk_tensor *spk_g_segment_scale(spk_graph *g, spk_tensor *x, spk_tensor *s, int6
 
 /* ---- between frontend and encoder ---- */
 
+/* Is it zero behind its items' ends already? */
+static bool is_masked(const spk_tensor *x)
+{
+    const spk_node *from = x->producer;
+    return from && (from->op == SPK_OP_MASK || (from->op == SPK_OP_BATCH_NORM && from->attr.batch_norm.train));
+}
+
 spk_tensor *spk_g_mask(spk_graph *g, spk_tensor *x)
 {
     spk_node *node;
-    const bool done = !x->len || (x->producer && x->producer->op == SPK_OP_MASK);
+    const bool done = !x->len || is_masked(x);
     return done ? x : like_first(g, SPK_OP_MASK, x, NULL, NULL, &node);
 }
 

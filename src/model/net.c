@@ -37,6 +37,8 @@ struct spk_net {
     spk_profile profile; /* of plans that are gone, and the time in which plans were made */
     spk_model model;
     spk_net_team team;
+    const int64_t *lengths; /* of the next training batch, n_lengths items; NULL: all are full */
+    int64_t n_lengths;
 };
 
 /* ---- parts ---- */
@@ -367,6 +369,20 @@ size_t spk_net_arena_bytes(const spk_net *net)
 spk_net_team *spk__net_team(spk_net *net)
 {
     return &net->team;
+}
+
+void spk__net_give_lengths(spk_net *net, const int64_t *lengths, int64_t n)
+{
+    net->lengths = lengths;
+    net->n_lengths = n;
+}
+
+const int64_t *spk__net_take_lengths(spk_net *net, int64_t n)
+{
+    const int64_t *lengths = net->lengths;
+    SPK_ASSERT(!lengths || net->n_lengths == n);
+    net->lengths = NULL;
+    return lengths;
 }
 
 void spk__net_weights_changed(spk_net *net)

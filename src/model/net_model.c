@@ -118,17 +118,51 @@ static void synchronise(void *self, const spk_reduction *reduction)
     spk__net_team(self)->sync = reduction;
 }
 
+/* Of batches of different lengths, frames at least: what strides make of fewer would be taken for sound instead of pictures. */
+enum { RAGGED_FRAMES = 16 };
+
+static spk_status check_lengths(const spk_net *net, const int64_t *lengths, int64_t n, int64_t samples)
+{
+    for (int64_t i = 0; i < n; i++) {
+        SPK_TRY(check_length(net, lengths[i]));
+        if (lengths[i] > samples)
+            return spk_fail(SPK_E_VALUE, "item %lld has %lld samples in a batch of %lld", (long long)i,
+                            (long long)lengths[i], (long long)samples);
+    }
+    if (spk_net_frames(net, samples) >= RAGGED_FRAMES) return SPK_OK;
+    return spk_fail(SPK_E_VALUE, "a batch of different lengths needs room for %d frames, and %lld samples have %lld",
+                    RAGGED_FRAMES, (long long)samples, (long long)spk_net_frames(net, samples));
+}
+
+/* The plan of a training batch of these lengths; NULL: of full items. */
+static spk_status train_plan(spk_net *net, const int64_t *lengths, int64_t n, int64_t samples, spk_net_plan **out)
+{
+    bool even = true;
+    for (int64_t i = 0; lengths && i < n; i++)
+        even = even && lengths[i] == samples;
+    if (!even) SPK_TRY(check_lengths(net, lengths, n, samples));
+    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, even ? SPK_NET_EVEN : SPK_NET_RAGGED, out));
+    if (!even) memcpy((*out)->lengths, lengths, (size_t)n * sizeof *lengths);
+    return SPK_OK;
+}
+
+static void set_lengths(void *self, const int64_t *lengths, int64_t n)
+{
+    spk__net_give_lengths(self, lengths, n);
+}
+
 static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats)
 {
     spk_net *net = self;
     spk_net_plan *p;
+    const int64_t *lengths = spk__net_take_lengths(net, n);
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
     SPK_TRY(check_groups(net, labels, n));
     if (n < 2 && !spk__net_team(net)->sync)
         return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
-    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
+    SPK_TRY(train_plan(net, lengths, n, samples, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     join_team(net, p);
@@ -149,11 +183,12 @@ static spk_status renew_statistics(void *self, const float *speech, const int64_
 {
     spk_net *net = self;
     spk_net_plan *p;
+    const int64_t *lengths = spk__net_take_lengths(net, n);
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
     SPK_TRY(check_groups(net, labels, n));
     if (n < 2) return SPK_OK; /* BatchNorm has no statistics of one utterance */
-    SPK_TRY(spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p));
+    SPK_TRY(train_plan(net, lengths, n, samples, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     spk_net_set_draws(net, &(spk_draws){.step = (uint64_t)k},
@@ -171,8 +206,9 @@ static bool find_anomaly(void *self, const float *speech, const int64_t *labels,
     spk_net *net = self;
     spk_net_plan *p;
     spk_plan_watch watch = {.items = items, .n = n};
+    const int64_t *lengths = spk__net_take_lengths(net, n);
     memset(items, 0, (size_t)n * sizeof *items);
-    if (spk_net_plan_for(net, SPK_NET_TRAIN, n, samples, SPK_NET_EVEN, &p) != SPK_OK) return false;
+    if (train_plan(net, lengths, n, samples, &p) != SPK_OK) return false;
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     spk_params_zero_grad(spk_net_params(net));
@@ -246,6 +282,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->renew_statistics = renew_statistics;
     model->find_anomaly = find_anomaly;
     model->begin_step = begin_step;
+    model->set_lengths = set_lengths;
     model->zero_grad = zero_grad;
     model->blocks = blocks;
     model->parameters_changed = parameters_changed;

@@ -15,6 +15,9 @@ typedef struct spk_net_team {
     void *user;
 } spk_net_team;
 spk_net_team *spk__net_team(spk_net *net);
+/* Lengths of the items of the next training batch, and those that were given, once; NULL: all are full. */
+void spk__net_give_lengths(spk_net *net, const int64_t *lengths, int64_t n);
+const int64_t *spk__net_take_lengths(spk_net *net, int64_t n);
 void spk__net_weights_changed(spk_net *net);
 /* Features of a network without a frontend, 1 for waves. */
 int64_t spk__net_input_size(const spk_net *net);

@@ -183,18 +183,40 @@ static spk_status read_one(const char *folder, const char *name, spk_checkpoint 
     return status;
 }
 
-spk_status spk_checkpoint_read(const char *folder, spk_checkpoint *out)
+/* What can be done about a damaged checkpoint, in the place of `why`. */
+static spk_status offer_before(const char *folder, spk_status status, const char *why)
 {
-    const spk_status first = read_one(folder, SPK_CHECKPOINT_NAME, out);
-    if (first == SPK_OK) return SPK_OK;
-    char *why = spk_strdup(spk_errmsg());
-    const spk_status second = read_one(folder, SPK_CHECKPOINT_PREV_NAME, out);
-    if (second == SPK_OK)
-        spk_warn("trainer", "%s; going on from the checkpoint before it, %s", why, out->path);
-    else
-        spk_fail(first, "%s; nor can the one before it be used: start over with --overwrite true", why);
+    spk_checkpoint c = {0};
+    if (read_one(folder, SPK_CHECKPOINT_PREV_NAME, &c) != SPK_OK)
+        return spk_fail(status, "%s; nor can the one before it be used: start over with --overwrite true", why);
+    const char *epoch = spk_meta_get(&c.meta, "epoch"), *batch = spk_meta_get(&c.meta, "batch");
+    spk_fail(status,
+             "%s; the one before it is whole, %s (epoch %s, batch %s): go on from that with --resume_from previous",
+             why, c.path, epoch ? epoch : "?", batch ? batch : "?");
+    spk_checkpoint_clear(&c);
+    return status;
+}
+
+static spk_status read_before(const char *folder, spk_status status, const char *why, spk_checkpoint *out)
+{
+    if (read_one(folder, SPK_CHECKPOINT_PREV_NAME, out) != SPK_OK) return offer_before(folder, status, why);
+    spk_warn("trainer", "%s; going on from the checkpoint before it, %s", why, out->path);
+    return SPK_OK;
+}
+
+spk_status spk_checkpoint_read(const char *folder, bool before, spk_checkpoint *out)
+{
+    char *path = spk_path_join(folder, SPK_CHECKPOINT_NAME), *why;
+    const bool there = spk_exists(path);
+    spk_status status = there ? read_one(folder, SPK_CHECKPOINT_NAME, out)
+                              : spk_fail(SPK_E_IO, "%s: is not there, as after a kill between two renames", path);
+    spk_free(path);
+    if (status == SPK_OK && before) spk_info("trainer", "resume_from: %s is whole, and serves", out->path);
+    if (status == SPK_OK) return SPK_OK;
+    why = spk_strdup(spk_errmsg());
+    status = before || !there ? read_before(folder, status, why, out) : offer_before(folder, status, why);
     spk_free(why);
-    return second == SPK_OK ? SPK_OK : first;
+    return status;
 }
 
 void spk_checkpoint_set_aside(const char *folder)

@@ -29,8 +29,9 @@ typedef struct spk_checkpoint {
 bool spk_checkpoint_exists(const char *folder);
 /* Write the state in t->epoch, t->stage and t->batch; `state` is the model's (save_state). */
 spk_status spk_checkpoint_write(const char *folder, spk_training *t, const spk_tensors *state);
-/* Read the checkpoint, or with a warning the one before it when the first is damaged. On failure *out is empty. */
-spk_status spk_checkpoint_read(const char *folder, spk_checkpoint *out);
+/* Read the checkpoint. Where a kill left none under its name, the one before it. One that is damaged is refused, with the
+ * way to go on from the one before it; with `before` that one is read instead, with a warning. On failure *out is empty. */
+spk_status spk_checkpoint_read(const char *folder, bool before, spk_checkpoint *out);
 /* Put it into the model, the optimiser, the reporter and t's counters. SPK_E_MISMATCH, with nothing changed but
  * possibly the reporter, for other speakers, other settings (unless setup.resume_changed), another optimiser or another
  * model. Says in the log what differs. */

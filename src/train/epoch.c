@@ -6,6 +6,7 @@
 
 #include "optim/optim_impl.h"
 #include "spk/trainer.h"
+#include "train/lengths_impl.h"
 #include "train/midway_impl.h"
 #include "train/plot_impl.h"
 #include "train/ranks_impl.h"
@@ -62,8 +63,10 @@ static spk_status forward_backward(spk_training *t, const spk_batch *batch, cons
         t->model->begin_step(t->model->self, &info);
     }
     const double scale = spk_ranks_part(t, batch) / (double)t->setup->accum_grad;
-    const spk_status status =
-        t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], scale, stats);
+    spk_status status = spk_train_lengths(t->model, batch, speech);
+    if (status == SPK_OK)
+        status = t->model->forward_backward(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], scale,
+                                            stats);
     spk_free(keys);
     return status;
 }
@@ -126,6 +129,7 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
     const spk_stat of_step[] = {
         {"grad_norm", s->grad_norm, false},
         {"clip", s->clipped ? 100.0 : 0.0, false},
+        {"loss_scale", 1.0, false}, /* as ESPnet's, without a GradScaler: bfloat16 needs none */
         {"optim_step_time", s->optim_step_s, false},
     };
     const spk_stat span = {"train_time", train_time, false}, reduce = {"reduce_time", s->reduce_s, false};
@@ -135,7 +139,7 @@ static spk_status register_step(spk_training *t, const spk_batch *batch, const s
     if (t->ranks) SPK_TRY(spk_reporter_register(t->reporter, &reduce, 1, 0.0));
     SPK_TRY(spk_reporter_register(t->reporter, &backward, 1, 0.0));
     if (s->stepped && !s->skipped) {
-        SPK_TRY(spk_reporter_register(t->reporter, of_step, 3, 0.0));
+        SPK_TRY(spk_reporter_register(t->reporter, of_step, 4, 0.0));
         SPK_TRY(spk_rates_register(t, s->rate));
         SPK_TRY(spk_reporter_register(t->reporter, &span, 1, 0.0));
     }
@@ -180,6 +184,7 @@ static spk_status name_anomaly(const spk_training *t, const spk_batch *batch, bo
     const spk_array *speech = spk_batch_find(batch, "speech"), *labels = spk_batch_find(batch, "spk_labels");
     char what[512] = "";
     spk_text ids = {0};
+    SPK_TRY(spk_train_lengths(t->model, batch, speech));
     bool *items = spk_new((size_t)batch->n * sizeof *items), any = false;
     *found = t->model->find_anomaly && t->model->find_anomaly(t->model->self, speech->data, labels->data, batch->n,
                                                               speech->dim[1], what, sizeof what, items);

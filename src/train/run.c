@@ -44,6 +44,7 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->spk_num = or_else(c->spk_num, 0);
     spk_run_audio(c, &out->audio);
     out->target_duration = c->preprocess.target_duration;
+    out->whole = !c->use_preprocessor && !c->collect_stats;
     out->batch_size = batching.batch_size;
     out->category = batching.kind == SPK_BATCH_CATBEL;
     out->per_speaker = batching.kind == SPK_BATCH_PK ? c->per_speaker : 0;
@@ -55,7 +56,7 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->max_bad_files = c->max_bad_files;
     if (c->collect_stats)
         out->spk_num = 0; /* of recordings as they are, with no classes of other speeds */
-    else
+    else if (!out->whole)
         spk_config_augment(c, &out->augment);
 }
 
@@ -70,6 +71,7 @@ void spk_run_trial_options(const spk_config *c, spk_data_list *lists, spk_trial_
     spk_run_audio(c, &out->audio);
     out->target_duration = c->preprocess.target_duration;
     out->num_eval = c->preprocess.num_eval;
+    out->whole = !c->use_preprocessor && !c->collect_stats;
     out->batch_size = batching.batch_size;
     out->num_workers = (int)c->num_workers;
 }
@@ -86,6 +88,7 @@ static spk_status open_data(spk_run *r)
     spk_run_trial_options(c, lists + n_train, &valid);
     spk_config_batching(c, true, &batching);
     if (batching.note) spk_info("trainer", "%s", batching.note);
+    if (train.whole) spk_run_say_whole(c);
     spk_status status = spk_train_set_open(&train, &r->train);
     if (status == SPK_OK && (valid.dir || valid.n_lists > 0 || !c->collect_stats))
         status = spk_trial_set_open(&valid, &r->valid);
@@ -174,6 +177,7 @@ static spk_status open_all(spk_run *run)
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
+    if (!collect && !config->no_forward_run) SPK_GO(spk_run_check_whole(&r));
     spk_net_log_choices(r.net, config);
     spk_net_resolve(r.net, config);
 done:
@@ -298,6 +302,7 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->accum_grad = c->accum_grad;
     s->checkpoint_interval = c->checkpoint_interval;
     s->resume_changed = c->resume_conf != NULL; /* `old` has replaced the settings, so none differ */
+    s->resume_previous = c->resume_from && strcmp(c->resume_from, "previous") == 0;
     s->plots = c->use_matplotlib;
     s->tensorboard = c->use_tensorboard;
     s->detect_anomaly = c->detect_anomaly;

@@ -60,6 +60,9 @@ spk_status spk_run_open_with(spk_config *config, spk_comm *comm, bool *usage, sp
 /* Does the configuration go with so many processes, and do all of them see the same data? */
 spk_status spk_run_check_team(const spk_run *r);
 spk_status spk_run_check_data(const spk_run *r);
+/* With use_preprocessor false: warn of what then has no effect; name an utterance that is too short for the model. */
+void spk_run_say_whole(const spk_config *config);
+spk_status spk_run_check_whole(const spk_run *r);
 /* Open what valid_sets names; the names are borrowed from the configuration. */
 spk_status spk_run_open_valid_sets(spk_run *r);
 void spk_run_close_valid_sets(spk_run *r);

@@ -26,7 +26,8 @@ spk_status spk_run_take_old(spk_config *config)
     spk_checkpoint c = {0};
     spk_config old;
     if (!config->output_dir || !spk_checkpoint_exists(config->output_dir)) return SPK_OK;
-    SPK_TRY(spk_checkpoint_read(config->output_dir, &c));
+    const bool before = config->resume_from && strcmp(config->resume_from, "previous") == 0;
+    SPK_TRY(spk_checkpoint_read(config->output_dir, before, &c));
     const char *then = spk_meta_get(&c.meta, "config");
     spk_status status = then && then[0] ? merge(then, config->source, &old)
                                         : spk_fail(SPK_E_FORMAT, "%s: holds no configuration to go on with", c.path);

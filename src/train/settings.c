@@ -30,6 +30,7 @@ bool spk_setting_decides(const char *key)
                                        "quiet",
                                        "overwrite",
                                        "resume_conf",
+                                       "resume_from",
                                        "max_skipped_steps",
                                        "detect_anomaly",
                                        "valid_interval",

@@ -7,6 +7,7 @@
 
 #include "spk/state.h"
 #include "train/average_impl.h"
+#include "train/lengths_impl.h"
 #include "train/validation_impl.h"
 
 static const char NAME[] = "swa.pth", UNFINISHED[] = "swa.weights.pth";
@@ -45,6 +46,7 @@ static spk_status renew(spk_training *t, spk_iterator *iterator)
         SPK_TRY(iterator->next(iterator->self, &batch));
         if (!batch) break;
         const spk_array *speech = spk_batch_find(batch, "speech"), *labels = spk_batch_find(batch, "spk_labels");
+        SPK_TRY(spk_train_lengths(t->model, batch, speech));
         SPK_TRY(t->model->renew_statistics(t->model->self, speech->data, labels->data, batch->n, speech->dim[1], n));
         if (o->progress) o->progress(o->user, "statistics", n, most > 0 ? most : iterator->n_batches);
         if (spk_interrupted())

@@ -100,12 +100,12 @@ done:
     return status;
 }
 
-/* *before: from the checkpoint before the last, which is damaged. */
+/* *before: from the checkpoint before the last, which is damaged or gone. */
 static spk_status resume(spk_training *t, bool *before)
 {
     const char *folder = t->setup->output_dir;
     spk_checkpoint c = {0};
-    SPK_TRY(spk_checkpoint_read(folder, &c));
+    SPK_TRY(spk_checkpoint_read(folder, t->setup->resume_previous, &c));
     const bool is_before = spk_ends_with(c.path, SPK_CHECKPOINT_PREV_NAME);
     const spk_status status = spk_checkpoint_apply(&c, t);
     spk_checkpoint_clear(&c);

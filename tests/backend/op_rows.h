@@ -164,7 +164,8 @@ static const op_row rows_conv1d[] = {
     {"normalised, weight columns", .n = 3, .t = 4, .c = 6, .o = 5, .x = 1, .y = 1, .z = 1, .q = 4, .ragged = true},
     {.name = NULL}};
 
-/* ---- batch_norm: flag: train; flag2: gradient masked by x; x: ReLU; ragged: without gamma and beta ---- */
+/* ---- batch_norm: flag: train; flag2: gradient masked by x; x: ReLU; y: with lengths, of a picture with z bins;
+ * ragged: without gamma and beta ---- */
 
 static void describe_batch_norm(const op_row *r, op_case *c)
 {
@@ -174,6 +175,8 @@ static void describe_batch_norm(const op_row *r, op_case *c)
     c->in[0].lo += r->p; /* far from zero: what cancels must cancel well */
     c->in[0].hi += r->p;
     c->in[0].read_bwd = true;
+    c->in[0].has_len = r->y != 0;
+    ragged(c, r);
     if (!r->ragged) {
         c->in[1] = parameter(1, r->c, 0.5, 1.5);
         c->in[1].read_bwd = true;
@@ -189,6 +192,10 @@ static void describe_batch_norm(const op_row *r, op_case *c)
             .there = true, .n = 1, .w = 1, .c = 1, .is_int = true, .below = 5, .is_param = true, .is_state = true};
     c->out[0] = activation(r, r->n, r->t, r->c);
     c->out[0].read_bwd = r->x != 0;
+    if (r->z > 0) {
+        c->in[0].h = c->out[0].h = r->t;
+        c->in[0].w = c->out[0].w = r->z;
+    }
     c->mask_in0 = r->flag2;
     c->tol_f32 = r->q > 0 ? r->q : 5e-6 * (1 + 2 * fabs(r->p));
 }
@@ -213,6 +220,12 @@ static const op_row rows_batch_norm[] = {
     {"plain, relu", .n = 2, .t = 9, .c = 33, .flag = true, .x = 1, .ragged = true},
     {"running, plain", .n = 2, .t = 9, .c = 33, .ragged = true},
     {"few channels", .n = 3, .t = 701, .c = 5, .flag = true, .x = 1, .p = 1},
+    {"lengths", .n = 6, .t = 9, .c = 17, .y = 1, .flag = true},
+    {"lengths, few channels", .n = 5, .t = 41, .c = 3, .y = 1, .flag = true, .p = 1},
+    {"lengths, slice, relu", .n = 6, .t = 9, .c = 7, .y = 1, .gap = 3, .x = 1, .flag = true},
+    {"lengths, masked", .n = 6, .t = 19, .c = 33, .y = 1, .flag = true, .flag2 = true},
+    {"lengths, picture", .n = 6, .t = 9, .c = 5, .y = 1, .z = 4, .x = 1, .flag = true},
+    {"lengths, running", .n = 6, .t = 9, .c = 7, .y = 1, .x = 1},
     {"one channel", .n = 3, .t = 1501, .c = 1, .flag = true, .p = 2},
     {"wider than a chunk", .n = 2, .t = 5, .c = 700, .flag = true, .x = 1},
     {"larger", .n = 3, .t = 101, .c = 72, .flag = true, .flag2 = true},

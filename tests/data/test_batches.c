@@ -236,7 +236,7 @@ static void chunks_lie_in_crops(void **state)
     spk_chunks *c;
     spk_epoch_plan p = {0};
     spk_text_clear(&help_log);
-    help_ok(spk_chunks_open(&o, 1000, 8, 1, &c));
+    help_ok(spk_chunks_open(&o, &(spk_chunk_source){.n = 1, .T = 1000, .rate = 16000}, 8, 1, &c));
     assert_int_equal(help_said("1 of 3 values of chunk_length are not below a crop's 1000 samples"), 1);
     assert_int_equal(spk_chunks_longest(c), 500);
     for (int64_t u = 0; u < 50; u++)
@@ -261,7 +261,8 @@ static void chunks_lie_in_crops(void **state)
     spk_epoch_plan_count(&p, 1);
     help_refused(spk_chunks_expand(c, 1, 1, &p), SPK_E_VALUE, "make no batch of 8");
     spk_chunks_close(c);
-    help_refused(spk_chunks_open(&o, 300, 8, 1, &c), SPK_E_VALUE, "no chunk is shorter than a crop (300 samples");
+    help_refused(spk_chunks_open(&o, &(spk_chunk_source){.n = 1, .T = 300, .rate = 16000}, 8, 1, &c), SPK_E_VALUE,
+                 "no chunk is shorter than a crop (300 samples");
 }
 
 /* ---- whole sets ---- */

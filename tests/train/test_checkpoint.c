@@ -42,8 +42,8 @@ static void assert_equals_straight(const char *folder)
 {
     spk_checkpoint a, b;
     assert_same_file(straight, folder, "4epoch.pth");
-    OK(spk_checkpoint_read(straight, &a));
-    OK(spk_checkpoint_read(folder, &b));
+    OK(spk_checkpoint_read(straight, false, &a));
+    OK(spk_checkpoint_read(folder, false, &b));
     assert_int_equal(a.tensors.n, b.tensors.n);
     assert_string_equal(spk_meta_get(&a.meta, "sum"), spk_meta_get(&b.meta, "sum"));
     assert_string_equal(spk_meta_get(&b.meta, "epoch"), "4");
@@ -94,7 +94,7 @@ static void test_state_is_whole(void **state)
     (void)state;
     static const char *const keys[] = {"config", "reporter", "speakers", "program", "threads", "isa", "seed"};
     spk_checkpoint c;
-    OK(spk_checkpoint_read(straight, &c));
+    OK(spk_checkpoint_read(straight, false, &c));
     for (int i = 0; i < 7; i++)
         if (!spk_meta_get(&c.meta, keys[i])) fail_msg("%s is not there", keys[i]);
     assert_string_equal(spk_meta_get(&c.meta, "speakers"), "ann\nbob\ncem\ndee");
@@ -250,8 +250,16 @@ static void test_damage(void **state)
         if (how == 2) cut(folder, SPK_CHECKPOINT_NAME, 0);
         if (how == 3) assert_int_equal(unlink(path), 0); /* killed between the two renames */
         begin_resume(folder);
+        if (how < 3) {
+            refused(SPK_E_FORMAT, "go on from that with --resume_from previous");
+            assert_non_null(strstr(spk_errmsg(), SPK_CHECKPOINT_NAME));
+            assert_true(holds(folder, SPK_CHECKPOINT_NAME) && holds(folder, SPK_CHECKPOINT_PREV_NAME));
+            begin_resume(folder);
+            setup.resume_previous = true;
+        }
         OK(train());
         assert_true(was_said("going on from the checkpoint before it"));
+        assert_int_equal(holds(folder, "checkpoint.damaged.safetensors"), how < 3);
         assert_equals_straight(folder);
         assert_same_file(straight, folder, "2epoch.pth");
         cut(folder, SPK_CHECKPOINT_NAME, 10);
@@ -347,7 +355,7 @@ static void test_killed(void **state)
         assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
         spk_checkpoint c;
         if (spk_checkpoint_exists(folder)) {
-            OK(spk_checkpoint_read(folder, &c));
+            OK(spk_checkpoint_read(folder, false, &c));
             spk_checkpoint_clear(&c);
         }
         if (WIFEXITED(status)) { /* done: again from the beginning */

@@ -31,7 +31,7 @@ static char *figures(const char *folder)
     spk_checkpoint c;
     spk_reporter *r = spk_reporter_new();
     spk_text text = {0};
-    OK(spk_checkpoint_read(folder, &c));
+    OK(spk_checkpoint_read(folder, false, &c));
     const char *json = spk_meta_get(&c.meta, "reporter");
     OK(spk_reporter_load(r, json, strlen(json), "test"));
     for (int64_t e = 1; e <= EPOCHS; e++)
@@ -183,7 +183,7 @@ static void test_killed(void **state)
             n_killed++;
             k++;
             if (!spk_checkpoint_exists(folder)) continue;
-            OK(spk_checkpoint_read(folder, &c));
+            OK(spk_checkpoint_read(folder, false, &c));
             n_midway += strcmp(spk_meta_get(&c.meta, "stage"), "train") == 0;
             spk_checkpoint_clear(&c);
         } else {
@@ -231,6 +231,19 @@ static void test_damaged_midway(void **state)
     assert_true(at < n);
     flip(folder, n - at - 8); /* step 61 for 21, say */
     begin_whole(folder, true);
+    char *before = slurp(folder, SPK_CHECKPOINT_PREV_NAME, &n);
+    assert_int_equal(train(), SPK_E_FORMAT); /* refused, and both stay as they are */
+    assert_non_null(strstr(spk_errmsg(), "is damaged: its sum of settings"));
+    assert_non_null(strstr(spk_errmsg(), "go on from that with --resume_from previous"));
+    size_t n_now = 0;
+    char *now = slurp(folder, SPK_CHECKPOINT_PREV_NAME, &n_now);
+    assert_true(n_now == n && memcmp(now, before, n) == 0);
+    assert_true(holds(folder, SPK_CHECKPOINT_NAME));
+    assert_false(holds(folder, "checkpoint.damaged.safetensors"));
+    spk_free(now);
+    spk_free(before);
+    begin_whole(folder, true);
+    setup.resume_previous = true;
     OK(train());
     assert_true(was_said("is damaged: its sum of settings"));
     assert_true(was_said("going on from the checkpoint before it"));

@@ -121,12 +121,68 @@ static void test_keys(void **state)
     end();
 }
 
+/* ---- lengths ---- */
+
+static int64_t told[2];
+static int n_told;
+
+static void set_lengths(void *self, const int64_t *lengths, int64_t n)
+{
+    (void)self;
+    assert_int_equal(n, 2);
+    memcpy(told, lengths, sizeof told);
+    n_told++;
+}
+
+static spk_status step_of_lengths(const int64_t *lengths)
+{
+    static const char *const ids[2] = {"a", "b"};
+    const float speech[2 * T] = {0};
+    const int64_t labels[2] = {0, 1};
+    const spk_array arrays[3] = {
+        {.name = "speech", .dtype = SPK_F32, .n_dims = 2, .dim = {2, T}, .data = speech},
+        {.name = "spk_labels", .dtype = SPK_I64, .n_dims = 2, .dim = {2, 1}, .data = labels},
+        {.name = "speech_lengths", .dtype = SPK_I64, .n_dims = 1, .dim = {2}, .data = lengths}};
+    const spk_batch batch = {.n = 2, .ids = ids, .n_arrays = lengths ? 3 : 2, .arrays = arrays};
+    spk_training t = {.setup = &setup, .model = &model.m, .optim = optim, .scheduler = scheduler, .epoch = 1};
+    spk_step step;
+    model.calls = 0;
+    model.nan_loss_from = 1;
+    model.nan_loss_to = 1;
+    return spk_trainer_train_step(&t, &batch, &step);
+}
+
+/* The model hears of lengths with each batch that has them; one that cannot is given none. */
+static void test_lengths(void **state)
+{
+    (void)state;
+    const int64_t some[2] = {T - 3, T}, full[2] = {T, T}, longer[2] = {T, T + 1}, none[2] = {0, T};
+    begin("unused", 1);
+    assert_int_equal(spk_scheduler_new(NULL, NULL, 0.1, &scheduler), SPK_OK);
+    assert_int_equal(spk_optim_new("sgd", NULL, N_P, &optim), SPK_OK);
+    assert_int_equal(step_of_lengths(full), SPK_OK);
+    assert_int_equal(step_of_lengths(some), SPK_E_UNSUPPORTED);
+    assert_non_null(strstr(spk_errmsg(), "utterance a: this model takes utterances of one length only"));
+    model.m.set_lengths = set_lengths;
+    assert_int_equal(step_of_lengths(some), SPK_OK);
+    assert_true(n_told == 1 && told[0] == T - 3 && told[1] == T);
+    assert_int_equal(step_of_lengths(NULL), SPK_OK);
+    assert_int_equal(n_told, 1);
+    assert_int_equal(step_of_lengths(longer), SPK_E_VALUE);
+    assert_non_null(strstr(spk_errmsg(), "utterance b: its length is 13 in a batch of 12"));
+    assert_int_equal(step_of_lengths(none), SPK_E_VALUE);
+    spk_scheduler_free(scheduler);
+    spk_optim_free(optim);
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_resumed),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,26 @@ SPK_INLINE int64_t spk__n_valid(const spk_view *v, int64_t n)
     return !v->len || v->len[n] > t ? t : v->len[n] < 0 ? 0 : v->len[n];
 }
 
+/* The same as rows: of sound, or of a picture with all their bins. */
+SPK_INLINE int64_t spk__valid_rows(const spk_view *v, int64_t n)
+{
+    const int64_t bins = v->h > 1 ? v->w : 1, n_t = v->h > 1 ? v->h : v->w;
+    return (!v->len || v->len[n] > n_t ? n_t : v->len[n] < 0 ? 0 : v->len[n]) * bins;
+}
+
+/* Rows [*from, result) are the first ones in a row of [*from, end) that lie before their item's end: *from moves there;
+ * without such rows it becomes `end`. */
+SPK_INLINE int64_t spk__valid_run(const spk_view *v, int64_t *from, int64_t end)
+{
+    const int64_t n_t = spk__n_frames(v);
+    for (; v->len && *from < end; *from = (*from / n_t + 1) * n_t) {
+        const int64_t stop = *from / n_t * n_t + spk__valid_rows(v, *from / n_t);
+        if (*from < stop) return spk__min(stop, end);
+    }
+    *from = spk__min(*from, end);
+    return end;
+}
+
 /* Ops with a time axis are cut into tasks: an item and a chunk of channels, frames in their order. */
 typedef struct spk_task {
     int64_t n;          /* item */

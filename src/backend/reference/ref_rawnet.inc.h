@@ -271,18 +271,11 @@ static void afms_bwd(const spk_kargs *a)
 
 /* ---- mask: frames are rows of sound, or rows of a picture with all their bins ---- */
 
-/* Is row r behind its item's end? */
-static bool mask_hides(const spk_view *x, int64_t r)
-{
-    const int64_t n_t = x->h > 1 ? x->h : x->w, bins = x->h > 1 ? x->w : 1;
-    return x->len && r / bins % n_t >= x->len[r / bins / n_t];
-}
-
 static void mask_fwd(const spk_kargs *a)
 {
     for (int64_t r = 0; r < spk_rows(&a->out[0]); r++)
         for (int64_t c = 0; c < a->out[0].c; c++)
-            row(&a->out[0], r)[c] = mask_hides(&a->in[0], r) ? 0 : row(&a->in[0], r)[c];
+            row(&a->out[0], r)[c] = is_hidden(&a->in[0], r) ? 0 : row(&a->in[0], r)[c];
 }
 
 static void mask_bwd(const spk_kargs *a)
@@ -290,7 +283,7 @@ static void mask_bwd(const spk_kargs *a)
     if (!a->din[0].p) return;
     for (int64_t r = 0; r < spk_rows(&a->in[0]); r++)
         for (int64_t c = 0; c < a->in[0].c; c++)
-            put(row(&a->din[0], r) + c, mask_hides(&a->in[0], r) ? 0 : (double)row(&a->dout[0], r)[c], a->add[0]);
+            put(row(&a->din[0], r) + c, is_hidden(&a->in[0], r) ? 0 : (double)row(&a->dout[0], r)[c], a->add[0]);
 }
 
 /* ---- pad_time ---- */

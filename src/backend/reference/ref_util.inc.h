@@ -18,6 +18,13 @@ static inline void put(SPK_REAL *d, double value, bool add)
     *d = (SPK_REAL)(add ? (double)*d + value : value);
 }
 
+/* Is row r behind its item's end? Frames are rows of sound, or rows of a picture with all their bins. */
+static inline bool is_hidden(const spk_view *x, int64_t r)
+{
+    const int64_t n_t = x->h > 1 ? x->h : x->w, bins = x->h > 1 ? x->w : 1;
+    return x->len && r / bins % n_t >= x->len[r / bins / n_t];
+}
+
 static inline double clamp(double x, double lo, double hi)
 {
     return x < lo ? lo : x > hi ? hi : x;

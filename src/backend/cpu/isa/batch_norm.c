@@ -4,6 +4,7 @@
  * first one read last may still be in a cache. Rows of few channels are taken several at once (spk_span): columns of one
  * channel are summed apart and then together. With ReLU the backward pass finds the sign of the result again from x, which
  * it reads anyway.
+ * In training rows behind an item's end are in no sum, and zero: then sums go from item to item, by rows as they are.
  * Saves mean, 1 / sqrt(var + eps), the slope and beta (4C floats).
  * Scratch: for each thread 2 sums of each column in double; then 5 floats of each column; then 2C + 1 doubles, which go
  * round the processes where the statistics are those of all (ctx->sync): the sums of the channels, and the rows.
@@ -37,12 +38,42 @@ static double *shared_of(const spk_kargs *a)
                       sizeof(double)); // NOLINT(performance-no-int-to-ptr)
 }
 
+/* Do some rows not count? */
+SPK_INLINE bool is_ragged(const spk_kargs *a)
+{
+    return a->in[0].len && ((const spk_batch_norm_attr *)a->attr)->train;
+}
+
+/* Rows that count. */
+static double count_rows(const spk_kargs *a)
+{
+    const spk_view *x = &a->in[0];
+    int64_t rows = 0;
+    if (!is_ragged(a)) return (double)spk_rows(x);
+    for (int64_t n = 0; n < x->n; n++)
+        rows += spk__valid_rows(x, n);
+    return (double)rows;
+}
+
 /* This process's sums and rows become those of all. */
 static void share(const spk_kargs *a)
 {
     double *shared = shared_of(a);
-    shared[2 * a->in[0].c] = (double)spk_rows(&a->in[0]);
+    shared[2 * a->in[0].c] = count_rows(a);
     a->ctx->sync->sum(a->ctx->sync->self, shared, 2 * a->in[0].c + 1);
+}
+
+/* Rows of x and two more views; those of different lengths are taken as they are. */
+SPK_INLINE spk_span span_of(const spk_kargs *a, const spk_view *y, const spk_view *z)
+{
+    const spk_view *x = &a->in[0];
+    return spk__span(spk_rows(x), x->c, !is_ragged(a) && spk__dense(x) && spk__dense(y) && spk__dense(z));
+}
+
+SPK_INLINE void clear_rows(const spk_view *v, int64_t begin, int64_t end)
+{
+    for (int64_t r = begin; r < end; r++)
+        memset(spk__frame(v, r), 0, (size_t)v->c * sizeof(spk_elem));
 }
 
 static coefs coefs_of(const spk_kargs *a)
@@ -76,7 +107,7 @@ SPK_INLINE void add_products(const spk_elem *x, int64_t x_ld, const spk_elem *dy
 static void share_moments(const spk_kargs *a, const spk_span *w, const float *shift)
 {
     const int64_t n_c = a->in[0].c;
-    const double rows = (double)spk_rows(&a->in[0]);
+    const double rows = count_rows(a);
     double *shared = shared_of(a);
     for (int64_t c = 0; c < n_c; c++) {
         const double s = (double)shift[c], sum = spk__column_total(a, w, 0, c), square = spk__column_total(a, w, 1, c);
@@ -86,12 +117,12 @@ static void share_moments(const spk_kargs *a, const spk_span *w, const float *sh
     share(a);
 }
 
-/* Mean and variance of channel c of the batch, and the running statistics. */
-static void finish_moments(const spk_kargs *a, const spk_span *w, double shift, int64_t c, double *mean, double *var)
+/* Mean and variance of channel c of the batch of so many rows, and the running statistics. */
+static void finish_moments(const spk_kargs *a, const spk_span *w, double rows, double shift, int64_t c, double *mean,
+                           double *var)
 {
     const double m = ((const spk_batch_norm_attr *)a->attr)->momentum, *shared = shared_of(a);
     const bool own = !a->ctx->sync;
-    const double rows = own ? (double)spk_rows(&a->in[0]) : shared[2 * a->in[0].c];
     float *rm = a->in[3].p, *rv = a->in[4].p;
     const double off = own ? spk__column_total(a, w, 0, c) / rows : shared[c] / rows;
     const double square = own ? spk__column_total(a, w, 1, c) : shared[a->in[0].c + c];
@@ -110,10 +141,11 @@ static void finish_forward(const spk_kargs *a, const spk_span *w, coefs k)
     const float *gamma = a->in[1].p, *beta = a->in[2].p;
     float *save = a->save;
     if (attr->train && a->ctx->sync) share_moments(a, w, k.a);
+    const double rows = !attr->train ? 0 : a->ctx->sync ? shared_of(a)[2 * n_c] : count_rows(a);
     for (int64_t c = 0; c < n_c; c++) {
         double mean, var;
         if (attr->train) {
-            finish_moments(a, w, (double)k.a[c], c, &mean, &var);
+            finish_moments(a, w, rows, (double)k.a[c], c, &mean, &var);
         } else {
             mean = (double)((const float *)a->in[3].p)[c];
             var = (double)((const float *)a->in[4].p)[c];
@@ -149,12 +181,40 @@ SPK_INLINE void normalise(const spk_kargs *a, const spk_span *w, coefs k, int64_
     }
 }
 
+/* The sums over rows [begin, end) of the span that count. */
+SPK_INLINE void sum_rows(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end)
+{
+    spk__clear_sums(a, w);
+    if (!is_ragged(a)) {
+        spk__sum_moments(a, &a->in[0], w, k.a, begin, end);
+        return;
+    }
+    for (int64_t from = begin, stop; from < end; from = stop) {
+        stop = spk__valid_run(&a->in[0], &from, end);
+        spk__sum_moments(a, &a->in[0], w, k.a, from, stop);
+    }
+}
+
+/* y of rows [begin, end): those that count, and zeros. */
+SPK_INLINE void write_y(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
+{
+    if (!is_ragged(a)) {
+        normalise(a, w, k, begin, end, relu);
+        return;
+    }
+    for (int64_t at = begin, from = begin, stop; at < end; at = from = stop) {
+        stop = spk__valid_run(&a->in[0], &from, end);
+        clear_rows(&a->out[0], at, from);
+        normalise(a, w, k, from, stop, relu);
+    }
+}
+
 static void fwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const coefs k = coefs_of(a);
     const int64_t n_c = a->in[0].c;
-    const spk_span w = spk__span(spk_rows(&a->in[0]), n_c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
+    const spk_span w = span_of(a, &a->out[0], &a->out[0]);
     for (int64_t c = 0; c < n_c; c++)
         k.a[c] = spk__get(spk__frame(&a->in[0], 0)[c]);
     spk__repeat(k.a, n_c, w.width);
@@ -162,14 +222,14 @@ static void fwd(const spk_kargs *a)
     {
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
         const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
-        if (attr->train) spk__sum_moments(a, &a->in[0], &w, k.a, begin, end);
+        if (attr->train) sum_rows(a, &w, k, begin, end);
 #pragma omp barrier
 #pragma omp single
         finish_forward(a, &w, k);
         if (attr->relu)
-            normalise(a, &w, k, begin, end, true);
+            write_y(a, &w, k, begin, end, true);
         else
-            normalise(a, &w, k, begin, end, false);
+            write_y(a, &w, k, begin, end, false);
     }
 }
 
@@ -191,27 +251,26 @@ static void again(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const coefs k = coefs_of(a);
-    const spk_span w = spk__span(spk_rows(&a->in[0]), a->in[0].c, spk__dense(&a->in[0]) && spk__dense(&a->out[0]));
+    const spk_span w = span_of(a, &a->out[0], &a->out[0]);
     recall(a, &w, k);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
         const int i = omp_get_thread_num(), n = omp_get_num_threads();
         const int64_t begin = spk__row_begin(w.rows, i, n), end = spk__row_begin(w.rows, i + 1, n);
         if (attr->relu)
-            normalise(a, &w, k, begin, end, true);
+            write_y(a, &w, k, begin, end, true);
         else
-            normalise(a, &w, k, begin, end, false);
+            write_y(a, &w, k, begin, end, false);
     }
 }
 
 /* ---- backward ---- */
 
-SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
+SPK_INLINE void reduce_run(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
 {
     const spk_view *x = &a->in[0], *dy = &a->dout[0];
     const int64_t x_ld = w->dense ? w->width : x->ld, dy_ld = w->dense ? w->width : dy->ld;
     double *sum = spk__sums_of(a, omp_get_thread_num()), *product = sum + w->width;
-    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
     for (int64_t r = begin; r < end;) {
         const bool whole = r + SPK_SUM_GROUP <= end && r + SPK_SUM_GROUP < w->rows;
         const spk_elem *xr = spk__wide(x, w, r), *dr = spk__wide(dy, w, r);
@@ -223,6 +282,19 @@ SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, 
     }
 }
 
+SPK_INLINE void reduce_backward(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, bool relu)
+{
+    spk__clear_sums(a, w);
+    if (!is_ragged(a)) {
+        reduce_run(a, w, k, begin, end, relu);
+        return;
+    }
+    for (int64_t from = begin, stop; from < end; from = stop) {
+        stop = spk__valid_run(&a->in[0], &from, end);
+        reduce_run(a, w, k, from, stop, relu);
+    }
+}
+
 /* dx = b dy + d (x - a) + e */
 static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
 {
@@ -231,7 +303,7 @@ static void finish_backward(const spk_kargs *a, const spk_span *w, coefs k)
     const float *gamma = a->in[1].p, *save = a->save;
     float *dgamma = a->din[1].p, *dbeta = a->din[2].p;
     const spk_reduction *sync = attr->train ? a->ctx->sync : NULL;
-    double rows = (double)spk_rows(&a->in[0]), *shared = shared_of(a);
+    double rows = count_rows(a), *shared = shared_of(a);
     for (int64_t c = 0; c < n_c; c++) {
         const double inv = (double)save[n_c + c], sum = spk__column_total(a, w, 0, c),
                      product = spk__column_total(a, w, 1, c) * inv;
@@ -275,7 +347,7 @@ SPK_INLINE void write_dx(const spk_kargs *a, const spk_span *w, coefs k, int64_t
 }
 
 /* The kinds apart, so that each has its own loop. */
-SPK_INLINE void write_mode(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode)
+SPK_INLINE void write_run(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode)
 {
     const spk_batch_norm_attr *attr = a->attr;
     if (attr->mask_dx && attr->relu)
@@ -288,13 +360,25 @@ SPK_INLINE void write_mode(const spk_kargs *a, const spk_span *w, coefs k, int64
         write_dx(a, w, k, begin, end, mode, false, false);
 }
 
+SPK_INLINE void write_mode(const spk_kargs *a, const spk_span *w, coefs k, int64_t begin, int64_t end, int mode)
+{
+    if (!is_ragged(a)) {
+        write_run(a, w, k, begin, end, mode);
+        return;
+    }
+    for (int64_t at = begin, from = begin, stop; at < end; at = from = stop) {
+        stop = spk__valid_run(&a->in[0], &from, end);
+        if (mode == SPK_WRITE) clear_rows(&a->din[0], at, from);
+        write_run(a, w, k, from, stop, mode);
+    }
+}
+
 static void bwd(const spk_kargs *a)
 {
     const spk_batch_norm_attr *attr = a->attr;
     const coefs k = coefs_of(a);
     const int mode = spk__mode(a, 0);
-    const bool dense = spk__dense(&a->in[0]) && spk__dense(&a->dout[0]) && spk__dense(&a->din[0]);
-    const spk_span w = spk__span(spk_rows(&a->in[0]), a->in[0].c, dense);
+    const spk_span w = span_of(a, &a->dout[0], &a->din[0]);
     recall(a, &w, k);
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {

@@ -55,13 +55,20 @@ SPK_INLINE double spk__column_total(const spk_kargs *a, const spk_span *w, int i
     return sum;
 }
 
-/* This thread's sums of x - shift and of its square over rows [begin, end) of the span. */
+/* This thread's sums begin at 0. */
+SPK_INLINE double *spk__clear_sums(const spk_kargs *a, const spk_span *w)
+{
+    double *sum = spk__sums_of(a, omp_get_thread_num());
+    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
+    return sum;
+}
+
+/* Sums of x - shift and of its square over rows [begin, end) of the span are added to this thread's. */
 SPK_INLINE void spk__sum_moments(const spk_kargs *a, const spk_view *x, const spk_span *w, const float *shift,
                                  int64_t begin, int64_t end)
 {
     const int64_t ld = w->dense ? w->width : x->ld;
     double *sum = spk__sums_of(a, omp_get_thread_num()), *square = sum + w->width;
-    memset(sum, 0, (size_t)w->width * 2 * sizeof(double));
     for (int64_t r = begin; r < end;) {
         const bool whole = r + SPK_SUM_GROUP <= end && r + SPK_SUM_GROUP < w->rows;
         if (whole)

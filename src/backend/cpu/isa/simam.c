@@ -116,6 +116,7 @@ static void fwd(const spk_kargs *a)
                 clear_rows(&y, m);
             }
             if (m == 0) continue;
+            spk__clear_sums(a, &w);
             spk__sum_moments(a, &x, &w, k.mean, begin, end);
 #pragma omp barrier
 #pragma omp single
