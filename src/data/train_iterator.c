@@ -109,7 +109,7 @@ static spk_status fill(void *self, spk_audio_reader *reader, void *own, int64_t 
                    ? spk_fail_in(status, "no recording of speaker '%s' can be read", s->speaker[s->label[u]])
                    : status;
     SPK_TRY(change_utterance(t, own_bench->augment, used, nth | stands_in, speech));
-    if (own_bench->crop) memcpy(x, speech + t->plan.offset[at] * s->width, sizeof *x * (size_t)(T * s->width));
+    if (own_bench->crop) memcpy(x, speech + part.from * s->width, sizeof *x * (size_t)(T * s->width));
     ((const char **)(void *)(data + t->ids_at))[item] = s->id[used];
     ((int64_t *)(void *)(data + t->labels_at))[item] = s->label[used];
     ((int64_t *)(void *)(data + t->nth_at))[item] = t->plan.nth[at];
