@@ -42,9 +42,11 @@ typedef struct spk_rule_options {
     double category_power, dataset_power; /* catpow: 1 as much as there is, 0 all alike */
     double scale;                         /* catpow: an epoch draws so much of the length of all */
 
-    /* iterator_type chunk, for any rule: crops are cut into chunks of one of these lengths, in samples or frames */
+    /* iterator_type chunk and category_chunk: crops are cut into chunks of one of these lengths, in samples or frames */
     const int64_t *chunk_length;
     int64_t n_chunk_lengths; /* 0: no chunks */
+    int64_t
+        category_sample_size; /* > 0: of batches of so many crops, which are made as without chunks; 0: of single ones */
     double chunk_shift_ratio;
     int64_t num_cache_chunks;
     int64_t chunk_default_fs;     /* > 0: chunk_length is in samples of this rate, and converted to the data's */

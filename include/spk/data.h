@@ -74,6 +74,9 @@ typedef struct spk_train_set_options {
     const spk_data_list *lists;
     int64_t n_lists;
     const char *dir;
+    /* Each list, and each of the rule's shape files, is a folder of splits, num_splits and split.0, split.1, ...
+     * (multiple_iterator): an epoch takes one split after the other, in an order of its own. */
+    bool multiple;
     /* Speakers in class order, first word of each line; NULL: spk2utt beside the speech list. */
     const char *spk2utt;
     int64_t spk_num; /* 0: as many as spk2utt has; otherwise it must agree */

@@ -93,7 +93,7 @@ static spk_status say_what(const spk_run *r)
              info.frontend, info.encoder, info.pooling, info.projector, info.loss, info.n_parameters,
              info.embedding_size);
     char steps[48] = "";
-    if (c->num_iters_per_epoch != SPK_NONE)
+    if (c->num_iters_per_epoch != SPK_NONE && !spk_ends_with(c->iterator_type, "chunk")) /* of chunks it counts crops */
         snprintf(steps, sizeof steps, ", %" PRId64 " steps an epoch", c->num_iters_per_epoch);
     const bool whole = !c->use_preprocessor && !c->collect_stats;
     char crops[48] = "whole", segments[48] = "whole";

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How this process was started, and the plugin that speaks with the others. */
-#define _GNU_SOURCE /* dladdr */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plugin_impl.h"
 #include "comm/comm_impl.h"
 
 /* ---- the launcher ---- */
@@ -36,23 +36,6 @@ spk_launch spk_comm_launch(void)
 }
 
 /* ---- the plugin ---- */
-
-/* Folders in which plugins are looked for, a line each: of the environment, beside the program or libspk, installed. */
-static void list_folders(spk_text *out)
-{
-    Dl_info info;
-    const char *given = getenv("SPK_MPI_PLUGINS");
-    if (given && *given) spk_text_addf(out, "%s\n", given);
-    if (dladdr((void *)(uintptr_t)spk_comm_launch, &info) && info.dli_fname) {
-        char path[4096], *real = realpath(info.dli_fname, path);
-        char *folder = spk_path_folder(real ? real : info.dli_fname);
-        spk_text_addf(out, "%s\n%s/spk\n%s/../lib/spk\n", folder, folder, folder);
-        spk_free(folder);
-    }
-#ifdef SPK_PLUGIN_DIR
-    spk_text_addf(out, "%s\n", SPK_PLUGIN_DIR);
-#endif
-}
 
 static bool try_plugin(const char *path, const spk_comm_table **table, void **library, spk_text *why)
 {
@@ -100,7 +83,7 @@ spk_status spk_comm_load(const spk_launch *launch, const spk_comm_table **table,
                         "%s started %d processes without MPI: use srun --mpi=pmix (or pmi2), or one task; SPK_MPI=none "
                         "lets them run apart",
                         launch->by, launch->size);
-    list_folders(&folders);
+    spk_plugin_folders(getenv("SPK_MPI_PLUGINS"), &folders);
     bool found = try_name(spk_text_str(&folders), launch->mpi, table, library, &why);
     /* srun speaks with either MPI; the launchers of an MPI only with their own. */
     const bool own = strncmp(launch->by, "mpirun", strlen("mpirun")) == 0;

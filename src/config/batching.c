@@ -74,6 +74,17 @@ static void batches_of_category(const spk_config *c, spk_batching *out)
     }
 }
 
+static void fill_chunks(const spk_config *c, spk_rule_options *o)
+{
+    o->chunk_length = c->chunk_lengths.v;
+    o->n_chunk_lengths = c->chunk_lengths.n;
+    o->chunk_shift_ratio = c->chunk_shift_ratio;
+    o->num_cache_chunks = c->num_cache_chunks;
+    o->chunk_default_fs = c->chunk_default_fs == SPK_NONE ? 0 : c->chunk_default_fs;
+    o->chunk_max_abs_length = c->chunk_max_abs_length == SPK_NONE ? 0 : c->chunk_max_abs_length;
+    o->chunk_keep_short = !c->chunk_discard_short_samples;
+}
+
 void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
 {
     memset(out, 0, sizeof *out);
@@ -88,13 +99,11 @@ void spk_config_batching(const spk_config *c, bool train, spk_batching *out)
         batches_of_category(c, out);
     } else if (is(c->iterator_type, "chunk")) {
         out->kind = SPK_BATCH_SHUFFLED;
-        out->rule.chunk_length = c->chunk_lengths.v;
-        out->rule.n_chunk_lengths = c->chunk_lengths.n;
-        out->rule.chunk_shift_ratio = c->chunk_shift_ratio;
-        out->rule.num_cache_chunks = c->num_cache_chunks;
-        out->rule.chunk_default_fs = c->chunk_default_fs == SPK_NONE ? 0 : c->chunk_default_fs;
-        out->rule.chunk_max_abs_length = c->chunk_max_abs_length == SPK_NONE ? 0 : c->chunk_max_abs_length;
-        out->rule.chunk_keep_short = !c->chunk_discard_short_samples;
+        fill_chunks(c, &out->rule);
+    } else if (is(c->iterator_type, "category_chunk")) {
+        batches_of_category(c, out);
+        fill_chunks(c, &out->rule);
+        out->rule.category_sample_size = c->category_sample_size;
     } else {
         batches_of_sequence(c, out);
     }

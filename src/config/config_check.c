@@ -31,17 +31,17 @@ static bool takes_features(const spk_config *c)
     return !c->frontend || is(c->frontend, "layer_weights");
 }
 
-/* Features are npy or kaldi_ark, sound is sound. */
+/* Features are npy or kaldi_ark, sound is sound; arrays of HDF5 are what the model takes. */
 static spk_status check_type(checker *k, const char *key, const spk_triple *t, bool speech)
 {
     const char *type = t->part[2];
     const bool file = is(type, "npy") || is(type, "kaldi_ark"), features = takes_features(k->c);
     if (!speech && (is(type, "text") || is(type, "text_int") || is(type, "csv_int"))) return SPK_OK;
-    if (speech && (features ? file : is(type, "sound") || is(type, "kaldi_ark"))) return SPK_OK;
+    if (speech && (is(type, "hdf5") || (features ? file : is(type, "sound") || is(type, "kaldi_ark")))) return SPK_OK;
     if (speech && features && is(type, "sound"))
         return spk_fail(SPK_E_CONFIG,
                         "%s: %s is given as sound, but the model has no frontend for it; name one, or give features as "
-                        "npy or kaldi_ark",
+                        "npy, kaldi_ark or hdf5",
                         at(k, key), t->part[0]);
     if (speech && file)
         return spk_fail(SPK_E_CONFIG,
@@ -51,8 +51,8 @@ static spk_status check_type(checker *k, const char *key, const spk_triple *t, b
     return spk_fail(SPK_E_UNSUPPORTED, "%s: type %s of %s (%s) is not supported yet; give it as %s", at(k, key), type,
                     t->part[1], t->part[0],
                     !speech    ? "text"
-                    : features ? "npy or kaldi_ark"
-                               : "sound");
+                    : features ? "npy, kaldi_ark or hdf5"
+                               : "sound, kaldi_ark or hdf5");
 }
 
 static spk_status check_entry(checker *k, const char *key, const spk_triple *t)
@@ -236,7 +236,7 @@ static spk_status check_batches(checker *k)
     if (c->max_batch_size != SPK_NONE && c->max_batch_size < c->min_batch_size)
         return spk_fail(SPK_E_CONFIG, "%s: %lld is below min_batch_size, %lld", at(k, "max_batch_size"),
                         (long long)c->max_batch_size, (long long)c->min_batch_size);
-    if (is(c->iterator_type, "chunk") && !(c->chunk_shift_ratio > 0))
+    if (spk_ends_with(c->iterator_type, "chunk") && !(c->chunk_shift_ratio > 0))
         return spk_fail(SPK_E_CONFIG, "%s: must be above 0", at(k, "chunk_shift_ratio"));
     return SPK_OK;
 }

@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "formats/h5_impl.h"
+
 enum { MIX_FRAMES = 2048 };
 
 struct spk_audio_reader {
@@ -36,6 +38,8 @@ struct spk_audio_reader {
     int mix_channels;
     spk_resampler *resampler;
     spk_feature_reader *features; /* where the files hold features: it does all the reading */
+    spk_feature_reader *waves;    /* of waves in HDF5 files; NULL before the first */
+    bool in_wave;                 /* the open recording is one of those */
 };
 
 static atomic_bool said_narrow, said_zeros, said_length;
@@ -60,6 +64,8 @@ spk_audio_reader *spk_audio_reader_new(const spk_audio_options *options)
 void spk_audio_shut(spk_audio_reader *r)
 {
     if (r->features) spk_feature_shut(r->features);
+    if (r->in_wave) spk_feature_shut(r->waves);
+    r->in_wave = false;
     if (r->file) sf_close(r->file);
     spk_source_close(&r->source);
     r->file = NULL;
@@ -71,6 +77,7 @@ void spk_audio_reader_free(spk_audio_reader *r)
     if (!r) return;
     spk_audio_shut(r);
     spk_feature_reader_free(r->features);
+    spk_feature_reader_free(r->waves);
     spk_resampler_free(r->resampler);
     spk_free(r->mix);
     spk_free(r);
@@ -138,6 +145,7 @@ static spk_status go_to(spk_audio_reader *r, int64_t first)
 static spk_status read_span(void *self, int64_t first, int64_t n, float *dst)
 {
     spk_audio_reader *r = self;
+    if (r->in_wave) return spk_feature_part(r->waves, first, n, dst);
     first += r->first;
     SPK_TRY(go_to(r, first));
     if (r->info.channels > 1) return read_mixed(r, first, n, dst);
@@ -268,6 +276,20 @@ static spk_status take_part(spk_audio_reader *r, const spk_locator *l)
     return r->frames > 0 ? SPK_OK : spk_fail(SPK_E_VALUE, "%s: the part holds no sample", r->path);
 }
 
+/* Samples in an HDF5 file, which says nothing of a rate: it is the model's. */
+static spk_status open_wave(spk_audio_reader *r)
+{
+    if (r->options.sample_rate <= 0)
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: HDF5 says nothing of a sample rate, and none is given", r->path);
+    if (!r->waves) r->waves = spk_feature_reader_new(0);
+    SPK_TRY(spk_feature_open(r->waves, r->path, &r->frames));
+    r->in_wave = true;
+    r->rate = r->options.sample_rate;
+    r->info = (SF_INFO){.samplerate = (int)r->rate, .channels = 1, .frames = r->frames};
+    r->samples = spk_resampled_length(r->frames, in_rate(r), out_rate(r));
+    return SPK_OK;
+}
+
 static spk_status learn_length(spk_audio_reader *r, const spk_locator *l)
 {
     SPK_TRY(check_channels(r));
@@ -309,13 +331,14 @@ spk_status spk_audio_open_speed(spk_audio_reader *r, const char *path, int64_t s
     *samples = 0;
     SPK_ASSERT(speed > 0 && (speed == SPK_SPEED_ONE || !r->features));
     if (r->features) return spk_feature_open(r->features, path, samples);
-    spk_locator l;
-    spk_locator_find(path, &l);
+    const bool wave = spk_h5_parse(path, &(size_t){0}, &(const char *){NULL}, &(const char *){NULL});
+    spk_locator l = {.speed = SPK_SPEED_ONE};
+    if (!wave) spk_locator_find(path, &l);
     r->path = path;
     r->speed = l.speed == SPK_SPEED_ONE ? speed : (speed * l.speed + SPK_SPEED_ONE / 2) / SPK_SPEED_ONE;
     r->first = 0;
-    spk_status status = l.command || l.offset >= 0 ? open_source(r, &l) : open_file(r, &l);
-    if (status == SPK_OK) status = learn_length(r, &l);
+    spk_status status = wave ? open_wave(r) : l.command || l.offset >= 0 ? open_source(r, &l) : open_file(r, &l);
+    if (status == SPK_OK && !wave) status = learn_length(r, &l);
     if (status != SPK_OK) {
         spk_audio_shut(r);
         return status;
@@ -346,7 +369,7 @@ static spk_status check_samples(const spk_audio_reader *r, const float *x, int64
 spk_status spk_audio_part(spk_audio_reader *r, int64_t start, int64_t count, float *dst)
 {
     if (r->features) return spk_feature_part(r->features, start, count, dst);
-    SPK_ASSERT(r->file && start >= 0 && count > 0 && start + count <= r->samples);
+    SPK_ASSERT((r->file || r->in_wave) && start >= 0 && count > 0 && start + count <= r->samples);
     if (in_rate(r) == out_rate(r))
         SPK_TRY(read_span(r, start, count, dst));
     else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Frames of features from .npy files and Kaldi's matrices (features_impl.h). */
+/* Frames of features from .npy files, Kaldi's matrices and HDF5 files (features_impl.h). */
 #include "data/features_impl.h"
 
 #include <errno.h>
@@ -8,13 +8,18 @@
 #include <string.h>
 
 #include "formats/ark_impl.h"
+#include "formats/h5_impl.h"
 #include "formats/npy_impl.h"
 #include "spk/arrays.h"
 
 struct spk_feature_reader {
-    int64_t size;
-    const char *path;              /* of the open file; borrowed */
-    FILE *stream;                  /* NULL: `whole` holds it */
+    int64_t size; /* of a frame; of waves 1 */
+    bool wave;
+    const char *path; /* of the open file; borrowed */
+    FILE *stream;     /* NULL: `whole` holds it, or h5 reads */
+    spk_h5 *h5;       /* NULL or the last HDF5 file, which stays open for the next array of it */
+    bool h5_reads;
+    int n_dims;                    /* of the array */
     spk_dtype dtype;               /* F32 or F64 */
     int64_t at;                    /* where the values begin */
     int64_t layers, frames, width; /* (layers, frames, width), layers * width = size */
@@ -26,7 +31,8 @@ struct spk_feature_reader {
 spk_feature_reader *spk_feature_reader_new(int64_t size)
 {
     spk_feature_reader *r = spk_new(sizeof *r);
-    r->size = size;
+    r->size = size > 0 ? size : 1;
+    r->wave = size == 0;
     return r;
 }
 
@@ -35,6 +41,8 @@ void spk_feature_shut(spk_feature_reader *r)
     if (r->stream) fclose(r->stream);
     r->stream = NULL;
     r->path = NULL;
+    if (r->h5_reads) spk_h5_array_close(r->h5);
+    r->h5_reads = false;
     spk_ndarray_clear(&r->whole);
 }
 
@@ -42,6 +50,7 @@ void spk_feature_reader_free(spk_feature_reader *r)
 {
     if (!r) return;
     spk_feature_shut(r);
+    spk_h5_close(r->h5);
     spk_free(r->row);
     spk_free(r);
 }
@@ -65,12 +74,27 @@ static spk_status have_row(spk_feature_reader *r, size_t bytes)
     return r->row ? SPK_OK : spk_fail(SPK_E_NOMEM, "%s: no memory for %zu bytes of features", r->path, bytes);
 }
 
+static spk_status take_wave(spk_feature_reader *r, int n_dims, const int64_t *dim)
+{
+    if (n_dims != 1)
+        return spk_fail(SPK_E_SHAPE,
+                        "%s: a recording is one row of samples, and this has %d dimensions; features go with frontend: "
+                        "none and input_size",
+                        r->path, n_dims);
+    r->n_dims = 1;
+    r->layers = r->width = 1;
+    r->frames = dim[0];
+    return r->frames > 0 ? SPK_OK : spk_fail(SPK_E_FORMAT, "%s: holds no samples", r->path);
+}
+
 static spk_status take_shape(spk_feature_reader *r, int n_dims, const int64_t *dim)
 {
+    if (r->wave) return take_wave(r, n_dims, dim);
     if (n_dims != 2 && n_dims != 3)
         return spk_fail(SPK_E_SHAPE,
                         "%s: features are (frames, values) or (layers, frames, values), not %d-dimensional", r->path,
                         n_dims);
+    r->n_dims = n_dims;
     r->layers = n_dims == 3 ? dim[0] : 1;
     r->frames = dim[n_dims - 2];
     r->width = dim[n_dims - 1];
@@ -150,19 +174,44 @@ static spk_status open_ark(spk_feature_reader *r, int64_t offset, size_t n_path)
     return h.packed ? read_packed(r, &h) : SPK_OK;
 }
 
+static spk_status open_h5(spk_feature_reader *r, const char *file, size_t n_file, const char *name)
+{
+    spk_h5_shape shape;
+    char *copy = spk_strndup(file, n_file);
+    spk_status status = SPK_OK;
+    if (!r->h5 || strcmp(spk_h5_file(r->h5), copy) != 0) {
+        spk_h5_close(r->h5);
+        r->h5 = NULL;
+        status = spk_h5_open(copy, &r->h5);
+    }
+    spk_free(copy);
+    SPK_TRY(status);
+    SPK_TRY(spk_h5_array(r->h5, name, &shape));
+    r->h5_reads = true;
+    r->dtype = SPK_F32; /* as it comes from there */
+    if (shape.type)
+        return spk_fail(SPK_E_FORMAT, "%s: holds %s; %s are float16, float32 or float64", r->path, shape.type,
+                        r->wave ? "samples" : "features");
+    return take_shape(r, shape.n_dims, shape.dim);
+}
+
 spk_status spk_feature_open(spk_feature_reader *r, const char *path, int64_t *frames)
 {
+    const char *file, *name;
+    size_t n_file;
     int64_t offset;
     const size_t n_path = spk_feature_path(path, &offset);
     const bool ark = offset >= 0 || spk_ends_with(path, ".ark");
     spk_feature_shut(r);
     *frames = 0;
     r->path = path;
-    if (!ark && !spk_ends_with(path, ".npy"))
+    const bool h5 = spk_h5_parse(path, &n_file, &file, &name);
+    if (!h5 && !ark && !spk_ends_with(path, ".npy"))
         return spk_fail(SPK_E_FORMAT,
-                        "%s: the model takes features, not sound: give .npy files or Kaldi matrices (FILE.ark:OFFSET)",
+                        "%s: the model takes features, not sound: give .npy files, Kaldi matrices (FILE.ark:OFFSET) or "
+                        "arrays of HDF5 (hdf5:FILE::NAME)",
                         path);
-    const spk_status status = ark ? open_ark(r, offset, n_path) : open_npy(r);
+    const spk_status status = h5 ? open_h5(r, file, n_file, name) : ark ? open_ark(r, offset, n_path) : open_npy(r);
     if (status != SPK_OK) {
         spk_feature_shut(r);
         return status;
@@ -173,10 +222,24 @@ spk_status spk_feature_open(spk_feature_reader *r, const char *path, int64_t *fr
 
 /* ---- parts ---- */
 
+static spk_status read_h5(spk_feature_reader *r, int64_t layer, int64_t start, int64_t count)
+{
+    const int64_t from[3] = {layer, start, 0}, size[3] = {1, count, r->width};
+    const int skip = r->n_dims == 3 ? 0 : 1; /* of those, an array (T) or (T, F) has no layers */
+    SPK_TRY(have_row(r, sizeof(float) * (size_t)(count * r->width)));
+    void *row = r->row;
+    return spk_h5_read(r->h5, from + skip, size + skip, row);
+}
+
 /* Frames of one layer in the file's type: they stand in the file, or in `whole`. */
 static spk_status read_layer(spk_feature_reader *r, int64_t layer, int64_t start, int64_t count, const void **values)
 {
     const int64_t first = (layer * r->frames + start) * r->width;
+    if (r->h5_reads) {
+        SPK_TRY(read_h5(r, layer, start, count));
+        *values = r->row;
+        return SPK_OK;
+    }
     if (!r->stream) {
         *values = (const float *)r->whole.data + first;
         return SPK_OK;
@@ -208,6 +271,6 @@ spk_status spk_feature_part(spk_feature_reader *r, int64_t start, int64_t count,
             }
     }
     if (bad < 0) return SPK_OK;
-    return spk_fail(SPK_E_FORMAT, "%s: frame %lld holds a value that is NaN or infinite", r->path,
-                    (long long)(start + bad));
+    return spk_fail(SPK_E_FORMAT, "%s: %s %lld holds a value that is NaN or infinite", r->path,
+                    r->wave ? "sample" : "frame", (long long)(start + bad));
 }

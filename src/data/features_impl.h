@@ -2,8 +2,10 @@
 /*
  * Features from files instead of sound: a matrix (T, F) of an utterance, or layers (L, T, D) that are read as T frames
  * of L*D values, layer after layer. Files are NumPy's .npy (f2, f4, f8) or Kaldi's binary matrices, compressed ones too,
- * "FILE.ark:OFFSET" as an scp has it, or an .ark of one matrix. Where the file lies as it is wanted (C order, f4 or f8) only the frames that
- * are asked for are read.
+ * "FILE.ark:OFFSET" as an scp has it, or an .ark of one matrix; or arrays of HDF5 files, "hdf5:FILE::NAME". Where the file
+ * lies as it is wanted (C order, f4 or f8) only the frames that are asked for are read, of HDF5 in any case.
+ *
+ * Of size 0 it reads waves, arrays of one dimension: a frame is a sample.
  */
 #ifndef SPK_DATA_FEATURES_IMPL_H
 #define SPK_DATA_FEATURES_IMPL_H
@@ -12,7 +14,7 @@
 
 typedef struct spk_feature_reader spk_feature_reader;
 
-/* `size`: values of a frame. One thread at a time. */
+/* `size`: values of a frame; 0: waves. One thread at a time. */
 spk_feature_reader *spk_feature_reader_new(int64_t size);
 void spk_feature_reader_free(spk_feature_reader *r); /* NULL is allowed */
 

@@ -33,12 +33,14 @@ static bool parse_shape(const char *text, int64_t *length, int64_t *width)
     return good && n > 0;
 }
 
-static spk_status read_shape_file(const spk_train_set *s, const char *path, int64_t *length, int64_t *width)
+static spk_status read_shape_file(const spk_train_set *s, const char *path, const spk_batcher *b, int64_t *length,
+                                  int64_t *width)
 {
     spk_list list = {0};
     spk_status status;
     SPK_TRY(spk_list_read(path, 0, &list));
-    for (int64_t u = 0; u < s->n; u++) {
+    for (int64_t k = 0; k < b->n; k++) {
+        const int64_t u = b->member[k];
         const char *id = s->id[s->base[u]];
         const int64_t i = spk_list_find(&list, id);
         int64_t l, w;
@@ -47,11 +49,11 @@ static spk_status read_shape_file(const spk_train_set *s, const char *path, int6
         if (!parse_shape(e->value, &l, &w))
             SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: '%s' is no shape of '%s' such as 48000 or 200,80", path,
                             (long long)e->line, e->value, id));
-        if (u > 0 && w != *width)
+        if (k > 0 && w != *width)
             SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: the other dimensions of '%s' are not those of '%s'", path,
-                            (long long)e->line, id, s->id[0]));
+                            (long long)e->line, id, s->id[b->member[0]]));
         *width = w;
-        length[u] = at_speed(s, u, l);
+        length[k] = at_speed(s, u, l);
     }
     status = SPK_OK;
 done:
@@ -61,47 +63,71 @@ done:
 
 /* ---- headers ---- */
 
-static spk_status read_headers(const spk_train_set *s, int64_t *length)
+/* Of the n recordings from `first` on. */
+static spk_status read_split_headers(const spk_train_set *s, int64_t first, int64_t n, int64_t *length)
 {
-    if (s->length) { /* they have been */
-        memcpy(length, s->length, sizeof *length * (size_t)s->n);
-        return SPK_OK;
-    }
-    double *seconds = spk_new(sizeof *seconds * (size_t)s->n_base);
+    double *seconds = spk_new(sizeof *seconds * (size_t)n);
     spk_audio_reader *r = spk_audio_reader_new(&s->o.audio);
     const bool features = s->o.audio.feature_size > 0;
     spk_status status = SPK_OK;
-    if (!features) spk_audio_durations(s->path, s->n_base, spk_cpu_count(), seconds);
-    for (int64_t u = 0; u < s->n_base; u++) {
-        int64_t n = features ? 0 : llround(seconds[u] * (double)s->o.audio.sample_rate);
-        if (n < 1) { /* features; or a file that cannot be read, for the reason */
-            status = spk_audio_open(r, s->path[u], &n);
+    if (!features) spk_audio_durations(s->path + first, n, spk_cpu_count(), seconds);
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t u = first + i;
+        int64_t samples = features ? 0 : llround(seconds[i] * (double)s->o.audio.sample_rate);
+        if (samples < 1) { /* features; or a file that cannot be read, for the reason */
+            status = spk_audio_open(r, s->path[u], &samples);
             spk_audio_shut(r);
         }
         if (status != SPK_OK && s->o.max_bad_files == 0) SPK_GO(spk_fail_in(status, "utterance '%s'", s->id[u]));
-        length[u] = status == SPK_OK ? n : s->T; /* training will meet it */
+        length[i] = status == SPK_OK ? samples : s->T; /* training will meet it */
         status = SPK_OK;
     }
-    for (int64_t u = 0; u < s->n; u++)
-        if (u >= s->n_base) length[u] = at_speed(s, u, length[s->base[u]]);
 done:
     spk_audio_reader_free(r);
     spk_free(seconds);
     return status;
 }
 
-spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, spk_shapes *out)
+static spk_status read_headers(const spk_train_set *s, const spk_batcher *b, int64_t *length)
+{
+    const int64_t first = s->split_first[b->split], n = s->split_first[b->split + 1] - first;
+    if (s->length) { /* they have been */
+        for (int64_t k = 0; k < b->n; k++)
+            length[k] = s->length[b->member[k]];
+        return SPK_OK;
+    }
+    int64_t *of_file = spk_new(sizeof *of_file * (size_t)n);
+    const spk_status status = read_split_headers(s, first, n, of_file);
+    for (int64_t k = 0; k < b->n; k++)
+        length[k] = at_speed(s, b->member[k], of_file[s->base[b->member[k]] - first]);
+    spk_free(of_file);
+    return status;
+}
+
+/* The file, or of a folder of splits the batcher's own. */
+static spk_status read_shapes(const spk_train_set *s, const char *path, const spk_batcher *b, int64_t *length,
+                              int64_t *width)
+{
+    if (!s->o.multiple) return read_shape_file(s, path, b, length, width);
+    char *split = spk__split_path(path, b->split);
+    const spk_status status = read_shape_file(s, split, b, length, width);
+    spk_free(split);
+    return status;
+}
+
+spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, const spk_batcher *b,
+                                 spk_shapes *out)
 {
     spk_status status = SPK_OK;
-    *out = (spk_shapes){.n = s->n, .n_files = rule->n_shape_files > 0 ? rule->n_shape_files : 1};
+    *out = (spk_shapes){.n = b->n, .n_files = rule->n_shape_files > 0 ? rule->n_shape_files : 1};
     out->length = spk_new(sizeof *out->length * (size_t)out->n_files);
     out->width = spk_new(sizeof *out->width * (size_t)out->n_files);
     for (int64_t f = 0; f < out->n_files; f++)
-        out->length[f] = spk_new(sizeof **out->length * (size_t)s->n);
+        out->length[f] = spk_new(sizeof **out->length * (size_t)b->n);
     out->width[0] = s->width;
     for (int64_t f = 0; f < rule->n_shape_files; f++)
-        SPK_GO(read_shape_file(s, rule->shape_file[f], out->length[f], &out->width[f]));
-    if (rule->n_shape_files == 0) SPK_GO(read_headers(s, out->length[0]));
+        SPK_GO(read_shapes(s, rule->shape_file[f], b, out->length[f], &out->width[f]));
+    if (rule->n_shape_files == 0) SPK_GO(read_headers(s, b, out->length[0]));
 done:
     if (status != SPK_OK) spk_shapes_clear(out);
     return status;

@@ -3,6 +3,7 @@
 #include "data/lists_impl.h"
 
 #include "data/source_impl.h"
+#include "formats/h5_impl.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,15 +21,15 @@ static const char TOKENS[] = "task_tokens"; /* may stand in any set */
 
 /* Types that ESPnet reads and this program does not, yet. */
 static const char *const other_types[] = {
-    "hdf5",        "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",  "rttm",
-    "random_text", "rand_float", "json",       "variable_columns_sound", "metric", "text_int1", "rand_int"};
+    "csv_float",  "text_float", "multi_columns_sound",    "score",  "duration",  "rttm",    "random_text",
+    "rand_float", "json",       "variable_columns_sound", "metric", "text_int1", "rand_int"};
 
 /* Features are read whatever of the two types is given: the file says which it is. */
 static spk_status check_speech(const spk_data_list *t, bool features)
 {
     if (features && strcmp(t->type, "sound") == 0)
-        return spk_fail(SPK_E_CONFIG, "%s,%s,%s: the model takes features; give npy or kaldi_ark", t->path, t->name,
-                        t->type);
+        return spk_fail(SPK_E_CONFIG, "%s,%s,%s: the model takes features; give npy, kaldi_ark or hdf5", t->path,
+                        t->name, t->type);
     if (!features && strcmp(t->type, "npy") == 0)
         return spk_fail(SPK_E_CONFIG,
                         "%s,%s,%s: the model has a frontend and takes sound; leave the frontend out and set input_size "
@@ -41,7 +42,9 @@ static spk_status check_type(const spk_data_list *t, bool features)
 {
     const bool sound = spk_starts_with(t->name, "speech");
     if (sound) SPK_TRY(check_speech(t, features));
-    if (sound && (strcmp(t->type, features ? "npy" : "sound") == 0 || strcmp(t->type, "kaldi_ark") == 0)) return SPK_OK;
+    if (sound &&
+        (strcmp(t->type, features ? "npy" : "sound") == 0 || strcmp(t->type, "kaldi_ark") == 0 || spk__is_hdf5(t)))
+        return SPK_OK;
     if (!sound && (strcmp(t->type, "text") == 0 || strcmp(t->type, "text_int") == 0 || strcmp(t->type, "csv_int") == 0))
         return SPK_OK; /* one number is the same text in all of them */
     for (size_t i = 0; i < sizeof other_types / sizeof *other_types; i++)
@@ -88,17 +91,6 @@ spk_status spk__tokens_check(const spk_data_list *lists, int64_t n, const spk_li
     return status;
 }
 
-static spk_status check_command(const spk__paths *p, const spk_list *list, const spk_list_entry *e,
-                                const spk_locator *l)
-{
-    if (e->value[0] == '|' || (l->command && !p->allow_pipes))
-        return spk_fail(SPK_E_UNSUPPORTED,
-                        "%s:%lld: '%s' is read from a command (a pipe); allow it with --allow_pipes true, or write the "
-                        "audio to a file and name that",
-                        list->path, (long long)e->line, e->key);
-    return SPK_OK;
-}
-
 static spk_status check_file(const spk_list *list, const spk_list_entry *e, const char *path)
 {
     struct stat st;
@@ -112,6 +104,73 @@ static spk_status check_file(const spk_list *list, const spk_list_entry *e, cons
         why = strerror(errno);
     if (!why) return SPK_OK;
     return spk_fail(SPK_E_IO, "%s:%lld: file of '%s': %s: %s", list->path, (long long)e->line, e->key, e->value, why);
+}
+
+/* ---- HDF5 ---- */
+
+bool spk__is_hdf5(const spk_data_list *t)
+{
+    return t && strcmp(t->type, "hdf5") == 0;
+}
+
+/* A list of all arrays of a file: lines "NAME hdf5:FILE::NAME". */
+static spk_status list_arrays(const char *path, spk_text *out)
+{
+    spk_h5 *h;
+    spk_text names = {0};
+    SPK_TRY(spk_h5_open(path, &h));
+    const spk_status status = spk_h5_names(h, &names);
+    for (const char *at = spk_text_str(&names); *at && status == SPK_OK;) {
+        const size_t n = strcspn(at, "\n");
+        spk_text_addf(out, "%.*s hdf5:%s::%.*s\n", (int)n, at, path, (int)n, at);
+        at += n + 1;
+    }
+    spk_text_clear(&names);
+    spk_h5_close(h);
+    return status;
+}
+
+spk_status spk__speech_read(const char *path, bool hdf5, spk_list *out)
+{
+    spk_text text = {0};
+    if (!hdf5) return spk_list_read(path, SPK_LIST_NO_VALUE_OK, out);
+    const spk_status status = list_arrays(path, &text);
+    if (status == SPK_OK && text.n == 0)
+        return spk_fail(SPK_E_FORMAT, "%s: holds no array", path);             /* nothing was allocated */
+    if (status == SPK_OK) return spk_list_parse(text.s, text.n, path, 0, out); /* takes the text */
+    spk_text_clear(&text);
+    return status;
+}
+
+/* The array with its file's name resolved; that the file holds it is found where it is read. */
+static spk_status find_array(const spk_list *list, const spk_list_entry *e, char **out)
+{
+    const char *file, *name;
+    size_t n_file = 0;
+    if (!spk_h5_parse(e->value, &n_file, &file, &name)) return SPK_OK;
+    char *found = spk_list_resolve_path(list->path, e->value);
+    spk_h5_parse(found, &n_file, &file, &name);
+    char *there = spk_strndup(file, n_file);
+    const spk_status status = check_file(list, e, there);
+    spk_free(there);
+    if (status == SPK_OK)
+        *out = found;
+    else
+        spk_free(found);
+    return status;
+}
+
+/* ---- recordings ---- */
+
+static spk_status check_command(const spk__paths *p, const spk_list *list, const spk_list_entry *e,
+                                const spk_locator *l)
+{
+    if (e->value[0] == '|' || (l->command && !p->allow_pipes))
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "%s:%lld: '%s' is read from a command (a pipe); allow it with --allow_pipes true, or write the "
+                        "audio to a file and name that",
+                        list->path, (long long)e->line, e->key);
+    return SPK_OK;
 }
 
 /* The recording with its file's name resolved; a command stays as it is. */
@@ -129,6 +188,8 @@ static spk_status find_recording(const spk__paths *p, const spk_list *list, cons
     spk_locator l;
     if (e->value[0] == '\0')
         return spk_fail(SPK_E_FORMAT, "%s:%lld: no path after '%s'", list->path, (long long)e->line, e->key);
+    SPK_TRY(find_array(list, e, out));
+    if (*out) return SPK_OK;
     char *whole = spk_list_resolve_path(list->path, e->value);
     if (spk_exists(whole)) { /* most */
         const spk_status status = check_file(list, e, whole);

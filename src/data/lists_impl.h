@@ -17,6 +17,11 @@ spk_status spk__triples_check(const spk_data_list *lists, int64_t n, const char 
  * models check that a batch has as many as utterances and read none (specification D31). */
 spk_status spk__tokens_check(const spk_data_list *lists, int64_t n, const spk_list *items);
 
+/* The type is hdf5 (NULL: no). */
+bool spk__is_hdf5(const spk_data_list *t);
+/* A list of recordings or features; of the type hdf5 one of the file's arrays, "NAME hdf5:FILE::NAME". */
+spk_status spk__speech_read(const char *path, bool hdf5, spk_list *out) SPK_NODISCARD;
+
 /* The audio files of a list, each distinct value looked for once. */
 typedef struct spk__paths {
     bool allow_pipes; /* commands are taken as they stand */

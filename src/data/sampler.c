@@ -264,12 +264,13 @@ static void whole_pass_balanced(spk_sampler *s, spk_epoch_plan *p)
         emit(p, s->batch, s->n_batch);
         empty_batch(s);
     }
-    int64_t least = 2;
+    const bool all = s->o.all_of_rest;
+    int64_t least = all ? 1 : 2;
     while (!s->o.drop_last && s->n_batch >= least) {
         emit(p, s->batch, s->n_batch);
         empty_batch(s);
         fill(s);
-        least = s->o.batch_size / 4 > 2 ? s->o.batch_size / 4 : 2;
+        if (!all) least = s->o.batch_size / 4 > 2 ? s->o.batch_size / 4 : 2;
     }
 }
 

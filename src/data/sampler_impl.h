@@ -29,6 +29,7 @@ typedef struct spk_sampler_options {
     int64_t batch_size;
     int64_t iters_per_epoch; /* 0: a pass */
     bool balanced, drop_last;
+    bool all_of_rest;    /* balanced: incomplete batches at the end are yielded whatever their size, so none is left */
     int64_t per_speaker; /* 0: batches without groups */
     uint64_t seed;
 } spk_sampler_options;

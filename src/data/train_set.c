@@ -19,6 +19,7 @@ void spk_train_set_options_init(spk_train_set_options *o)
 struct files {
     char *wav, *utt2spk, *spk2utt, *category2utt; /* category2utt NULL: none */
     char *folder;                                 /* of the data */
+    bool hdf5;                                    /* the recordings are an HDF5 file */
     bool segments;                                /* of the folder apply: it was named, and holds sound */
     bool make_speakers;                           /* there is no spk2utt, and none was asked for */
     bool numbers;                                 /* classes have no names */
@@ -52,7 +53,9 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
     f->wav =
         speech ? spk_strdup(speech->path) : spk_path_join(o->dir, o->audio.feature_size > 0 ? "feats.scp" : "wav.scp");
     f->utt2spk = labels ? spk_strdup(labels->path) : spk_path_join(o->dir, "utt2spk");
-    char *folder = o->dir ? spk_strdup(o->dir) : spk_path_folder(f->wav);
+    f->hdf5 = spk__is_hdf5(speech);
+    /* Of splits ESPnet looks in the folder that they lie in. */
+    char *folder = o->dir ? spk_strdup(o->dir) : o->multiple ? spk_strdup(f->wav) : spk_path_folder(f->wav);
     f->spk2utt = o->spk2utt ? spk_strdup(o->spk2utt) : spk_path_join(folder, "spk2utt");
     f->numbers = o->whole && !o->spk2utt;
     f->make_speakers = !o->spk2utt && !spk_exists(f->spk2utt);
@@ -62,7 +65,7 @@ static spk_status find_files(const spk_train_set_options *o, struct files *f)
         f->category2utt = NULL;
     }
     f->folder = folder;
-    f->segments = !speech && o->audio.feature_size == 0;
+    f->segments = !speech && o->audio.feature_size == 0 && !o->multiple;
     return SPK_OK;
 }
 
@@ -77,9 +80,10 @@ static int compare_names(const void *a, const void *b)
 static void make_speakers(spk_train_set *s)
 {
     spk_map seen = {0};
-    for (int64_t i = 0; i < s->utt2spk.n; i++)
-        if (spk_map_put(&seen, s->utt2spk.entry[i].value, i))
-            SPK_PUSH(s->speaker, s->n_speakers) = s->utt2spk.entry[i].value;
+    for (int64_t k = 0; k < s->n_splits; k++)
+        for (int64_t i = 0; i < s->utt2spk[k].n; i++)
+            if (spk_map_put(&seen, s->utt2spk[k].entry[i].value, i))
+                SPK_PUSH(s->speaker, s->n_speakers) = s->utt2spk[k].entry[i].value;
     spk_map_clear(&seen);
     if (s->n_speakers > 0) qsort(s->speaker, (size_t)s->n_speakers, sizeof *s->speaker, compare_names);
 }
@@ -112,21 +116,28 @@ static spk_status check_speakers(const spk_train_set *s, const struct files *f)
         s->n > s->n_base ? " (with those of the speeds)" : "", (long long)s->n_speakers);
 }
 
+static spk_status label_split(spk_train_set *s, int64_t k, const spk_map *index, const char *spk2utt)
+{
+    const spk_list *list = &s->utt2spk[k];
+    for (int64_t i = s->split_first[k]; i < s->split_first[k + 1]; i++) {
+        const spk_list_entry *e = &list->entry[spk_list_find(list, s->id[i])];
+        if (e->value[0] == '\0')
+            return spk_fail(SPK_E_FORMAT, "%s:%lld: no speaker after '%s'", list->path, (long long)e->line, e->key);
+        if (!spk_map_get(index, e->value, &s->label[i]))
+            return spk_fail(SPK_E_MISMATCH, "%s:%lld: speaker '%s' of utterance '%s' is not in %s", list->path,
+                            (long long)e->line, e->value, e->key, spk2utt);
+    }
+    return SPK_OK;
+}
+
 static spk_status label_utterances(spk_train_set *s, const struct files *f)
 {
     spk_status status = SPK_OK;
     spk_map index = {0};
     for (int64_t c = 0; c < s->n_speakers; c++)
         spk_map_put(&index, s->speaker[c], c);
-    for (int64_t i = 0; i < s->n; i++) {
-        const spk_list_entry *e = &s->utt2spk.entry[spk_list_find(&s->utt2spk, s->id[i])];
-        if (e->value[0] == '\0')
-            SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: no speaker after '%s'", f->utt2spk, (long long)e->line, e->key));
-        if (!spk_map_get(&index, e->value, &s->label[i]))
-            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: speaker '%s' of utterance '%s' is not in %s", f->utt2spk,
-                            (long long)e->line, e->value, e->key, f->spk2utt));
-    }
-done:
+    for (int64_t k = 0; k < s->n_splits && status == SPK_OK; k++)
+        status = label_split(s, k, &index, f->spk2utt);
     spk_map_clear(&index);
     return status;
 }
@@ -138,10 +149,10 @@ static spk_status take_category(spk_train_set *s, const spk_list_entry *e, int64
     spk_status status = SPK_OK;
     char *line = spk_strdup(e->value), *rest = NULL;
     for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-        const int64_t u = spk_list_find(&s->wav, word);
+        const int64_t u = spk__train_set_find(s, word);
         if (u < 0)
-            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s", s->category2utt.path,
-                            (long long)e->line, word, s->wav.path));
+            SPK_GO(spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s%s", s->category2utt.path,
+                            (long long)e->line, word, s->wav[0].path, s->n_splits > 1 ? " nor in the others" : ""));
         if (s->category[u] >= 0)
             SPK_GO(spk_fail(SPK_E_FORMAT, "%s:%lld: utterance '%s' was named before", s->category2utt.path,
                             (long long)e->line, word));
@@ -165,10 +176,13 @@ static spk_status read_categories(spk_train_set *s, const struct files *f)
         s->category[i] = -1;
     for (int64_t c = 0; c < s->n_categories; c++)
         SPK_TRY(take_category(s, &s->category2utt.entry[c], c));
-    for (int64_t i = 0; i < s->n; i++)
-        if (s->category[i] < 0)
-            return spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s", s->wav.path,
-                            (long long)s->wav.entry[i].line, s->id[i], f->category2utt);
+    for (int64_t i = 0; i < s->n; i++) {
+        if (s->category[i] >= 0) continue;
+        const spk_list_entry *e;
+        const spk_list *list = spk__train_set_list(s, i, &e);
+        return spk_fail(SPK_E_MISMATCH, "%s:%lld: utterance '%s' is not in %s", list->path, (long long)e->line,
+                        s->id[i], f->category2utt);
+    }
     return SPK_OK;
 }
 
@@ -192,36 +206,14 @@ static void chain_speakers(spk_train_set *s)
     spk_free(last);
 }
 
-static spk_status read_lists(spk_train_set *s, const struct files *f)
+static spk_status read_lists(spk_train_set *s, const spk_train_set_options *o, const struct files *f)
 {
-    SPK_TRY(spk_list_read(f->wav, SPK_LIST_NO_VALUE_OK, &s->wav));
-    if (f->segments) SPK_TRY(spk__segments_apply(f->folder, &s->wav));
-    SPK_TRY(spk_list_read(f->utt2spk, SPK_LIST_NO_VALUE_OK, &s->utt2spk));
-    if (s->wav.n == 0) return spk_fail(SPK_E_FORMAT, "%s: names no utterance", f->wav);
-    SPK_TRY(spk__keys_within(&s->wav, &s->utt2spk));
-    SPK_TRY(spk__keys_within(&s->utt2spk, &s->wav));
-    s->n = s->wav.n;
-    const size_t n = (size_t)s->n;
-    s->id = spk_new(sizeof *s->id * n);
-    s->path = spk_new(sizeof *s->path * n);
-    s->label = spk_new(sizeof *s->label * n);
-    s->category = spk_new(sizeof *s->category * n);
-    s->hash = spk_new(sizeof *s->hash * n);
-    s->speed = spk_new(sizeof *s->speed * n);
-    s->base = spk_new(sizeof *s->base * n);
-    s->bad = spk_new(sizeof *s->bad * n);
-    s->n_base = s->n;
-    for (int64_t i = 0; i < s->n; i++) {
-        s->speed[i] = SPK_SPEED_ONE;
-        s->base[i] = i;
-        s->id[i] = s->wav.entry[i].key;
-        s->hash[i] = spk_hash_str(s->id[i]);
-    }
+    const spk__train_files lists = {f->wav, f->utt2spk, f->segments ? f->folder : NULL, f->hdf5};
+    SPK_TRY(spk__train_set_lists(s, o, &lists));
     SPK_TRY(read_speakers(s, f));
     SPK_TRY(s->o.whole ? spk__train_set_indices(s) : label_utterances(s, f));
     SPK_TRY(read_categories(s, f));
-    for (int64_t i = 0; i < s->n; i++)
-        SPK_TRY(spk__paths_get(&s->paths, &s->wav, i, &s->path[i]));
+    SPK_TRY(spk__train_set_paths(s));
     if (s->o.whole) SPK_TRY(spk__train_set_measure(s));
     SPK_TRY(spk__train_set_speeds(s));
     SPK_TRY(check_speakers(s, f));
@@ -278,8 +270,7 @@ spk_status spk_train_set_open(const spk_train_set_options *options, spk_train_se
         SPK_GO(spk_fail(SPK_E_VALUE, "target_duration %g is less than one %s", options->target_duration,
                         options->audio.feature_size > 0 ? "frame" : "sample"));
     SPK_GO(find_files(options, &f));
-    SPK_GO(read_lists(s, &f));
-    SPK_GO(spk__tokens_check(options->lists, options->n_lists, &s->wav));
+    SPK_GO(read_lists(s, options, &f));
     SPK_GO(open_augment(s));
     s->o.augment = (spk_augment_options){0}; /* its lists are the caller's */
     SPK_GO(spk__train_set_batches(s, &options->rule, f.folder));
@@ -301,8 +292,7 @@ void spk_train_set_close(spk_train_set *s)
     spk_free(s->own_name);
     spk_free(s->speed);
     spk_free(s->base);
-    spk_list_clear(&s->wav);
-    spk_list_clear(&s->utt2spk);
+    spk__train_set_lists_close(s);
     spk_list_clear(&s->spk2utt);
     spk_list_clear(&s->category2utt);
     spk__paths_clear(&s->paths);

@@ -11,6 +11,20 @@
 #include "data/chunks_impl.h"
 #include "data/lists_impl.h"
 #include "data/sampler_impl.h"
+#include "data/splits_impl.h"
+
+/* What makes batches of the utterances of one split, or of all. */
+typedef struct spk_batcher {
+    int64_t split, n;
+    int64_t *member;   /* n: utterances of the set */
+    int64_t *category; /* n: theirs */
+    uint64_t seed;
+    int64_t iters; /* num_iters_per_epoch of it */
+    /* One of them makes the batches, of 0..n-1. */
+    spk_sampler *sampler;
+    spk_fixed *fixed;
+    spk_catpow *catpow;
+} spk_batcher;
 
 struct spk_train_set {
     spk_train_set_options o; /* without lists, dir, spk2utt */
@@ -31,14 +45,16 @@ struct spk_train_set {
     const char **speaker; /* n_speakers */
     char **own_name;      /* ids and names of copies */
     int64_t n_own_names;
-    spk_augment *augment; /* NULL: crops stay as they are read */
-    spk_list wav, utt2spk, spk2utt, category2utt;
+    spk_augment *augment;    /* NULL: crops stay as they are read */
+    int64_t n_splits;        /* 1 without multiple_iterator */
+    spk_list *wav, *utt2spk; /* n_splits */
+    int64_t *split_first;    /* n_splits + 1: the lists' utterances of split k begin at split_first[k] */
+    spk_map index;           /* id -> utterance, where there are several splits */
+    spk_list spk2utt, category2utt;
     spk__paths paths;
-    /* One of them makes the batches. */
-    spk_sampler *sampler;
-    spk_fixed *fixed;
-    spk_catpow *catpow;
-    spk_chunks *chunks; /* NULL, or what the sampler's samples are cut into */
+    spk_batcher *batcher; /* n_splits */
+    int64_t n_batchers;
+    spk_chunks *chunks; /* NULL, or what the crops of batches are cut into */
     /* Files that could not be read, over all epochs; touched by the consumer's thread only. */
     bool *bad;
     int64_t n_bad;
@@ -47,6 +63,22 @@ struct spk_train_set {
 
 /* Copies at other speeds, by the options (speed.c): lengthens all that has n entries. */
 spk_status spk__train_set_speeds(spk_train_set *s) SPK_NODISCARD;
+
+/* Reading the lists of all splits (train_lists.c); `wav` and `utt2spk` are folders where there are several. `hdf5`: of the
+ * recordings. `segments`: the folder whose segments apply, or NULL. Fills what has n entries, but for labels, and looks at task_tokens. */
+typedef struct spk__train_files {
+    const char *wav, *utt2spk, *segments;
+    bool hdf5;
+} spk__train_files;
+spk_status spk__train_set_lists(spk_train_set *s, const spk_train_set_options *o,
+                                const spk__train_files *f) SPK_NODISCARD;
+/* And where their recordings are, looked for last. */
+spk_status spk__train_set_paths(spk_train_set *s) SPK_NODISCARD;
+/* The utterance of that id, one of the lists'; -1: none. */
+int64_t spk__train_set_find(const spk_train_set *s, const char *id);
+/* The list and the entry that base utterance u stands in. */
+const spk_list *spk__train_set_list(const spk_train_set *s, int64_t u, const spk_list_entry **e);
+void spk__train_set_lists_close(spk_train_set *s);
 
 /* How batches are made (train_batches.c); `folder` holds utt2dataset, for catpow_balance_dataset. */
 spk_status spk__train_set_batches(spk_train_set *s, const spk_rule_options *rule, const char *folder) SPK_NODISCARD;
@@ -68,7 +100,8 @@ typedef struct spk__whole_part {
 spk_status spk__whole_read(const spk_train_set *s, spk_audio_reader *reader, int64_t u,
                            const spk__whole_part *part) SPK_NODISCARD;
 
-/* Lengths of all utterances (lengths.c). */
-spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, spk_shapes *out) SPK_NODISCARD;
+/* Lengths of the utterances that a batcher has (lengths.c). */
+spk_status spk__train_set_shapes(const spk_train_set *s, const spk_rule_options *rule, const spk_batcher *b,
+                                 spk_shapes *out) SPK_NODISCARD;
 
 #endif

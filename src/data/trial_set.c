@@ -30,7 +30,7 @@ static spk_status take_utterance(spk_trial_set *s, const char *id, const char *p
                                  int64_t *at)
 {
     if (spk_map_get(&s->index, id, at)) {
-        if (s->path[*at] == path || same_file(s->path[*at], path)) return SPK_OK;
+        if (s->path[*at] == path || s->arrays || same_file(s->path[*at], path)) return SPK_OK;
         return spk_fail(SPK_E_VALUE, "%s:%lld: utterance '%s' is %s here and %s before; one id must be one file",
                         list->path, (long long)line, id, path, s->path[*at]);
     }
@@ -102,16 +102,24 @@ done:
     return status;
 }
 
+/* The two lists of ESPnet's trials. */
+struct sides {
+    const char *speech, *speech2;
+    bool hdf5, hdf5_2;
+};
+
 static spk_status both_ways(const spk_list *a, const spk_list *b)
 {
     SPK_TRY(spk__keys_within(a, b));
     return a->n == b->n ? SPK_OK : spk__keys_within(b, a);
 }
 
-static spk_status read_espnet(spk_trial_set *s, const char *speech, const char *speech2, const char *labels)
+static spk_status read_espnet(spk_trial_set *s, const struct sides *sides, const char *labels)
 {
-    SPK_TRY(spk_list_read(speech, SPK_LIST_NO_VALUE_OK, &s->speech));
-    SPK_TRY(spk_list_read(speech2, SPK_LIST_NO_VALUE_OK, &s->speech2));
+    const char *speech = sides->speech;
+    s->arrays = sides->hdf5 || sides->hdf5_2;
+    SPK_TRY(spk__speech_read(speech, sides->hdf5, &s->speech));
+    SPK_TRY(spk__speech_read(sides->speech2, sides->hdf5_2, &s->speech2));
     SPK_TRY(both_ways(&s->speech, &s->speech2));
     if (labels) {
         SPK_TRY(spk_list_read(labels, SPK_LIST_NO_VALUE_OK, &s->labels));
@@ -199,15 +207,20 @@ done:
 
 /* ---- plain utterances ---- */
 
-static spk_status read_plain(spk_trial_set *s, const char *dir, const char *wav)
+static spk_status take_plain(spk_trial_set *s, const char *wav)
 {
-    SPK_TRY(read_wav(s, dir, wav));
     for (int64_t i = 0, at; i < s->speech.n; i++) {
         const char *path = NULL;
         SPK_TRY(spk__paths_get(&s->paths, &s->speech, i, &path));
         SPK_TRY(take_utterance(s, s->speech.entry[i].key, path, &s->speech, s->speech.entry[i].line, &at));
     }
     return s->n_utterances > 0 ? SPK_OK : spk_fail(SPK_E_FORMAT, "%s: names no utterance", wav);
+}
+
+static spk_status read_plain(spk_trial_set *s, const char *dir, const char *wav)
+{
+    SPK_TRY(read_wav(s, dir, wav));
+    return take_plain(s, wav);
 }
 
 /* ---- the set ---- */
@@ -220,7 +233,8 @@ static spk_status read_dir(spk_trial_set *s, const char *dir)
          *wav = spk_path_join(dir, s->o.audio.feature_size > 0 ? "feats.scp" : "wav.scp");
     if (!spk_is_folder(dir)) SPK_GO(spk_fail(SPK_E_IO, "%s: there is no such folder of trials", dir));
     if (spk_exists(scp))
-        SPK_GO(read_espnet(s, scp, scp2, s->o.utterances_only && !spk_exists(label) ? NULL : label));
+        SPK_GO(read_espnet(s, &(struct sides){scp, scp2, false, false},
+                           s->o.utterances_only && !spk_exists(label) ? NULL : label));
     else if (spk_exists(trials))
         SPK_GO(read_kaldi(s, dir, wav, trials));
     else if (s->o.utterances_only)
@@ -248,8 +262,12 @@ static spk_status read_lists(spk_trial_set *s, const spk_trial_set_options *o)
                         *labels = spk__triple_find(o->lists, o->n_lists, "spk_labels");
     if (o->n_lists == 0 && o->dir) return read_dir(s, o->dir);
     if (speech && speech2 && (labels || o->utterances_only))
-        return read_espnet(s, speech->path, speech2->path, labels ? labels->path : NULL);
-    if (speech && !speech2 && o->utterances_only) return read_plain(s, NULL, speech->path);
+        return read_espnet(s, &(struct sides){speech->path, speech2->path, spk__is_hdf5(speech), spk__is_hdf5(speech2)},
+                           labels ? labels->path : NULL);
+    if (speech && !speech2 && o->utterances_only) {
+        SPK_TRY(spk__speech_read(speech->path, spk__is_hdf5(speech), &s->speech));
+        return take_plain(s, speech->path);
+    }
     if (o->n_lists == 0)
         return spk_fail(SPK_E_CONFIG, "no %s: give a folder, or lists as PATH,NAME,TYPE",
                         o->utterances_only ? "utterances" : "trials");

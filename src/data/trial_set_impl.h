@@ -16,6 +16,8 @@ struct spk_trial_set {
     spk_trial *trial;  /* n_trials */
     char **made_id;    /* n_trials ids that were made here, or NULL: they point into `speech` */
     spk_list speech, speech2, labels;
+    bool
+        arrays; /* speech or speech2 are HDF5, whose arrays are each named by a trial: of an utterance's the first is read */
     spk__paths paths, paths2;
 };
 

@@ -20,24 +20,30 @@ static void number_classes(spk_train_set *s)
     }
 }
 
+static spk_status take_index(spk_train_set *s, const spk_list *list, int64_t i)
+{
+    const spk_list_entry *e = &list->entry[spk_list_find(list, s->id[i])];
+    int64_t label;
+    if (!spk_parse_int(e->value, &label))
+        return spk_fail(SPK_E_VALUE,
+                        "%s:%" PRId64 ": the label of '%s' is '%s'; with use_preprocessor false labels are numbers "
+                        "of classes from 0 on, not names",
+                        list->path, e->line, e->key, e->value);
+    if (label < 0 || label >= s->n_speakers)
+        return spk_fail(SPK_E_VALUE,
+                        "%s:%" PRId64 ": the label of '%s' is %" PRId64 "; with %" PRId64
+                        " classes (spk_num) they are 0 to %" PRId64,
+                        list->path, e->line, e->key, label, s->n_speakers, s->n_speakers - 1);
+    s->label[i] = label;
+    return SPK_OK;
+}
+
 spk_status spk__train_set_indices(spk_train_set *s)
 {
     if (s->n_speakers == 0) number_classes(s);
-    for (int64_t i = 0; i < s->n; i++) {
-        const spk_list_entry *e = &s->utt2spk.entry[spk_list_find(&s->utt2spk, s->id[i])];
-        int64_t label;
-        if (!spk_parse_int(e->value, &label))
-            return spk_fail(SPK_E_VALUE,
-                            "%s:%" PRId64 ": the label of '%s' is '%s'; with use_preprocessor false labels are numbers "
-                            "of classes from 0 on, not names",
-                            s->utt2spk.path, e->line, e->key, e->value);
-        if (label < 0 || label >= s->n_speakers)
-            return spk_fail(SPK_E_VALUE,
-                            "%s:%" PRId64 ": the label of '%s' is %" PRId64 "; with %" PRId64
-                            " classes (spk_num) they are 0 to %" PRId64,
-                            s->utt2spk.path, e->line, e->key, label, s->n_speakers, s->n_speakers - 1);
-        s->label[i] = label;
-    }
+    for (int64_t k = 0; k < s->n_splits; k++)
+        for (int64_t i = s->split_first[k]; i < s->split_first[k + 1]; i++)
+            SPK_TRY(take_index(s, &s->utt2spk[k], i));
     return SPK_OK;
 }
 

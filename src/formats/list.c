@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "formats/h5_impl.h"
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
@@ -147,8 +149,21 @@ const char *spk_list_get(const spk_list *list, const char *key)
     return i < 0 ? NULL : list->entry[i].value;
 }
 
+/* "hdf5:FILE::NAME": the file is looked for. */
+static char *resolve_array(const char *list_path, const char *file, size_t n_file, const char *name)
+{
+    char *given = spk_strndup(file, n_file), *found = spk_list_resolve_path(list_path, given);
+    char *all = spk_strf("hdf5:%s::%s", found, name);
+    spk_free(given);
+    spk_free(found);
+    return all;
+}
+
 char *spk_list_resolve_path(const char *list_path, const char *value)
 {
+    const char *array_file, *array;
+    size_t n_file;
+    if (spk_h5_parse(value, &n_file, &array_file, &array)) return resolve_array(list_path, array_file, n_file, array);
     if (value[0] == '/' || spk_exists(value)) return spk_strdup(value);
     char *folder = spk_path_folder(list_path);
     char *beside = spk_path_join(folder, value);

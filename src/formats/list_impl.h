@@ -47,8 +47,8 @@ int64_t spk_list_find(const spk_list *list, const char *key);
 const char *spk_list_get(const spk_list *list, const char *key);
 
 /* A path from a list file, as a new string: relative ones are taken from the current folder and, where no file is
- * there, from the folder of the list. Where neither is there: the value as it stands. Of "FILE.ark:OFFSET" the file is
- * looked for and the offset kept. */
+ * there, from the folder of the list. Where neither is there: the value as it stands. Of "FILE.ark:OFFSET" and
+ * "hdf5:FILE::NAME" the file is looked for and the rest kept. */
 char *spk_list_resolve_path(const char *list_path, const char *value);
 
 #endif

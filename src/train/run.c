@@ -40,6 +40,7 @@ void spk_run_train_options(const spk_config *c, spk_data_list *lists, spk_train_
     out->n_lists = fill_lists(&c->train_data_path_and_name_and_type, lists);
     out->lists = out->n_lists ? lists : NULL;
     out->dir = c->train_dir;
+    out->multiple = c->multiple_iterator;
     out->spk2utt = c->spk2utt && c->spk2utt[0] ? c->spk2utt : NULL;
     out->spk_num = or_else(c->spk_num, 0);
     spk_run_audio(c, &out->audio);

@@ -23,6 +23,13 @@ try catpow 4 --batch_type catpow --batch_bins 100000
 try datasets 5 --batch_type catpow_balance_dataset --batch_bins 100000 --max_batch_size 5
 try chunk '[0-9]+' --iterator_type chunk --chunk_length 4000,5000
 has "$err" 'chunks make no full batch and are left out'
+# Chunks of balanced batches: so many crops are cut, 24 of 8000 samples with chunks of 4000 that begin every 2000.
+try category_chunk 12 --iterator_type category_chunk --category_sample_size 4 --chunk_length 4000
+try few 4 --iterator_type category_chunk --category_sample_size 4 --chunk_length 4000 --num_iters_per_epoch 2 --valid_iterator_type chunk
+has "$err" 'crops of 0.5 s$' # not steps: these are
+has "$err" '4 steps an epoch'
+refused 1 'category_sample_size 40' "${train[@]}" --output_dir "$tmp/x" --iterator_type category_chunk --category_sample_size 40 --chunk_length 4000
+refused 1 'would have no batch: .*lower batch_size' "${train[@]}" --output_dir "$tmp/x" --iterator_type category_chunk --batch_size 400 --chunk_length 4000
 refused 1 'no chunk is shorter than a crop \(8000 samples' "${train[@]}" --output_dir "$tmp/x" --iterator_type chunk --chunk_length 8000
 refused 1 'would have no batch: .*lower batch_bins' "${train[@]}" --output_dir "$tmp/x" --batch_type catpow
 refused 2 'catpow needs iterator_type category' "${train[@]}" --output_dir "$tmp/x" --iterator_type sequence --batch_type catpow

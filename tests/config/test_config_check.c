@@ -45,6 +45,8 @@ static void accepted(void **state)
         "optim: SGD\nscheduler: CosineAnnealingWarmupRestarts",
         "iterator_type: category\nbatch_type: catbel",
         "iterator_type: category\nfold_length: [80000]",
+        "iterator_type: category_chunk\nvalid_iterator_type: category_chunk\ncategory_sample_size: 3",
+        "valid_iterator_type: chunk\nmultiple_iterator: true",
         "dist_world_size: 1\ndist_rank: 0\nmultiprocessing_distributed: true",
         "preprocessor_conf: {noise_apply_prob: 0, rir_apply_prob: 0, rir_scp: a, noise_info: [[1, a, [1, 1], [0, 5]]]}",
         "best_model_criterion: [[valid, eer, min], [train, loss, min], [train, accuracy, max]]",
@@ -69,7 +71,8 @@ static void refused(void **state)
         {"use_deepspeed: true", "use_deepspeed: true is not supported yet; leave it at false"},
         {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
         {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
-        {"iterator_type: task", "iterator_type: task is not supported yet; use sequence, category or chunk"},
+        {"iterator_type: task",
+         "iterator_type: task is not supported yet; use sequence, category, category_chunk or chunk"},
         {"use_wandb: true", "use_wandb: true is not supported yet"},
         {"train_dtype: float64", "train_dtype: float64 is not supported yet"},
         {"dist_rank: 2", "dist_rank: 2 is not supported yet; use none or 0"},
@@ -110,6 +113,8 @@ static void contradictions(void **state)
         {"batch_type: catpow", "catpow needs iterator_type category"},
         {"fold_length: [80000, 150]", "2 values for 0 shape files"},
         {"min_batch_size: 4\nmax_batch_size: 3", "conf.yaml:2:1: max_batch_size: 3 is below min_batch_size, 4"},
+        {"iterator_type: category_chunk\nchunk_shift_ratio: 0", "conf.yaml:2:1: chunk_shift_ratio: must be above 0"},
+        {"iterator_type: category_chunk\nbatch_type: pk", "pk needs iterator_type category"},
         {"iterator_type: chunk\nchunk_shift_ratio: 0", "conf.yaml:2:1: chunk_shift_ratio: must be above 0"},
         {"iterator_type: category\nbatch_type: pk\nper_speaker: 3", "20 is no multiple of per_speaker (3)"},
         {"iterator_type: category\nbatch_type: pk\nper_speaker: 20", "set it to 40"},
@@ -125,8 +130,12 @@ static void contradictions(void **state)
     assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c:d']", NULL), SPK_E_CONFIG);
     assert_non_null(strstr(spk_errmsg(), "'b.pth:a:b:c:d' is not FILE"));
     assert_int_equal(check("init_param: [a.pth, 'b.pth:a:b:c', 'c.pth:::loss']", NULL), SPK_OK);
-    assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,hdf5']", NULL),
+    assert_int_equal(check("valid_dir: none\nvalid_data_path_and_name_and_type: ['a,speech,json']", NULL),
                      SPK_E_UNSUPPORTED);
+    assert_int_equal(check("train_dir: none\nspk2utt: s\ntrain_data_path_and_name_and_type: ['a,speech,hdf5', "
+                           "'b,spk_labels,text']",
+                           NULL),
+                     SPK_OK);
     assert_int_equal(check("frontend: melspec_torch\ntrain_dir: none\n"
                            "train_data_path_and_name_and_type: ['a,speech,npy']",
                            NULL),
@@ -180,6 +189,9 @@ static void batching(void **state)
         {"iterator_type: category\nbatch_type: catpow", SPK_BATCH_BY_RULE, false},
         {"iterator_type: category\nbatch_type: length", SPK_BATCH_BY_RULE, true},
         {"iterator_type: chunk\nchunk_length: 300-302,500", SPK_BATCH_SHUFFLED, false},
+        {"iterator_type: category_chunk\nbatch_type: catbel\nchunk_length: 300-302,500", SPK_BATCH_CATBEL, false},
+        {"iterator_type: category_chunk\nbatch_type: catpow\nchunk_length: 300-302,500", SPK_BATCH_BY_RULE, false},
+        {"iterator_type: category_chunk\nchunk_length: 300-302,500", SPK_BATCH_CATBEL, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         spk_config c;
@@ -190,6 +202,7 @@ static void batching(void **state)
         assert_int_equal(b.note != NULL, cases[i].note);
         assert_int_equal(b.batch_size, 20);
         assert_int_equal(b.rule.n_chunk_lengths, strstr(cases[i].text, "chunk") ? 4 : 0);
+        assert_int_equal(b.rule.category_sample_size, strstr(cases[i].text, "category_chunk") ? 10 : 0);
         if (b.rule.n_chunk_lengths) assert_true(b.rule.chunk_length[1] == 301 && b.rule.chunk_length[3] == 500);
         spk_config_batching(&c, false, &b);
         assert_int_equal(b.kind, SPK_BATCH_IN_ORDER);

@@ -471,7 +471,7 @@ static void speeds_are_classes(void **state)
         assert_string_equal(spk_train_set_path(s, N), spk_train_set_path(s, 0));
         assert_int_equal(s->label[2 * N - 1], same ? 3 : 7);
         spk_shapes shapes;
-        help_ok(spk__train_set_shapes(s, &(spk_rule_options){0}, &shapes));
+        help_ok(spk__train_set_shapes(s, &(spk_rule_options){0}, &s->batcher[0], &shapes));
         assert_int_equal(shapes.length[0][0], 1600);
         assert_int_equal(shapes.length[0][N], 1778); /* 1600 / 0.9 */
         assert_int_equal(shapes.length[0][2 * N], 1455);
@@ -486,7 +486,7 @@ static void speeds_are_classes(void **state)
         if (!same) assert_string_equal(spk_train_set_speaker(s, 8), "sp1.1-s0");
         assert_int_equal(s->category[3 * N - 1], same ? 3 : 11);
         spk_epoch_plan p;
-        help_ok(spk_sampler_plan(s->sampler, 1, &p));
+        help_ok(spk_sampler_plan(s->batcher[0].sampler, 1, &p));
         assert_true(p.distinct >= 3 * N - 1); /* a last batch of one is not made */
         spk_epoch_plan_clear(&p);
         spk_train_set_close(s);

@@ -173,7 +173,8 @@ static void refuses_triples(void **state)
         spk_status code;
         const char *says;
     } cases[] = {{"speech", "npy", SPK_E_CONFIG, "the model has a frontend and takes sound"},
-                 {"speech", "hdf5", SPK_E_UNSUPPORTED, "'hdf5' is not supported yet"},
+                 {"speech", "json", SPK_E_UNSUPPORTED, "'json' is not supported yet"},
+                 {"spk_labels", "hdf5", SPK_E_CONFIG, "'hdf5' cannot be the type of 'spk_labels'"},
                  {"speech", "soundx", SPK_E_CONFIG, "'soundx' cannot be the type of 'speech'"},
                  {"speech", "text", SPK_E_CONFIG, "give 'sound'"},
                  {"speeech", "sound", SPK_E_CONFIG, "'speeech' is no name"},
