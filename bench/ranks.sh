@@ -5,7 +5,7 @@
 #
 #   bench/ranks.sh BUILD ecapa512|resnet34|tiny [FOLDER]
 #
-# Needs two free cores, perl and Open MPI; takes about two minutes. Prints seconds of a step (medians of the log's windows
+# Needs two free cores, perl and Open MPI; takes three to five minutes. Prints seconds of a step (medians of the log's windows
 # but the first) and the model's; FOLDER (else a temporary one) keeps the trainings' folders.
 set -euo pipefail
 [ $# -ge 2 ] || { sed -n '3,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -22,7 +22,7 @@ ecapa512)
     batch=32
     net='{encoder: ecapa_tdnn, encoder_conf: {model_scale: 8, ndim: 512, output_size: 1536}, pooling: chn_attn_stat, projector: rawnet3, projector_conf: {output_size: 192}}' ;;
 resnet34)
-    batch=16
+    batch=16 steps=6
     net='{encoder: resnet, encoder_conf: {resnet_type: resnet34}, pooling: stats, projector: xvector, projector_conf: {output_size: 256}}' ;;
 tiny)
     batch=8 seconds=1.0
