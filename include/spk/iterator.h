@@ -63,6 +63,8 @@ struct spk_trial_source {
     /* Before the first call of next: from now on give only utterances i with i mod size = rank. NULL: it cannot, and each
      * of several processes passes over what is not its own. */
     void (*share)(void *self, int rank, int size);
+    /* The id of utterance i of all, for messages. NULL: not known beforehand. */
+    const char *(*utterance)(void *self, int64_t i);
 };
 
 typedef struct spk_iterator spk_iterator;
@@ -77,6 +79,9 @@ struct spk_iterator {
     /* Leave out the first n batches, before the first call of next: an epoch that is continued. NULL: next is called n
      * times instead. */
     spk_status (*skip)(void *self, int64_t n);
+    /* For messages: the first utterance that rank `rank` of several processes has in batch b, from 0 (NULL: none), and how
+     * many. False: not known. May take as long as planning the epoch. NULL: never known. */
+    bool (*peek)(void *self, int64_t b, int rank, const char **first, int64_t *n);
     /* Release what the iterator holds; NULL where there is nothing to release. */
     void (*close)(void *self);
 };

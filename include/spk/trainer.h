@@ -111,8 +111,9 @@ typedef struct spk_training_setup {
         options; /* no_forward_run: the data are only read; for the methods: seed, progress (what is "train" or "valid") */
     /* Several processes: each has an iterator of its shares, and the gradients' sum over them makes the step; rank 0 writes. */
     spk_distributed_option distributed_option;
-    bool compress_bf16; /* several processes: gradients are summed in bfloat16: half the bytes */
-    bool shard_optim;   /* several processes: each keeps the optimiser's state of its part of the parameters alone */
+    /* Several processes: gradients are summed in two bytes each, "bf16_compress_hook" or "fp16_compress_hook"; NULL: four. */
+    const char *ddp_comm_hook;
+    bool shard_optim; /* several processes: each keeps the optimiser's state of its part of the parameters alone */
     bool
         sync_bn; /* several processes: BatchNorm's statistics are those of the whole batch; false (ESPnet's way): of a share */
     /* The finished epoch's line: "1epoch results: [train] ..., [valid] eer=..., ...". NULL: only logged. */

@@ -46,7 +46,7 @@ static spk_status time_sum(spk_comm *comm, const comm_options *o, float *data, i
 {
     spk_status status = SPK_OK;
     double *seconds = spk_new((size_t)o->repeats * sizeof *seconds);
-    spk_comm_flow *flow = spk_comm_flow_new(comm, o->bf16);
+    spk_comm_flow *flow = spk_comm_flow_new(comm, o->bf16 ? SPK_COMM_BF16 : SPK_COMM_F32);
     for (int64_t i = -2; i < o->repeats; i++) {
         double none = 0;
         SPK_GO(spk_comm_reduce(comm, &none, 1, SPK_COMM_F64, SPK_COMM_SUM)); /* together */

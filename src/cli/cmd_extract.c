@@ -81,13 +81,11 @@ static spk_status extract_set(const eval_options *o, eval_task *t, bool *usage, 
     if (o->output_dir && spk_comm_is_first(cli_comm())) status = spk_make_folders(o->output_dir);
     if (status == SPK_OK) status = eval_open_data(o, true, false, t, usage);
     SPK_TRY(spk_comm_agree(cli_comm(), status));
+    SPK_TRY(eval_same(t));
     char *stem = set_stem(o);
     /* ESPnet's own loop knows nothing of speech and of what cannot be read. */
     if (strcmp(o->format, "npz") == 0 && !o->whole && !t->speech && !(o->speech.min_speech > 0)) {
         status = extract_segments(o, t, stem);
-    } else if (spk_comm_size(cli_comm()) > 1) {
-        status = spk_comm_agree(cli_comm(), spk_fail(SPK_E_UNSUPPORTED, "several processes extract segments of whole "
-                                                                        "lists; start one for speech only"));
     } else {
         const int64_t n = spk_trial_set_n_utterances(t->set);
         spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
@@ -106,7 +104,8 @@ static spk_status extract_words(const eval_options *o, eval_task *t, const spk_s
 {
     const spk_config *c = &t->embedder->config;
     inputs in;
-    SPK_TRY(inputs_read(words->v, words->n, &in));
+    SPK_TRY(eval_same(t));
+    SPK_TRY(inputs_read_together(words->v, words->n, &in));
     t->num_eval = o->num_eval != SPK_NONE ? o->num_eval : c->preprocess.num_eval;
     t->target_duration = isnan(o->target_duration) ? c->preprocess.target_duration : o->target_duration;
     const spk_status status = extract_items(o, t, in.item, in.n, "embeddings", n_failed);
@@ -129,9 +128,8 @@ static spk_status check_options(eval_options *o, const spk_args *args)
         return spk_fail(SPK_E_CONFIG, "--num_eval and --target_duration are about segments: add --whole false");
     if (o->whole && o->average_embd)
         return spk_fail(SPK_E_CONFIG, "--average_embd averages over segments: add --whole false");
-    if (spk_comm_size(cli_comm()) > 1 && (o->whole || strcmp(o->format, "npz") != 0))
-        return spk_fail(SPK_E_UNSUPPORTED, "several processes write segments of lists to .npz (--valid_dir or "
-                                           "--data_path_and_name_and_type); start one for anything else");
+    if (spk_comm_size(cli_comm()) > 1 && !extract_folder(o))
+        return spk_fail(SPK_E_CONFIG, "several processes bring their parts together in a folder: give --output_dir");
     if (!words && !o->data.n && !o->valid_dir)
         return spk_fail(SPK_E_CONFIG,
                         "name what to embed: files, a folder, a list *.scp or '-', or --valid_dir FOLDER, "
@@ -183,8 +181,9 @@ int cmd_extract(int argc, char **argv)
     rc = cli_failed(extract(&o, &args, &usage, &n_failed));
     if (rc != CLI_OK && usage) rc = CLI_USAGE;
     if (rc == CLI_OK && n_failed > 0) {
-        rc = cli_failed(spk_fail(SPK_E_VALUE, "%lld of the recordings could not be embedded; the others were kept",
-                                 (long long)n_failed));
+        const spk_status some = spk_fail(
+            SPK_E_VALUE, "%lld of the recordings could not be embedded; the others were kept", (long long)n_failed);
+        rc = cli_failed(spk_comm_agree(cli_comm(), some));
     }
     spk_args_clear(&args);
     spk_opts_clear(table, SPK_COUNT(table), &o);

@@ -123,17 +123,40 @@ static spk_status score_means(const eval_task *t, const averages *a, spk_validat
     return SPK_OK;
 }
 
+/* Of several processes rank r has utterance i where i mod size = r; all get the means of all, in their order. */
+static spk_status share_means(int64_t n, averages *a)
+{
+    spk_comm *comm = cli_comm();
+    const int size = spk_comm_size(comm);
+    const size_t row = (size_t)a->size * sizeof *a->mean;
+    if (size == 1) return SPK_OK;
+    int64_t *counts = spk_new((size_t)size * sizeof *counts);
+    float *all = spk_new((size_t)n * row + 1);
+    for (int r = 0; r < size; r++)
+        counts[r] = (n - r + size - 1) / size;
+    const spk_status status = spk_comm_gather(comm, a->mean, counts, row, all, SPK_COMM_TO_ALL);
+    for (int64_t r = 0, at = 0; status == SPK_OK && r < size; at += counts[r++])
+        for (int64_t i = 0; i < counts[r]; i++)
+            memcpy(a->mean + (r + i * size) * a->size, all + (at + i) * a->size, row);
+    spk_free(counts);
+    spk_free(all);
+    return status;
+}
+
 static spk_status validate_means(const eval_task *t, spk_validation *v)
 {
+    spk_comm *comm = cli_comm();
     const int64_t n = spk_trial_set_n_utterances(t->set);
     const spk_embed_list_options how = {
         .num_eval = t->num_eval, .target_duration = t->target_duration, .progress = cli_progress};
     spk_embed_item *items = spk_new(sizeof *items * (size_t)(n + 1));
     averages a = {.size = spk_embedder_size(t->embedder)};
+    int64_t n_own = 0;
     a.mean = spk_new(sizeof *a.mean * (size_t)(n * a.size + 1));
-    for (int64_t i = 0; i < n; i++)
-        items[i] = (spk_embed_item){spk_trial_set_utterance(t->set, i), spk_trial_set_path(t->set, i)};
-    spk_status status = spk_embed_list(t->embedder, items, n, &how, take_mean, &a, NULL);
+    for (int64_t i = spk_comm_rank(comm); i < n; i += spk_comm_size(comm))
+        items[n_own++] = (spk_embed_item){spk_trial_set_utterance(t->set, i), spk_trial_set_path(t->set, i)};
+    spk_status status = spk_comm_agree(comm, spk_embed_list(t->embedder, items, n_own, &how, take_mean, &a, NULL));
+    if (status == SPK_OK) status = share_means(n, &a);
     if (status == SPK_OK) status = score_means(t, &a, v);
     spk_free(items);
     spk_free(a.mean);
@@ -144,8 +167,6 @@ static spk_status validate_means(const eval_task *t, spk_validation *v)
 
 static spk_status open_task(const eval_options *o, eval_task *t, bool *usage)
 {
-    if (o->average_embd && spk_comm_size(cli_comm()) > 1)
-        return spk_fail(SPK_E_UNSUPPORTED, "--average_embd: runs in one process; start it without mpirun or srun");
     SPK_TRY(eval_open_model(o, t, usage));
     return eval_open_data(o, false, true, t, usage);
 }
@@ -157,11 +178,13 @@ static spk_status validate(const eval_options *o, bool *usage)
     spk_status status;
     const double begun = spk_now();
     SPK_GO(spk_comm_agree(cli_comm(), open_task(o, &t, usage)));
+    SPK_GO(eval_same(&t));
     char segments[64] = "whole, as in training";
     if (t.num_eval > 0)
         snprintf(segments, sizeof segments, "%lld segments of %g s each", (long long)t.num_eval, t.target_duration);
     spk_info("validate", "%lld trials over %lld utterances, %s", (long long)spk_trial_set_n_trials(t.set),
              (long long)spk_trial_set_n_utterances(t.set), segments);
+    spk_comm_where(cli_comm(), "validation");
     if (o->average_embd)
         SPK_GO(validate_means(&t, &v));
     else

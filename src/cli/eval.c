@@ -2,6 +2,9 @@
 /* Opening what `spk validate` and `spk extract` work on. */
 #include "cli/eval_impl.h"
 
+#include "comm/comm_impl.h"
+#include "model/net_impl.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -9,6 +12,8 @@ void eval_start(const eval_options *o)
 {
     cli_log_start(o->quiet, cli_log_level(o->log_level));
     spk_signals_catch();
+    spk_comm_timeout(cli_comm(), o->dist_timeout);
+    spk_comm_where(cli_comm(), "at the start");
 }
 
 static spk_status wrong(bool *usage, const char *text)
@@ -76,6 +81,49 @@ spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_t
     t->distributed = spk_distributed(cli_comm());
     t->options = (spk_trainer_options){.sample_rate = s.audio.sample_rate, .progress = cli_progress};
     return spk_trial_iterator(t->set, &t->iterator);
+}
+
+/* ---- are they alike? ---- */
+
+static spk_status sum_of_model(const eval_task *t, uint64_t *sum)
+{
+    spk_tensors state = {0};
+    SPK_TRY(spk_params_save(spk_net_params(t->embedder->net), &state));
+    for (int64_t i = 0; i < state.n; i++) {
+        const spk_ndarray *a = &state.item[i].a;
+        *sum = *sum * 31 + spk_hash(a->data, (size_t)spk_ndarray_count(a) * spk_dtype_size(a->dtype));
+    }
+    spk_tensors_clear(&state);
+    return SPK_OK;
+}
+
+static uint64_t sum_of_data(const spk_trial_set *s)
+{
+    uint64_t sum = 0;
+    for (int64_t i = 0; i < spk_trial_set_n_utterances(s); i++)
+        sum = sum * 31 + spk_hash_str(spk_trial_set_utterance(s, i));
+    for (int64_t i = 0; i < spk_trial_set_n_trials(s); i++) {
+        const spk_trial *x = &spk_trial_set_trials(s)[i];
+        sum = ((sum * 31 + (uint64_t)x->enroll) * 31 + (uint64_t)x->test) * 31 + (uint64_t)x->label;
+    }
+    return sum;
+}
+
+spk_status eval_same(const eval_task *t)
+{
+    spk_comm *comm = cli_comm();
+    uint64_t sum = 0;
+    char text[96];
+    if (spk_comm_size(comm) == 1) return SPK_OK;
+    SPK_TRY(spk_comm_same(comm, "program", spk_version()));
+    SPK_TRY(spk_comm_agree(comm, sum_of_model(t, &sum)));
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    SPK_TRY(spk_comm_same(comm, "model's sum of weights", text));
+    if (!t->set) return SPK_OK;
+    snprintf(text, sizeof text, "%lld utterances and %lld trials (sum %08x)",
+             (long long)spk_trial_set_n_utterances(t->set), (long long)spk_trial_set_n_trials(t->set),
+             (unsigned)(sum_of_data(t->set) >> 32));
+    return spk_comm_same(comm, "data", text);
 }
 
 void eval_close(eval_task *t)

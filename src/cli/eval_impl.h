@@ -24,6 +24,7 @@ typedef struct eval_options {
     char *config, *log_level;
     bool quiet, use_amp;
     int64_t threads, seed;
+    double dist_timeout;
     /* what is read and has no effect, or must have its harmless value */
     int64_t ngpu, dist_world_size, dist_rank;
     char *train_dtype, *model_tag, *dist_launcher;
@@ -54,6 +55,8 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage) SPK
  * `as_trained`, else 10 of 3 s as in ESPnet's extraction. */
 spk_status eval_open_data(const eval_options *o, bool utterances_only, bool as_trained, eval_task *t,
                           bool *usage) SPK_NODISCARD;
+/* With several processes: all have the same model and data, or SPK_E_MISMATCH on all. */
+spk_status eval_same(const eval_task *t) SPK_NODISCARD;
 void eval_close(eval_task *t);
 /* Log, progress, threads: before anything else. */
 void eval_start(const eval_options *o);

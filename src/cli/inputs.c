@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/comm_impl.h"
 #include "data/tree_scan_impl.h"
 #include "formats/list_impl.h"
 
@@ -168,5 +169,48 @@ spk_status inputs_read(char *const *words, int64_t n, inputs *out)
     if (status == SPK_OK) status = check_ids(out);
     if (status == SPK_OK && out->n == 0) status = spk_fail(SPK_E_VALUE, "the list on standard input is empty");
     if (status != SPK_OK) inputs_clear(out);
+    return status;
+}
+
+/* ---- several processes ---- */
+
+/* "id\0path\0" of all, on all ranks. */
+static spk_status hand_round(spk_comm *comm, const spk_text *own, char **all, int64_t *bytes)
+{
+    *bytes = (int64_t)own->n;
+    SPK_TRY(spk_comm_broadcast(comm, bytes, 1, SPK_COMM_I64));
+    *all = spk_new((size_t)*bytes + 1);
+    if (own->n) memcpy(*all, own->s, own->n);
+    return spk_comm_broadcast(comm, *all, *bytes, SPK_COMM_BYTE);
+}
+
+static void unpack(const char *all, int64_t bytes, inputs *out)
+{
+    for (int64_t at = 0; at < bytes;) {
+        const char *id = all + at, *path = id + strlen(id) + 1;
+        SPK_PUSH(out->item, out->n) = (spk_embed_item){spk_strdup(id), spk_strdup(path)};
+        at = path - all + (int64_t)strlen(path) + 1;
+    }
+}
+
+spk_status inputs_read_together(char *const *words, int64_t n, inputs *out)
+{
+    spk_comm *comm = cli_comm();
+    const bool first = spk_comm_is_first(comm);
+    spk_text own = {0};
+    char *all = NULL;
+    int64_t bytes = 0;
+    *out = (inputs){0};
+    SPK_TRY(spk_comm_agree(comm, first ? inputs_read(words, n, out) : SPK_OK));
+    if (!comm) return SPK_OK;
+    for (int64_t i = 0; i < out->n; i++) {
+        spk_text_addn(&own, out->item[i].id, strlen(out->item[i].id) + 1);
+        spk_text_addn(&own, out->item[i].path, strlen(out->item[i].path) + 1);
+    }
+    const spk_status status = hand_round(comm, &own, &all, &bytes);
+    if (status == SPK_OK && !first) unpack(all, bytes, out);
+    if (status != SPK_OK) inputs_clear(out);
+    spk_text_clear(&own);
+    spk_free(all);
     return status;
 }

@@ -22,6 +22,8 @@ typedef struct inputs {
  * recording is there is seen when it is read.
  */
 spk_status inputs_read(char *const *words, int64_t n, inputs *out) SPK_NODISCARD;
+/* The same where there may be several processes: rank 0 reads (standard input is only its), all get the list. */
+spk_status inputs_read_together(char *const *words, int64_t n, inputs *out) SPK_NODISCARD;
 void inputs_clear(inputs *in);
 /* The id of a recording that is named alone: its name without the extension; a new string. */
 char *inputs_id(const char *path);

@@ -147,7 +147,8 @@ static void on_log(void *user, int level, const char *tag, const char *line)
     char *text = spk_strf("%02d:%02d:%02d.%03d %c %s: %s", t.tm_hour, t.tm_min, t.tm_sec, (int)(now.tv_nsec / 1000000),
                           letter(level), tag, line);
     one_line(text);
-    const bool told = output.name && (level < SPK_LOG_WARNING || strcmp(tag, "loader") != 0); /* by the first process */
+    const bool own = level >= SPK_LOG_WARNING && (strcmp(tag, "loader") == 0 || strcmp(tag, "comm") == 0);
+    const bool told = output.name && !own; /* by the first process */
     const bool hidden = told || (output.hide && strstr(line, output.hide));
     if (level >= output.level && !hidden && (level >= SPK_LOG_WARNING || !output.quiet))
         put_line(output.name ? output.name : "", text);

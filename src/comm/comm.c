@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job's life, and waiting in it: for long, for too long, for somebody who is gone. */
+/* A job's life: joining, who is there, what each does. */
 #define _GNU_SOURCE /* sched_getaffinity */
 #include <dlfcn.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "comm/comm_inside_impl.h"
@@ -52,7 +51,7 @@ static spk_status join(const spk_launch *launch, spk_comm *c)
     if (c->place.size != launch->size)
         return spk_fail(SPK_E_PEER,
                         "%s started %d processes, and %s sees %d: launch them with that MPI's own mpirun, or with srun "
-                        "--mpi=pmix or pmi2",
+                        "--mpi=pmix for Open MPI and --mpi=pmi2 for MPICH",
                         launch->by, launch->size, c->table->name, c->place.size);
     return meet(c);
 }
@@ -84,7 +83,11 @@ void spk_comm_close(spk_comm *c)
 
 void spk_comm_abort(spk_comm *c, int code)
 {
-    if (c) c->table->end_all(c->self, code);
+    if (!c) return;
+    /* Nobody shall say that this one is missed. */
+    for (int r = 0; r < 2 && r < c->place.size; r++)
+        if (r != c->place.rank) c->table->tell(c->self, r);
+    c->table->end_all(c->self, code);
 }
 
 int spk_comm_rank(const spk_comm *c)
@@ -129,95 +132,15 @@ void spk_comm_where(spk_comm *c, const char *fmt, ...)
     va_end(args);
 }
 
+spk_comm_work spk_comm_working(spk_comm *c, spk_comm_work work)
+{
+    const spk_comm_work before = c ? c->work : (spk_comm_work){0};
+    if (c) c->work = work;
+    return before;
+}
+
 char *spk_comm_self(const spk_comm *c)
 {
     if (!c) return spk_strdup("");
     return spk_strf("rank %d on %s%s%s", c->place.rank, c->peer[c->place.rank].host, c->at[0] ? ", " : "", c->at);
-}
-
-/* ---- failures ---- */
-
-spk_status spk__comm_break(spk_comm *c, const char *fmt, ...)
-{
-    va_list args;
-    if (c->broken == SPK_OK) {
-        c->broken = SPK_E_PEER;
-        va_start(args, fmt);
-        vsnprintf(c->why, sizeof c->why, fmt, args);
-        va_end(args);
-    }
-    return spk__comm_check(c);
-}
-
-spk_status spk__comm_check(const spk_comm *c)
-{
-    return c->broken == SPK_OK ? SPK_OK : spk_fail(c->broken, "%s", c->why);
-}
-
-/* ---- waiting ---- */
-
-/* Ranks that rank 0 has not heard of: they are what all wait for. */
-static void name_silent(const spk_comm *c, spk_text *out)
-{
-    enum { SHOWN = 8 };
-    int n = 0;
-    for (int r = 1; r < c->place.size; r++) {
-        if (c->heard[r]) continue;
-        if (n < SHOWN) spk_text_addf(out, "%srank %d on %s", n ? ", " : "", r, c->peer[r].host);
-        n++;
-    }
-    if (n > SHOWN) spk_text_addf(out, " and %d more", n - SHOWN);
-}
-
-static spk_status overdue(spk_comm *c)
-{
-    spk_text silent = {0};
-    if (c->place.rank == 0) {
-        c->table->heard(c->self, c->heard);
-        name_silent(c, &silent);
-    } else {
-        spk_text_addf(&silent, "rank 0 on %s", c->peer[0].host);
-    }
-    const spk_status status = spk__comm_break(
-        c,
-        "waited %g s for %s, and the job is ended: look for what holds it up there, or allow more with --dist_timeout",
-        c->timeout, silent.n ? silent.s : "a message that all ranks had sent");
-    spk_text_clear(&silent);
-    return status;
-}
-
-/* Spin a moment, since most waits are short; then leave the processor to others. */
-static void pause_for(double waited)
-{
-    if (waited < 0.02)
-        sched_yield();
-    else
-        nanosleep(&(struct timespec){.tv_nsec = waited < 1 ? 50000 : 1000000}, NULL);
-}
-
-spk_status spk__comm_wait(spk_comm *c, spk_comm_request *request, bool patient)
-{
-    const double begun = spk_now();
-    /* Rank 0 collects who waits; the others give it time to speak first. */
-    const double limit = c->timeout <= 0 || patient ? 0 : c->timeout + (c->place.rank ? 2 : 0);
-    bool told = false, warned = false;
-    while (request->open) {
-        bool done = false;
-        const char *error = c->table->test(c->self, request, &done);
-        if (error) return spk__comm_break(c, "%s", error);
-        if (done) break;
-        const double waited = spk_now() - begun;
-        if (!warned && c->place.rank == 0 && waited > 0.2 && spk_interrupted()) {
-            spk_warn("comm", "%s%sa signal came while the other ranks were waited for: one of them may have ended",
-                     c->at, c->at[0] ? ": " : "");
-            warned = true;
-        }
-        if (limit > 0 && !told && c->place.rank && waited > c->timeout / 2) {
-            c->table->tell(c->self, 0);
-            told = true;
-        }
-        if (limit > 0 && waited > limit) return overdue(c);
-        pause_for(waited);
-    }
-    return SPK_OK;
 }

@@ -36,6 +36,13 @@ spk_status spk_comm_describe(spk_comm *c, spk_text *out) SPK_NODISCARD;
 
 /* For messages: what this rank is at ("epoch 3, batch 17"). */
 void spk_comm_where(spk_comm *c, const char *fmt, ...) SPK_PRINTF(2, 3);
+/* And, should one be missed, what any rank has to do there ("its share of the batch begins with utterance 'a'"): a new
+ * string, "" where that is not known. Returns what held before, to be put back; no `of`: nobody knows. */
+typedef struct spk_comm_work {
+    char *(*of)(void *user, int rank);
+    void *user;
+} spk_comm_work;
+spk_comm_work spk_comm_working(spk_comm *c, spk_comm_work work);
 
 /* ---- all together: each returns when it is done everywhere that matters ---- */
 
@@ -64,8 +71,9 @@ spk_status spk_comm_same(spk_comm *c, const char *what, const char *value) SPK_N
 /* ---- sums that run while something else is computed ---- */
 
 typedef struct spk_comm_flow spk_comm_flow;
-/* bf16: sums travel and are made in bfloat16: half the bytes, and 8 bits of each number. */
-spk_comm_flow *spk_comm_flow_new(spk_comm *c, bool bf16);
+/* Numbers travel and are summed as F32, or, at half the bytes, as BF16 (8 bits of each) or F16 (11 bits, and infinite
+ * beyond 65,504). */
+spk_comm_flow *spk_comm_flow_new(spk_comm *c, spk_comm_type travel);
 void spk_comm_flow_free(spk_comm_flow *f); /* NULL is allowed; nothing may be under way */
 /* Begin the sum of data (n floats) over the ranks; data must not be touched until _wait. */
 void spk_comm_flow_start(spk_comm_flow *f, float *data, int64_t n);

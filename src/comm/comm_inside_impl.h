@@ -21,10 +21,11 @@ struct spk_comm {
     spk_comm_peer *peer; /* place.size */
     double timeout;      /* 0: none */
     char at[160];        /* what this rank does */
+    spk_comm_work work;  /* what the others have to do meanwhile */
     spk_status broken;   /* sticks */
     char why[1024];
     bool agreed;
-    bool *heard; /* place.size: who waits, too (rank 0) */
+    bool *heard; /* place.size: who waits, too */
 };
 
 /* Until it is done; patient: for as long as it takes. */

@@ -15,8 +15,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* BF16: the upper halves of floats; sums of them are rounded to nearest, ties to even. Only SUM, only in `reduce`. */
-typedef enum spk_comm_type { SPK_COMM_F32, SPK_COMM_F64, SPK_COMM_I64, SPK_COMM_BYTE, SPK_COMM_BF16 } spk_comm_type;
+/* BF16, F16: as narrow_impl.h makes them; each sum of two is rounded. Only SUM, only in `reduce`. */
+typedef enum spk_comm_type {
+    SPK_COMM_F32,
+    SPK_COMM_F64,
+    SPK_COMM_I64,
+    SPK_COMM_BYTE,
+    SPK_COMM_BF16,
+    SPK_COMM_F16
+} spk_comm_type;
 typedef enum spk_comm_op { SPK_COMM_SUM, SPK_COMM_MIN, SPK_COMM_MAX } spk_comm_op;
 
 /* Where a rank stands. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums that run while something else is computed. */
-#include <string.h>
-
 #include "comm/comm_inside_impl.h"
+#include "comm/narrow_impl.h"
 
 /* Floats of one operation: MPI counts in int. */
 enum { MOST = 1 << 26 };
 
-/* One sum. With bfloat16 its numbers travel in a copy, which is kept for the next one. */
+/* One sum. In two bytes its numbers travel in a copy, which is kept for the next one. */
 typedef struct sum {
     spk_comm_request request;
     float *data;
@@ -18,17 +17,17 @@ typedef struct sum {
 
 struct spk_comm_flow {
     spk_comm *c;
-    bool bf16;
+    spk_comm_type travel;
     sum *sum;
     int64_t n, n_made; /* under way; with copies to use again */
     int64_t n_done;    /* those before it are done */
 };
 
-spk_comm_flow *spk_comm_flow_new(spk_comm *c, bool bf16)
+spk_comm_flow *spk_comm_flow_new(spk_comm *c, spk_comm_type travel)
 {
     spk_comm_flow *f = spk_new(sizeof *f);
     f->c = c;
-    f->bf16 = bf16;
+    f->travel = travel;
     return f;
 }
 
@@ -41,23 +40,21 @@ void spk_comm_flow_free(spk_comm_flow *f)
     spk_free(f);
 }
 
-/* To nearest, ties to even; what is not finite stays so. */
-static void narrow(const float *from, int64_t n, uint16_t *to)
+/* ---- two bytes ---- */
+
+static void narrow(const float *from, int64_t n, spk_comm_type type, uint16_t *to)
 {
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, from + i, sizeof bits);
-        to[i] = (uint16_t)(from[i] != from[i] ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = type == SPK_COMM_BF16 ? spk_narrow_bf16(from[i]) : spk_narrow_f16(from[i]);
 }
 
-static void widen(const uint16_t *from, int64_t n, float *to)
+static void widen(const uint16_t *from, int64_t n, spk_comm_type type, float *to)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const uint32_t bits = (uint32_t)from[i] << 16;
-        memcpy(to + i, &bits, sizeof bits);
-    }
+    for (int64_t i = 0; i < n; i++)
+        to[i] = type == SPK_COMM_BF16 ? spk_widen_bf16(from[i]) : spk_widen_f16(from[i]);
 }
+
+/* ---- sums ---- */
 
 /* The next sum's place. */
 static sum *next(spk_comm_flow *f)
@@ -72,14 +69,14 @@ static const char *start(spk_comm_flow *f, float *data, int64_t n)
     sum *s = next(f);
     s->data = data;
     s->n = n;
-    if (!f->bf16) return c->table->reduce(c->self, data, n, SPK_COMM_F32, SPK_COMM_SUM, &s->request);
+    if (f->travel == SPK_COMM_F32) return c->table->reduce(c->self, data, n, SPK_COMM_F32, SPK_COMM_SUM, &s->request);
     if (s->room < n) {
         spk_free(s->copy);
         s->copy = spk_new((size_t)n * sizeof *s->copy);
         s->room = n;
     }
-    narrow(data, n, s->copy);
-    return c->table->reduce(c->self, s->copy, n, SPK_COMM_BF16, SPK_COMM_SUM, &s->request);
+    narrow(data, n, f->travel, s->copy);
+    return c->table->reduce(c->self, s->copy, n, f->travel, SPK_COMM_SUM, &s->request);
 }
 
 void spk_comm_flow_start(spk_comm_flow *f, float *data, int64_t n)
@@ -117,8 +114,8 @@ spk_status spk_comm_flow_wait(spk_comm_flow *f)
     SPK_TRY(spk__comm_check(c));
     for (; f->n_done < f->n; f->n_done++)
         SPK_TRY(spk__comm_wait(c, &f->sum[f->n_done].request, false));
-    for (int64_t i = 0; f->bf16 && i < f->n; i++)
-        widen(f->sum[i].copy, f->sum[i].n, f->sum[i].data);
+    for (int64_t i = 0; f->travel != SPK_COMM_F32 && i < f->n; i++)
+        widen(f->sum[i].copy, f->sum[i].n, f->travel, f->sum[i].data);
     f->n = f->n_done = 0;
     return SPK_OK;
 }

@@ -26,6 +26,7 @@ spk_launch spk_comm_launch(void)
                     {"mpiexec of MPICH, or srun with PMI", "mpich", "PMI_RANK", "PMI_SIZE"},
                     {"srun", NULL, "SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
     const char *asked = getenv("SPK_MPI");
+    if (asked && !*asked) asked = NULL;
     if (asked && strcmp(asked, "none") == 0) return (spk_launch){.size = 1};
     for (size_t i = 0; i < sizeof launcher / sizeof *launcher; i++) {
         const int rank = number(launcher[i].rank), size = number(launcher[i].size);
@@ -80,8 +81,8 @@ spk_status spk_comm_load(const spk_launch *launch, const spk_comm_table **table,
     *library = NULL;
     if (!launch->mpi)
         return spk_fail(SPK_E_UNSUPPORTED,
-                        "%s started %d processes without MPI: use srun --mpi=pmix (or pmi2), or one task; SPK_MPI=none "
-                        "lets them run apart",
+                        "%s started %d processes that know nothing of each other: use srun --mpi=pmix for Open MPI, "
+                        "srun --mpi=pmi2 for MPICH, or one task; SPK_MPI=none lets them run apart",
                         launch->by, launch->size);
     spk_plugin_folders(getenv("SPK_MPI_PLUGINS"), &folders);
     bool found = try_name(spk_text_str(&folders), launch->mpi, table, library, &why);

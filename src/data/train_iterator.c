@@ -210,6 +210,23 @@ static spk_status skip(void *self, int64_t n)
     return start_loader(t, n);
 }
 
+/* The plan was cut down to this process's share: it is made anew, and to the other's. */
+static bool peek(void *self, int64_t b, int rank, const char **first, int64_t *n)
+{
+    const train_iterator *t = self;
+    spk_epoch_plan plan = {0};
+    spk_share share = t->set->share;
+    *first = NULL;
+    *n = 0;
+    if (b < 0 || b >= t->plan.n_batches || spk__train_set_plan(t->set, t->epoch, &plan) != SPK_OK) return false;
+    share.rank = rank;
+    spk_epoch_plan_share(&plan, &share);
+    if (!plan.idle || !plan.idle[b]) *n = plan.first[b + 1] - plan.first[b];
+    if (*n > 0) *first = t->set->id[plan.item[plan.first[b]]];
+    spk_epoch_plan_clear(&plan);
+    return true;
+}
+
 static void close_train(void *self)
 {
     train_iterator *t = self;
@@ -283,7 +300,8 @@ spk_status spk_train_iterator(spk_train_set *s, int64_t epoch, spk_iterator **ou
     t->array[2] = (spk_array){.name = "nth", .dtype = SPK_I64, .n_dims = 2, .dim = {0, 1}};
     t->array[3] = (spk_array){.name = "speech_lengths", .dtype = SPK_I64, .n_dims = 1};
     t->batch = (spk_batch){.n_arrays = s->length ? 4 : 3, .arrays = t->array};
-    t->it = (spk_iterator){.self = t, .next = next, .n_batches = t->plan.n_batches, .skip = skip, .close = close_train};
+    t->it = (spk_iterator){
+        .self = t, .next = next, .n_batches = t->plan.n_batches, .skip = skip, .peek = peek, .close = close_train};
     log_plan(t);
     SPK_GO(start_loader(t, 0));
     *out = &t->it;

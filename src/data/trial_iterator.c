@@ -162,6 +162,12 @@ static void share(void *self, int rank, int size)
     t->size = size;
 }
 
+static const char *utterance(void *self, int64_t i)
+{
+    const trial_iterator *t = self;
+    return t->set->id[i];
+}
+
 static void close_trials(void *self)
 {
     trial_iterator *t = self;
@@ -216,7 +222,8 @@ spk_status spk_trial_iterator(spk_trial_set *s, spk_iterator **out)
                                   .n_trials = s->n_trials,
                                   .trials = s->trial,
                                   .next = next_utterances,
-                                  .share = share};
+                                  .share = share,
+                                  .utterance = utterance};
     t->it = (spk_iterator){.self = t,
                            .next = s->n_trials > 0 ? next_trials : next_utterances,
                            .split = &t->split,

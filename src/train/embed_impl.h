@@ -58,6 +58,11 @@ typedef struct spk_pass {
  * Does not flush. SPK_E_VALUE for labels, ids and audio that are wrong, SPK_E_INTERRUPTED on a signal. */
 spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_set *set);
 
+struct spk_comm_work;
+struct spk_work_list;
+/* What each of `size` ranks has to do in a pass; `work` is the caller's room, which must stay as the iterator must. */
+struct spk_comm_work spk_pass_work(int size, spk_iterator *iterator, struct spk_work_list *work);
+
 /* Utterances of rank r, of n in all. */
 int64_t spk_pass_count(int64_t n, int rank, int size);
 

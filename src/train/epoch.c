@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "comm/comm_impl.h"
 #include "optim/optim_impl.h"
 #include "spk/trainer.h"
 #include "train/lengths_impl.h"
@@ -13,6 +14,7 @@
 #include "train/rates_impl.h"
 #include "train/reporter_impl.h"
 #include "train/tracks_impl.h"
+#include "train/work_impl.h"
 
 /* ---- one step ---- */
 
@@ -298,7 +300,7 @@ static spk_status step_rest(spk_training *t)
     return count_step(t, &step);
 }
 
-spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
+static spk_status run_epoch(spk_training *t, spk_iterator *iterator)
 {
     const int64_t interval = choose_interval(t, iterator);
     const spk_batch *batch = NULL;
@@ -315,4 +317,14 @@ spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
     }
     SPK_TRY(step_rest(t));
     return check_epoch(t);
+}
+
+spk_status spk_trainer_train_one_epoch(spk_training *t, spk_iterator *iterator)
+{
+    spk_work_batch work = {t, iterator};
+    spk_comm *comm = spk_ranks_comm(t);
+    const spk_comm_work before = spk_comm_working(comm, (spk_comm_work){spk_work_of_batch, &work});
+    const spk_status status = run_epoch(t, iterator);
+    spk_comm_working(comm, before);
+    return status;
 }

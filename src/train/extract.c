@@ -11,6 +11,7 @@
 #include "comm/comm_impl.h"
 #include "spk/arrays.h"
 #include "train/embed_impl.h"
+#include "train/work_impl.h"
 
 typedef struct extraction {
     spk_npz_writer *npz;
@@ -42,8 +43,12 @@ static spk_status write_one(void *user, int64_t index, const char *id, const flo
     return spk_npz_add(x->npz, id, SPK_F32, 1, &x->E, x->mean);
 }
 
-static spk_status check_folder(const char *folder)
+static spk_status check_folder(const char *folder, spk_comm *comm)
 {
+    if (!spk_exists(folder) && spk_comm_size(comm) > 1)
+        return spk_fail(SPK_E_IO,
+                        "%s: the output folder is not there: make it first, on a file system that all hosts share",
+                        folder);
     if (!spk_exists(folder)) return spk_fail(SPK_E_IO, "%s: the output folder does not exist: make it first", folder);
     if (!spk_is_folder(folder)) return spk_fail(SPK_E_IO, "%s: is not a folder: name one for the embeddings", folder);
     if (access(folder, W_OK | X_OK) != 0) return spk_fail_errno(folder, "write into the output folder");
@@ -123,7 +128,12 @@ static spk_status merge(const char *folder, const char *path, int size, int64_t 
     spk_npz **part = spk_new((size_t)size * sizeof(spk_npz *));
     for (int r = 0; r < size && spk_pass_count(n, r, size) > 0; r++) { /* later ranks have none */
         char *from = part_path(folder, r);
-        status = spk_npz_open(from, &part[r]);
+        status = spk_exists(from)
+                     ? spk_npz_open(from, &part[r])
+                     : spk_fail(SPK_E_IO,
+                                "%s: is not there, and rank %d has written it: the folder must be one that "
+                                "all ranks share",
+                                from, r);
         if (status == SPK_OK && spk_npz_count(part[r]) != spk_pass_count(n, r, size))
             status = spk_fail(SPK_E_IO,
                               "%s: holds %lld embeddings where rank %d wrote %lld: the folder must be one that "
@@ -179,11 +189,13 @@ static spk_status sum_up(spk_comm *comm, const spk_pass_set *set, const spk_trai
 static spk_status check(const spk_model *model, const spk_trainer_options *options,
                         const spk_distributed_option *distributed_option, const char *output_dir, int64_t custom_bs)
 {
+    spk_comm_where(distributed_option ? distributed_option->comm : NULL, "extraction");
     SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
     if (custom_bs < 1)
         return spk_fail(SPK_E_VALUE, "batch size %lld: at least 1 utterance must be embedded at a time",
                         (long long)custom_bs);
-    return spk_comm_agree(distributed_option ? distributed_option->comm : NULL, check_folder(output_dir));
+    spk_comm *comm = distributed_option ? distributed_option->comm : NULL;
+    return spk_comm_agree(comm, check_folder(output_dir, comm));
 }
 
 spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator, const spk_trainer_options *options,
@@ -199,9 +211,12 @@ spk_status spk_trainer_extract_embed_to(spk_model *model, spk_iterator *iterator
     const int size = spk_comm_size(comm);
     char *path = spk_path_join(output_dir, name);
     char *own = size > 1 ? part_path(output_dir, spk_comm_rank(comm)) : spk_strdup(path);
+    spk_work_list work;
+    const spk_comm_work before = spk_comm_working(comm, spk_pass_work(size, iterator, &work));
     spk_status status = run(model, iterator, options, comm, own, custom_bs, average, &set);
     if (size > 1) status = join_parts(comm, output_dir, path, &set, status);
     if (status == SPK_OK) status = sum_up(comm, &set, options, start, path, out);
+    spk_comm_working(comm, before);
     spk_pass_set_clear(&set);
     spk_free(path);
     spk_free(own);
@@ -222,7 +237,10 @@ spk_status spk_trainer_extract_embed(spk_model *model, spk_iterator *iterator, s
     SPK_ASSERT(output_dir && iterator && "a folder and an iterator are needed");
     SPK_TRY(check(model, options, distributed_option, output_dir, custom_bs));
     char *own = part_path(output_dir, spk_comm_rank(comm));
+    spk_work_list work;
+    const spk_comm_work before = spk_comm_working(comm, spk_pass_work(spk_comm_size(comm), iterator, &work));
     const spk_status status = spk_comm_agree(comm, run(model, iterator, options, comm, own, custom_bs, average, &set));
+    spk_comm_working(comm, before);
     if (status != SPK_OK) unlink(own);
     spk_pass_set_clear(&set);
     spk_free(own);

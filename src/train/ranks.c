@@ -45,6 +45,15 @@ static void sum_statistics(void *self, double *values, int64_t n)
     r->shared_s += spk_now() - start;
 }
 
+/* ESPnet's names of what PyTorch does: each rank's gradient, which has been divided already, is narrowed, and so summed. */
+static spk_status find_travel(const char *hook, spk_comm_type *out)
+{
+    *out = !hook ? SPK_COMM_F32 : strcmp(hook, "bf16_compress_hook") == 0 ? SPK_COMM_BF16 : SPK_COMM_F16;
+    if (*out == SPK_COMM_F16 && strcmp(hook, "fp16_compress_hook") != 0)
+        return spk_fail(SPK_E_CONFIG, "ddp_comm_hook: %s: is not one of bf16_compress_hook, fp16_compress_hook", hook);
+    return SPK_OK;
+}
+
 spk_status spk_ranks_open(spk_training *t)
 {
     spk_comm *comm = t->setup->distributed_option.comm;
@@ -53,9 +62,11 @@ spk_status spk_ranks_open(spk_training *t)
     if (size == 1) return SPK_OK;
     if (t->setup->sync_bn && !t->model->synchronise)
         return spk_fail(SPK_E_UNSUPPORTED, "sync_bn: this model cannot share the statistics of its normalisations");
+    spk_comm_type travel;
+    SPK_TRY(find_travel(t->setup->ddp_comm_hook, &travel));
     spk_ranks *r = t->ranks = spk_new(sizeof *r);
     r->comm = comm;
-    r->flow = spk_comm_flow_new(comm, t->setup->compress_bf16);
+    r->flow = spk_comm_flow_new(comm, travel);
     r->sync = (spk_reduction){.self = r, .sum = sum_statistics};
     t->model->blocks(t->model->self, &parameters, &r->gradients, &r->n);
     r->first_bad = -1;

@@ -3,7 +3,9 @@
 #include "train/read_only_impl.h"
 
 #include <inttypes.h>
+#include <string.h>
 
+#include "comm/comm_impl.h"
 #include "train/reporter_impl.h"
 #include "train/validation_impl.h"
 
@@ -16,6 +18,7 @@ static void count(tally *c, const spk_batch *batch)
 {
     const spk_array *speech = spk_batch_find(batch, "speech");
     c->n_batches++;
+    if (batch->idle) return;
     c->n_items += batch->n;
     if (!speech) return;
     double n = (double)batch->n;
@@ -24,21 +27,47 @@ static void count(tally *c, const spk_batch *batch)
     c->samples += n;
 }
 
+/* This process's share. */
+static spk_status read_share(const spk_training *t, const char *what,
+                             spk_status (*next)(void *self, const spk_batch **batch), void *self, int64_t n_batches,
+                             tally *c)
+{
+    const spk_trainer_options *o = &t->setup->options;
+    const spk_batch *batch = NULL;
+    for (;;) {
+        SPK_TRY(next(self, &batch));
+        if (!batch) break;
+        count(c, batch);
+        if (o->progress) o->progress(o->user, what, c->n_batches, n_batches);
+        if (spk_interrupted()) return spk_fail(SPK_E_INTERRUPTED, "interrupted by a signal while reading the data");
+    }
+    return SPK_OK;
+}
+
+/* Of several processes each counts what it reads; of training batches all have a share. */
+static spk_status add_up(const spk_training *t, bool of_batches, tally *c, double *seconds)
+{
+    spk_comm *comm = t->setup->distributed_option.comm;
+    int64_t n = c->n_batches;
+    SPK_TRY(spk_comm_reduce(comm, &n, 1, SPK_COMM_I64, of_batches ? SPK_COMM_MAX : SPK_COMM_SUM));
+    SPK_TRY(spk_comm_reduce(comm, &c->n_items, 1, SPK_COMM_I64, SPK_COMM_SUM));
+    SPK_TRY(spk_comm_reduce(comm, &c->samples, 1, SPK_COMM_F64, SPK_COMM_SUM));
+    SPK_TRY(spk_comm_reduce(comm, seconds, 1, SPK_COMM_F64, SPK_COMM_MAX));
+    c->n_batches = n;
+    return SPK_OK;
+}
+
 static spk_status read_all(spk_training *t, const char *what, spk_status (*next)(void *self, const spk_batch **batch),
                            void *self, int64_t n_batches)
 {
     const spk_trainer_options *o = &t->setup->options;
+    spk_comm *comm = t->setup->distributed_option.comm;
     const double rate = o->sample_rate > 0 ? (double)o->sample_rate : 16000, start = spk_now();
-    const spk_batch *batch = NULL;
     tally c = {0};
-    for (;;) {
-        SPK_TRY(next(self, &batch));
-        if (!batch) break;
-        count(&c, batch);
-        if (o->progress) o->progress(o->user, what, c.n_batches, n_batches);
-        if (spk_interrupted()) return spk_fail(SPK_E_INTERRUPTED, "interrupted by a signal while reading the data");
-    }
-    const double seconds = spk_now() - start;
+    spk_comm_where(comm, "epoch %" PRId64 ", reading", t->epoch);
+    SPK_TRY(spk_comm_agree(comm, read_share(t, what, next, self, n_batches, &c)));
+    double seconds = spk_now() - start;
+    SPK_TRY(add_up(t, strcmp(what, "train") == 0, &c, &seconds));
     spk_text span = {0};
     spk_report_timespan(&span, seconds);
     spk_info("trainer",
@@ -58,8 +87,11 @@ static spk_status read_train(spk_training *t, spk_iterator *it)
 
 static spk_status read_valid(spk_training *t, spk_iterator *it)
 {
-    if (it->split) return read_all(t, "valid", it->split->next, it->split->self, -1);
-    return read_all(t, "valid", it->next, it->self, it->n_batches);
+    spk_comm *comm = t->setup->distributed_option.comm;
+    spk_trial_source *source = it->split;
+    if (!source) return read_all(t, "valid", it->next, it->self, it->n_batches);
+    if (spk_comm_size(comm) > 1 && source->share) source->share(source->self, spk_comm_rank(comm), spk_comm_size(comm));
+    return read_all(t, "valid", source->next, source->self, -1);
 }
 
 spk_status spk_read_only(spk_training *t)

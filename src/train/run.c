@@ -281,7 +281,7 @@ static void fill_setup(spk_run *r, const spk_run_callbacks *callbacks, spk_train
     s->grad_clip_type = c->grad_clip_type;
     s->distributed_option = spk_distributed(r->comm);
     s->sync_bn = c->sync_bn;
-    s->compress_bf16 = c->ddp_comm_hook != NULL;
+    s->ddp_comm_hook = c->ddp_comm_hook;
     s->shard_optim = c->sharded_ddp;
     s->output_dir = c->output_dir;
     s->resume = c->resume;

@@ -79,7 +79,8 @@ typedef struct spk_run_stats {
  * Instead of training, where the configuration has collect_stats: statistics of the training data's features, whole
  * utterances, as ESPnet names them: OUTPUT_DIR/train/feats_stats.npz (count, sum (F), sum_square (F)), and for `train`
  * and (where there are trials) `valid` the files speech_shape, speech2_shape ("UTT 48000", of features "UTT 300,80"), batch_keys, stats_keys. The
- * sums do not depend on the number of threads. Source: espnet2.main_funcs.collect_stats (specification D12).
+ * sums do not depend on the number of threads and of processes, of which rank 0 writes and fills *out; the others' is empty. Source:
+ * espnet2.main_funcs.collect_stats (specification D12).
  */
 spk_status spk_run_collect_stats(spk_run *r, const spk_run_callbacks *callbacks, spk_run_stats *out);
 void spk_run_close(spk_run *r);

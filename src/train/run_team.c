@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "comm/comm_impl.h"
 #include "train/run_impl.h"
@@ -28,43 +29,46 @@ static spk_status check_size(const spk_config *c, int size)
     return SPK_OK;
 }
 
-/* Does a folder that rank 0 made come into sight here? File servers may take some seconds. */
-static bool sees(const char *folder)
+/* ---- the folder ---- */
+
+/* Does a file that rank 0 wrote come into sight here? File servers may take some seconds. */
+static bool sees(const char *path)
 {
     for (int i = 0; i < 100; i++) {
-        if (spk_is_folder(folder)) return true;
+        if (spk_exists(path)) return true;
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     }
     return false;
 }
 
-static spk_status check_options(const spk_run *r)
+/* A folder of the same name on each host would do for all but going on: rank 0 lays a file there that only this run knows. */
+static spk_status check_shared(const spk_run *r)
 {
-    const spk_config *c = r->config;
-    const int size = spk_comm_size(r->comm);
-    SPK_TRY(check_size(c, size));
-    if (size == 1) return SPK_OK;
-    if (c->collect_stats || c->no_forward_run)
-        return spk_fail(SPK_E_UNSUPPORTED, "%s: runs in one process; start it without mpirun or srun",
-                        c->collect_stats ? "collect_stats" : "no_forward_run");
-    if (c->ddp_comm_hook && strcmp(c->ddp_comm_hook, "bf16_compress_hook") != 0)
-        return spk_fail(SPK_E_UNSUPPORTED,
-                        "ddp_comm_hook: %s: is not here; bf16_compress_hook halves the bytes as well, "
-                        "and cannot overflow",
-                        c->ddp_comm_hook);
-    if (!sees(c->output_dir))
-        return spk_fail(
-            SPK_E_IO,
-            "%s: is not there, and rank 0 has made it: the output folder must lie on a file system that all "
-            "hosts share",
-            c->output_dir);
-    return SPK_OK;
+    const bool first = spk_comm_is_first(r->comm);
+    const int64_t now[2] = {(int64_t)(spk_now() * 1e9), getpid()};
+    int64_t number = (int64_t)(spk_hash(now, sizeof now) >> 16);
+    SPK_TRY(spk_comm_broadcast(r->comm, &number, 1, SPK_COMM_I64));
+    char *name = spk_strf(".shared-%" PRIx64, (uint64_t)number), *path = spk_path_join(r->config->output_dir, name);
+    spk_status status = spk_comm_agree(r->comm, first ? spk_write_file(path, "", 0) : SPK_OK);
+    if (status == SPK_OK)
+        status = spk_comm_agree(
+            r->comm, sees(path)
+                         ? SPK_OK
+                         : spk_fail(SPK_E_IO,
+                                    "%s: what rank 0 writes there is not to be seen: the output folder must lie on a "
+                                    "file system that all hosts share",
+                                    r->config->output_dir));
+    if (first) unlink(path);
+    spk_free(name);
+    spk_free(path);
+    return status;
 }
 
 spk_status spk_run_check_team(const spk_run *r)
 {
     spk_comm_timeout(r->comm, r->config->dist_timeout);
-    return spk_comm_agree(r->comm, check_options(r));
+    SPK_TRY(spk_comm_agree(r->comm, check_size(r->config, spk_comm_size(r->comm))));
+    return spk_comm_size(r->comm) > 1 ? check_shared(r) : SPK_OK;
 }
 
 /* ---- the data ---- */

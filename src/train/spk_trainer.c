@@ -11,6 +11,7 @@
 #include "spk/score.h"
 #include "train/embed_impl.h"
 #include "train/validation_impl.h"
+#include "train/work_impl.h"
 
 /* Segments in one call of the model. */
 enum { CALL_SEGMENTS = 48 };
@@ -183,6 +184,18 @@ static spk_status embed(const spk_pass *pass, spk_iterator *iterator, spk_pass_s
     return make_room(set, v);
 }
 
+/* All ranks together; out of it, a rank that is missed is one that has not embedded its utterances. */
+static spk_status share_out(const spk_pass *pass, spk_iterator *iterator, spk_comm *comm, spk_pass_set *set,
+                            embeddings *m, spk_validation *v)
+{
+    spk_work_list work;
+    const spk_comm_work before = spk_comm_working(comm, spk_pass_work(pass->size, iterator, &work));
+    spk_status status = spk_comm_agree(comm, embed(pass, iterator, set, v));
+    if (status == SPK_OK) status = gather(comm, set->n_total, m);
+    spk_comm_working(comm, before);
+    return status;
+}
+
 spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator, spk_reporter *reporter,
                                        const spk_trainer_options *options,
                                        const spk_distributed_option *distributed_option, spk_validation *out)
@@ -202,8 +215,7 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
                            .feature_size = model->feature_size,
                            .rank = spk_comm_rank(comm),
                            .size = spk_comm_size(comm)};
-    SPK_GO(spk_comm_agree(comm, embed(&pass, iterator, &set, &v)));
-    SPK_GO(gather(comm, set.n_total, &m));
+    SPK_GO(share_out(&pass, iterator, comm, &set, &m, &v));
     SPK_GO(spk_comm_agree(comm, spk_comm_is_first(comm) ? fill(&set, &m, &v) : SPK_OK));
     SPK_GO(hand_out(comm, &v));
     SPK_GO(count(comm, &set, queue, &v));

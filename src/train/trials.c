@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "comm/comm_impl.h"
+#include "train/work_impl.h"
 
 void spk_pass_set_clear(spk_pass_set *s)
 {
@@ -223,6 +224,21 @@ spk_status spk_pass_run(const spk_pass *pass, spk_iterator *iterator, spk_pass_s
             SPK_TRY(trials ? add_item(pass, s, batch, i) : add_plain(pass, s, batch, i, false, false));
         SPK_TRY(tell(pass, done, iterator->n_batches));
     }
+}
+
+static const char *id_of_source(const void *list, int64_t i)
+{
+    const spk_trial_source *source = list;
+    return source->utterance(source->self, i);
+}
+
+/* Only the trials' source of this program knows its utterances beforehand. */
+spk_comm_work spk_pass_work(int size, spk_iterator *iterator, spk_work_list *work)
+{
+    const spk_trial_source *source = iterator->split;
+    if (size <= 1 || !source || !source->share || !source->utterance) return (spk_comm_work){0};
+    *work = (spk_work_list){source, id_of_source, source->n_utterances, size};
+    return (spk_comm_work){spk_work_of_list, work};
 }
 
 /* ---- what is asked for ---- */

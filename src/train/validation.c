@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "comm/comm_impl.h"
 #include "train/ranks_impl.h"
 #include "train/reporter_impl.h"
 #include "train/tracks_impl.h"
@@ -49,7 +50,7 @@ spk_status spk_with_iterator(spk_training *t, const char *mode,
     return status;
 }
 
-static spk_status run_sets(spk_training *t)
+static spk_status run_first_and_others(spk_training *t)
 {
     const spk_training_setup *s = t->setup;
     SPK_TRY(spk_ranks_align(t));
@@ -63,6 +64,16 @@ static spk_status run_sets(spk_training *t)
         SPK_TRY(status);
     }
     return SPK_OK;
+}
+
+/* What ranks do is no longer the training's batch. */
+static spk_status run_sets(spk_training *t)
+{
+    spk_comm *comm = spk_ranks_comm(t);
+    const spk_comm_work before = spk_comm_working(comm, (spk_comm_work){0});
+    const spk_status status = run_first_and_others(t);
+    spk_comm_working(comm, before);
+    return status;
 }
 
 spk_status spk_validate_epoch(spk_training *t)

@@ -75,6 +75,51 @@ for n in 2 4; do
     check "no other part is left" test "$(cd "$tmp/x$n" && echo *)" = "embeddings7.npz few_embeddings.npz valid_embeddings.npz"
 done
 
+ok spk validate "${model[@]}" --valid_dir "$tmp/data/valid" --average_embd true --json
+cp "$out" "$tmp/means"
+ok ranks 2 "$build/spk" validate "${model[@]}" --valid_dir "$tmp/data/valid" --average_embd true --json
+same "$tmp/means" "$out"
+
+# Whole recordings, segments in other formats, windows: the same bytes, here and on standard output; of one recording that
+# cannot be read all is said once. Parts of other runs stay what they are.
+mkdir -p "$tmp/many/sub"
+for i in 1 2 3 4 5 6 7; do echo "$tmp/many/sub/m$i.wav $((i % 3)) $i 0.$((3 * i % 7 + 3))"; done | waves
+cp "$tmp/data/audio/"v*.wav "$tmp/many"
+extract_all() { # FOLDER, behind a launcher or nothing
+    local f=$1; shift
+    for k in npz ark jsonl; do ok "$@" "$build/spk" extract "${model[@]}" --output_dir "$f/$k" --format $k "$tmp/many"; done
+    cp "$out" "$f/said"
+    ok "$@" "$build/spk" extract "${model[@]}" --output_dir "$f/few" --whole true --valid_dir "$tmp/few"
+    ok "$@" "$build/spk" extract "${model[@]}" --output_dir "$f/npy" --format npy --num_eval 3 --whole false "$tmp/many"
+    ok "$@" "$build/spk" extract "${model[@]}" --output_dir "$f/windows" --window 0.4 --hop 0.15 "$tmp/many"
+    ls "$tmp"/many/*.wav "$tmp/cut.wav" | "$@" "$build/spk" extract "${model[@]}" --output_dir "$f/list" - >"$f/out" 2>"$f/err"
+    report "a list with a bad file" $((! $?))
+    check "the bad file" test "$(grep -c 'spk: .*cut.wav' "$f/err")" = 1
+    check "how many" test "$(grep -c 'error: 1 of the recordings could not be embedded' "$f/err")" = 1
+}
+: >"$tmp/cut.wav"
+extract_all "$tmp/one"
+for n in 2 4; do
+    mkdir -p "$tmp/all/npz" && echo stale | tee "$tmp/all/npz/embeddings.1.part" >"$tmp/all/npz/embeddings.7.part"
+    extract_all "$tmp/all" ranks $n
+    check "no other part is left" test "$(cd "$tmp/all" && echo */*.part)" = npz/embeddings.7.part
+    rm "$tmp/all/npz/embeddings.7.part" "$tmp/all/err" "$tmp/one/err"
+    find "$tmp/all" -name '*.scp' -o -name said -o -name out | xargs sed -i "s|$tmp/all|$tmp/one|"
+    ok diff -r "$tmp/one" "$tmp/all"
+    touch "$tmp/one/err"
+    rm -r "$tmp/all"
+done
+
+# Statistics of the data, and reading alone.
+ok "${train[@]}" --collect_stats true --output_dir "$tmp/stats1"
+for n in 2 4; do
+    ok ranks $n "${train[@]}" --collect_stats true --output_dir "$tmp/stats$n"
+    for s in train valid; do ok diff -r "$tmp/stats1/$s" "$tmp/stats$n/$s"; done
+done
+ok ranks 3 "${train[@]}" --no_forward_run true --max_epoch 2 --batch_size 7 --output_dir "$tmp/read"
+has "$tmp/read/train.log" '2epoch:train: 3 batches, 21 utterances in '
+has "$tmp/read/train.log" '2epoch:valid: 3 batches, 9 utterances in '
+
 # A training that goes on: the bytes of one that never stopped; and with other numbers of processes.
 ok ranks 2 "${train[@]}" --max_epoch 3 --output_dir "$tmp/whole"
 ok ranks 2 "${train[@]}" --max_epoch 2 --output_dir "$tmp/part"
@@ -95,11 +140,15 @@ ok ranks 2 "${train[@]}" --max_epoch 2 --output_dir "$tmp/part2"
 ok ranks 3 "${train[@]}" --max_epoch 3 --output_dir "$tmp/part2" --resume true
 same "$tmp/part2/3epoch.pth" "$tmp/sharded/3epoch.pth"
 
-# Gradients summed in bfloat16: near, and not the same.
-ok ranks 2 "${train[@]}" "${plain[@]}" --optim_conf lr=1e-5 --max_epoch 13 --ddp_comm_hook bf16_compress_hook --output_dir "$tmp/bf16"
-ok near "$tmp/l2" "$tmp/bf16" 1e-2
-near "$tmp/l2" "$tmp/bf16" 1e-7 >/dev/null
-report "bfloat16 differs" $((! $?))
+# Gradients summed in two bytes: near, and not the same.
+for t in bf16 fp16; do
+    ok ranks 2 "${train[@]}" "${plain[@]}" --optim_conf lr=1e-5 --max_epoch 13 --ddp_comm_hook ${t}_compress_hook --output_dir "$tmp/$t"
+    ok near "$tmp/l2" "$tmp/$t" 1e-2
+    near "$tmp/l2" "$tmp/$t" 1e-7 >/dev/null
+    report "$t differs" $((! $?))
+done
+near "$tmp/bf16" "$tmp/fp16" 1e-7 >/dev/null
+report "and they from each other" $((! $?))
 
 # What a sum costs.
 ok ranks 2 "$build/spk" bench --comm --largest 1 --repeats 3 --quiet

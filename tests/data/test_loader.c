@@ -148,6 +148,42 @@ static void batches_can_be_left_out(void **state)
 }
 
 /* The third crop of batch 4 again, by (seed, epoch, utterance, how often before). */
+/* Any rank can say what another one has in a batch: what that one's own iterator gives. Of 5 ranks some have none. */
+static void shares_of_others_are_known(void **state)
+{
+    (void)state;
+    enum { RANKS = 5 };
+    const spk_train_set_options o = train_options(1);
+    spk_train_set *asks, *has;
+    spk_iterator *there, *here;
+    const spk_batch *b;
+    help_ok(spk_train_set_open(&o, &asks));
+    help_ok(spk_train_set_open(&o, &has));
+    spk_train_set_share(asks, 0, RANKS, false);
+    help_ok(spk_train_iterator(asks, 2, &here));
+    for (int rank = 0; rank < RANKS; rank++) {
+        spk_train_set_share(has, rank, RANKS, false);
+        help_ok(spk_train_iterator(has, 2, &there));
+        for (int64_t i = 0; i < there->n_batches; i++) {
+            const char *first = "";
+            int64_t n = -1;
+            help_ok(there->next(there->self, &b));
+            assert_true(here->peek(here->self, i, rank, &first, &n));
+            assert_int_equal(n, b->idle ? 0 : b->n);
+            if (b->idle)
+                assert_null(first);
+            else
+                assert_string_equal(first, b->ids[0]);
+            assert_int_equal(b->idle, rank >= 3); /* of 6, at least two each */
+        }
+        spk_iterator_close(there);
+    }
+    assert_false(here->peek(here->self, here->n_batches, 1, &(const char *){NULL}, &(int64_t){0}));
+    spk_iterator_close(here);
+    spk_train_set_close(asks);
+    spk_train_set_close(has);
+}
+
 static void a_crop_can_be_made_again_alone(void **state)
 {
     (void)state;
@@ -460,6 +496,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(batches_can_be_left_out),
+        cmocka_unit_test(shares_of_others_are_known),
         cmocka_unit_test(a_crop_can_be_made_again_alone),
         cmocka_unit_test(allocates_nothing_when_warm),
         cmocka_unit_test(closing_early_is_safe),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "comm/comm_table_impl.h"
+#include "comm/narrow_impl.h"
 
 enum { TAG_HERE = 71 };
 
@@ -14,7 +15,7 @@ typedef struct job {
     int size;
     bool ours; /* MPI was not begun before */
     char word; /* what `tell` sends */
-    MPI_Op sum_bf16;
+    MPI_Op sum_bf16, sum_f16;
 } job;
 
 static char message[MPI_MAX_ERROR_STRING + 64];
@@ -40,14 +41,17 @@ static MPI_Datatype type_of(spk_comm_type type)
     case SPK_COMM_I64:
         return MPI_INT64_T;
     case SPK_COMM_BF16:
+    case SPK_COMM_F16:
         return MPI_UINT16_T;
     default:
         return MPI_BYTE;
     }
 }
 
-static MPI_Op op_of(spk_comm_op op)
+static MPI_Op op_of(const job *j, spk_comm_type type, spk_comm_op op)
 {
+    if (type == SPK_COMM_BF16) return j->sum_bf16;
+    if (type == SPK_COMM_F16) return j->sum_f16;
     return op == SPK_COMM_MIN ? MPI_MIN : op == SPK_COMM_MAX ? MPI_MAX : MPI_SUM;
 }
 
@@ -61,23 +65,7 @@ static void keep_handle(spk_comm_request *request, MPI_Request handle)
     request->open = true;
 }
 
-/* ---- sums of bfloat16, which MPI does not know ---- */
-
-static float wide(uint16_t x)
-{
-    const uint32_t bits = (uint32_t)x << 16;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static uint16_t narrow(float f)
-{
-    uint32_t bits;
-    memcpy(&bits, &f, sizeof bits);
-    if (f != f) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
+/* ---- sums of two-byte floats, which MPI does not know ---- */
 
 static void sum_bf16(void *in, void *inout, int *n, MPI_Datatype *type)
 {
@@ -85,7 +73,16 @@ static void sum_bf16(void *in, void *inout, int *n, MPI_Datatype *type)
     uint16_t *y = inout;
     (void)type;
     for (int i = 0; i < *n; i++)
-        y[i] = narrow(wide(y[i]) + wide(x[i]));
+        y[i] = spk_narrow_bf16(spk_widen_bf16(y[i]) + spk_widen_bf16(x[i]));
+}
+
+static void sum_f16(void *in, void *inout, int *n, MPI_Datatype *type)
+{
+    const uint16_t *x = in;
+    uint16_t *y = inout;
+    (void)type;
+    for (int i = 0; i < *n; i++)
+        y[i] = spk_narrow_f16(spk_widen_f16(y[i]) + spk_widen_f16(x[i]));
 }
 
 /* ---- the job ---- */
@@ -123,6 +120,7 @@ static const char *open_job(void **self, spk_comm_place *place)
     if (!error) {
         MPI_Comm_set_errhandler(j->comm, MPI_ERRORS_RETURN);
         error = told(MPI_Op_create(sum_bf16, 1, &j->sum_bf16));
+        if (!error) error = told(MPI_Op_create(sum_f16, 1, &j->sum_f16));
         if (!error) error = find_place(j, place);
     }
     if (error) {
@@ -138,6 +136,7 @@ static void close_job(void *self)
 {
     job *j = self;
     MPI_Op_free(&j->sum_bf16);
+    MPI_Op_free(&j->sum_f16);
     MPI_Comm_free(&j->comm);
     if (j->ours) MPI_Finalize();
     free(j);
@@ -159,8 +158,7 @@ static const char *reduce(void *self, void *data, int64_t n, spk_comm_type type,
 {
     const job *j = self;
     MPI_Request handle;
-    const MPI_Op how = type == SPK_COMM_BF16 ? j->sum_bf16 : op_of(op);
-    const int code = MPI_Iallreduce(MPI_IN_PLACE, data, (int)n, type_of(type), how, j->comm, &handle);
+    const int code = MPI_Iallreduce(MPI_IN_PLACE, data, (int)n, type_of(type), op_of(j, type, op), j->comm, &handle);
     if (code == MPI_SUCCESS) keep_handle(request, handle);
     return told(code);
 }
