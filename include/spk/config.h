@@ -95,6 +95,7 @@ typedef struct spk_config {
     bool gradient_as_bucket_view;
     char *ddp_comm_hook;
     bool sync_bn;        /* BatchNorm's statistics over all processes */
+    bool shard_classes;  /* each process has the weights of its part of the loss's classes */
     double dist_timeout; /* seconds */
     /* cuDNN and statistics */
     bool cudnn_enabled, cudnn_benchmark, cudnn_deterministic, use_tf32, collect_stats, write_collected_feats;

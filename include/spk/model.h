@@ -51,6 +51,27 @@ typedef struct spk_reduction {
     bool idle; /* this process has no share of the batch: what it computes stands in, and must not count */
 } spk_reduction;
 
+/* The processes of a training that divide the loss's classes among them: each has the weights of its own. Each call is made
+ * by all, as often and with as many; what goes wrong is SPK_E_PEER, then and ever after. */
+typedef struct spk_class_team {
+    void *self;
+    int rank, size;
+    bool idle; /* this process has no share of the batch; its classes are asked all the same */
+    /* values (n) become their sums, or the largest, over the processes. */
+    spk_status (*sum)(void *self, double *values, int64_t n);
+    spk_status (*sum_floats)(void *self, float *values, int64_t n);
+    spk_status (*largest)(void *self, double *values, int64_t n);
+    /* counts[size] rows of each, in the order of processes, into `all`. */
+    spk_status (*gather)(void *self, const void *rows, const int64_t *counts, size_t row_bytes, void *all);
+} spk_class_team;
+
+/* The class weights that a process has of divided ones: n values, in rows of `row`, at place `at` of the blocks, where they and
+ * the padding behind them take `room`; they are those from `first` on of `whole`, which would take `whole_room`. */
+typedef struct spk_class_slice {
+    const char *name; /* "loss.weight" */
+    int64_t row, at, n, room, first, whole, whole_room;
+} spk_class_slice;
+
 typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
@@ -109,6 +130,13 @@ struct spk_model {
     /* BatchNorm's statistics in forward_backward are sums over all processes, both ways, until it is called with NULL. Then a
      * batch may have one utterance. What is pointed to must stay. */
     void (*synchronise)(void *self, const spk_reduction *reduction);
+    /* Where the model has a part of the classes alone: true, and which. Then share_classes says once with whom the others
+     * are, and forward_backward is called by all processes for each batch, also by one that is idle; `scale` is that of the
+     * loss's mean over the whole batch, while the stats are of this share; the class weights' gradients are then those of the
+     * whole batch, all others this process's part of them. save_state gives the own rows, load_state takes these or all.
+     * NULL, false: the model has all classes. */
+    bool (*divided)(void *self, spk_class_slice *out);
+    void (*share_classes)(void *self, const spk_class_team *team);
 };
 
 #ifdef __cplusplus

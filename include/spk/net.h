@@ -25,7 +25,10 @@ typedef struct spk_net_options {
     /* Frames between frontend and pooling in bfloat16 and all else in float, in training steps and where waves are
      * embedded; where the processor has no arithmetic for it a line in the log says so, and all is float. */
     bool bf16_train, bf16_embed;
-    bool embed_only;  /* no loss, so no class weights: weights of another number of speakers fit */
+    bool embed_only; /* no loss, so no class weights: weights of another number of speakers fit */
+    /* Several processes divide the loss's classes among them, and this is the network of one (spk_model.divided); default 0:
+     * all are here. */
+    int class_process, class_processes;
     bool has_weights; /* weights will be loaded: a file that only gives initial values may be missing (so embed_only) */
 } spk_net_options;
 

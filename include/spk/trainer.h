@@ -153,6 +153,7 @@ struct spk_training {
     struct spk_tracks *tracks;
     struct spk_ranks *ranks; /* NULL: one process (the trainer's own) */
     float *whole_state;      /* of the optimiser, while a checkpoint of a divided one is written (the trainer's own) */
+    float *whole_classes;    /* weights of all classes then, where they are divided (the trainer's own) */
     spk_validation validation; /* of the running epoch: a validation hook may fill it (for plots); cleared after */
 };
 

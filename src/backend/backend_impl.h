@@ -408,6 +408,38 @@ typedef struct spk_margin_attr {
     bool continuous; /* below -cos m: c - (1 - cos m), which meets phi there */
 } spk_margin_attr;
 
+/* Both losses over class weights can have a part of the classes alone (kargs.classes), the others being other processes'.
+ * N is then the whole batch on each; labels count from the first class here, so that those of other processes are below 0
+ * or not below S. Forward tells of each row what is so over all classes; backward gives the class weights' gradients, and
+ * of those of e (and bias) this process's part: the whole is their sum. */
+typedef struct spk_class_row {
+    /* Before spk_class_share_rows of the classes here, then of all: the largest logit, sum of exp(z - max) (or of the
+     * classes' losses, with max 0), the own class's logit (0 where it is not here), the largest cosine. */
+    double max, sum, own, best;
+    int64_t best_class; /* the first that has it, here */
+    bool right;         /* then: the own class is the first with the largest cosine of all */
+} spk_class_row;
+
+/* One of the classes nearest to a row; class_row < 0: there are not so many here. */
+typedef struct spk_near_class {
+    double cosine;
+    int64_t class_row; /* row of w */
+} spk_near_class;
+
+typedef struct spk_class_share {
+    const spk_class_team *team;
+    spk_class_row *row;              /* N */
+    double *values;                  /* room: 3 N */
+    int64_t *counts;                 /* room: team->size */
+    spk_near_class *near, *all_near; /* room: N k_top, and that of all processes */
+    int64_t *n_kept;                 /* N: of the nearest here, the first so many are among the k_top nearest of all */
+} spk_class_share;
+
+/* Of each row what the processes have of it becomes what is so over all. label: N. */
+void spk_class_share_rows(const spk_class_share *s, int64_t n, const int64_t *label);
+/* n_kept from `near`: k of each row, falling cosines. */
+void spk_class_share_near(const spk_class_share *s, int64_t n, int64_t k);
+
 /* sphereface2: in 0 e (N,1,1,D), 1 w (S,D), 2 labels (N int64), 3 bias (1): mean over the rows of
  * lambda ln(1 + exp(-z_y)) + (1 - lambda) sum_{j != y} ln(1 + exp(z_j)), z = scale h(c) + bias; of the own class
  * h = g(c) - m, of others g(c) + m; or g(phi) with `angular`, phi = cos(theta + m) (c - (1 - cos m) where c <= -cos m) and
@@ -467,6 +499,7 @@ typedef union spk_attr {
 typedef struct spk_kargs {
     const spk_ctx *ctx;
     const void *attr;
+    const spk_class_share *classes; /* NULL: all classes are here */
     spk_view in[SPK_MAX_IN], out[SPK_MAX_OUT];
     /* Backward only. din[i].p NULL: this gradient is not wanted. Gradients of activations are written, or added to
      * where add[i]; gradients of parameters are always added to (add[i] is true). */

@@ -165,6 +165,7 @@ typedef struct spk_rng {
 /* A draw is a function of (seed, purpose, epoch, item, nth time that the item is drawn). */
 spk_rng spk_rng_make(uint64_t seed, int purpose, uint64_t epoch, uint64_t item, uint32_t nth);
 uint32_t spk_rng_u32(spk_rng *r);
+void spk_rng_skip(spk_rng *r, int64_t n);     /* as if n words had been drawn; of a stream that is new */
 double spk_rng_uniform(spk_rng *r);           /* [0, 1), 53 bits */
 int64_t spk_rng_below(spk_rng *r, int64_t n); /* 0..n-1, unbiased */
 double spk_rng_normal(spk_rng *r);

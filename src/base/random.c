@@ -46,6 +46,14 @@ uint32_t spk_rng_u32(spk_rng *r)
     return r->block[r->used++];
 }
 
+void spk_rng_skip(spk_rng *r, int64_t n)
+{
+    SPK_ASSERT(r->used == 4 && n >= 0);
+    r->counter[0] += (uint32_t)(n / 4);
+    for (int64_t i = 0; i < n % 4; i++)
+        spk_rng_u32(r);
+}
+
 double spk_rng_uniform(spk_rng *r)
 {
     const uint64_t high = spk_rng_u32(r) >> 5, low = spk_rng_u32(r) >> 6;

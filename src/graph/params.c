@@ -87,6 +87,21 @@ void spk_params_set_init(spk_params *p, int64_t i, spk_init init)
     p->item[i]->init = init;
 }
 
+void spk_params_divide(spk_params *p, const char *name, int64_t first, int64_t whole)
+{
+    int64_t at;
+    SPK_ASSERT(spk_map_get(&p->index, name, &at));
+    spk_param *q = p->item[at];
+    SPK_ASSERT(!p->committed && q->n_dims > 0 && first >= 0 && first + q->dim[0] <= whole);
+    q->first = first;
+    q->whole = whole;
+}
+
+int64_t spk_params_room(int64_t count)
+{
+    return (count + PAD_ELEMENTS - 1) / PAD_ELEMENTS * PAD_ELEMENTS;
+}
+
 int64_t spk_params_freeze(spk_params *p, const char *prefix)
 {
     const size_t n = strlen(prefix);
@@ -117,6 +132,8 @@ static void draw(spk_param *q, uint64_t seed)
 {
     spk_rng rng = spk_rng_make(seed, SPK_PURPOSE_INIT, 0, spk_hash_str(q->name), 0);
     if (q->dtype == SPK_I64) return;
+    const int64_t before = q->whole ? q->first * (q->count / q->dim[0]) : 0;
+    spk_rng_skip(&rng, before * (q->init.kind == SPK_INIT_NORMAL ? 4 : 2)); /* words of a number */
     for (int64_t i = 0; i < q->count; i++) {
         double v = q->init.a;
         if (q->init.kind == SPK_INIT_UNIFORM)
@@ -142,7 +159,7 @@ static int64_t lay_out(spk_params *p, bool trainable, char *block, char *grad)
             q->grad = grad ? grad + (size_t)at * size : NULL;
         }
         /* an int64 counter fits in the padding of two floats or one double */
-        at += (q->count + PAD_ELEMENTS - 1) / PAD_ELEMENTS * PAD_ELEMENTS;
+        at += spk_params_room(q->count);
     }
     return at;
 }
@@ -194,8 +211,10 @@ const spk_param *spk_params_find(const spk_params *p, const char *name)
 int64_t spk_params_trainable_count(const spk_params *p)
 {
     int64_t n = 0;
-    for (int64_t i = 0; i < p->n; i++)
-        n += p->item[i]->trainable ? p->item[i]->count : 0;
+    for (int64_t i = 0; i < p->n; i++) {
+        const spk_param *q = p->item[i];
+        if (q->trainable) n += q->whole ? q->count / q->dim[0] * q->whole : q->count;
+    }
     return n;
 }
 
@@ -248,11 +267,16 @@ static void add_trouble(spk_text *text, int *n, const char *what, const char *na
     if (++*n <= 3) spk_text_addf(text, "%s%s %s", *n > 1 ? "; " : "", what, name);
 }
 
+static bool is_whole(const spk_param *q, const spk_ndarray *a)
+{
+    return q->whole && a->n_dims > 0 && a->dim[0] == q->whole;
+}
+
 static bool same_shape(const spk_param *q, const spk_ndarray *a)
 {
     bool same = q->n_dims == a->n_dims;
     for (int i = 0; same && i < q->n_dims; i++)
-        same = q->dim[i] == a->dim[i];
+        same = q->dim[i] == a->dim[i] || (i == 0 && is_whole(q, a));
     return same;
 }
 
@@ -272,7 +296,8 @@ static int compare(const spk_params *p, const spk_tensors *in, spk_text *text)
                 spk_text_add(text, ": the file has ");
                 add_shape(text, in->item[i].a.n_dims, in->item[i].a.dim);
                 spk_text_add(text, ", the model ");
-                add_shape(text, q->n_dims, q->dim);
+                int64_t dim[4] = {q->whole ? q->whole : q->dim[0], q->dim[1], q->dim[2], q->dim[3]};
+                add_shape(text, q->n_dims, dim);
             }
         }
     }
@@ -306,11 +331,14 @@ spk_status spk_params_load(spk_params *p, const spk_tensors *in)
         const spk_ndarray *a = &in->item[i].a;
         spk_map_get(&p->index, in->item[i].name, &at);
         spk_param *q = p->item[at];
+        const int64_t before = is_whole(q, a) ? q->first * (q->count / q->dim[0]) : 0;
         if (q->dtype == SPK_I64)
             memcpy(q->data, a->data, sizeof(int64_t));
         else
             for (int64_t k = 0; k < q->count; k++)
-                set_real(q, k, a->dtype == SPK_F32 ? ((const float *)a->data)[k] : ((const double *)a->data)[k]);
+                set_real(q, k,
+                         a->dtype == SPK_F32 ? ((const float *)a->data)[before + k]
+                                             : ((const double *)a->data)[before + k]);
     }
     spk_text_clear(&text);
     return status;

@@ -31,6 +31,7 @@ typedef struct spk_param {
     bool frozen; /* a parameter, but not trained */
     int n_dims;
     int64_t dim[4], count;
+    int64_t first, whole; /* rows before these and of all, where other processes have the others; whole 0: no others */
     spk_init init;
     void *data;
     void *grad;   /* NULL for buffers */
@@ -51,6 +52,11 @@ const spk_param *spk_params_declare_count(spk_params *p, const char *name);
  * with a dot, are not trained from now on (they lie with the buffers and have no gradient): how many. */
 void spk_params_set_init(spk_params *p, int64_t i, spk_init init);
 int64_t spk_params_freeze(spk_params *p, const char *prefix);
+/* Before commit: that parameter is rows [first, first + dim[0]) of one that has `whole` rows, and other processes have the
+ * others. Its initial values are those rows'; it is saved as it is, and loaded from the whole or from as many rows. */
+void spk_params_divide(spk_params *p, const char *name, int64_t first, int64_t whole);
+/* Elements that so many values take in a block. */
+int64_t spk_params_room(int64_t count);
 /* Allocate the blocks and draw initial values, each parameter from its own stream of (seed, name). */
 spk_status spk_params_commit(spk_params *p, uint64_t seed);
 
@@ -58,7 +64,7 @@ int64_t spk_params_n(const spk_params *p);
 const spk_param *spk_params_at(const spk_params *p, int64_t i);
 const spk_param *spk_params_trainable_at(const spk_params *p, int64_t i); /* i-th in the block; NULL behind the last */
 const spk_param *spk_params_find(const spk_params *p, const char *name);  /* NULL: not there */
-int64_t spk_params_trainable_count(const spk_params *p);                  /* without padding */
+int64_t spk_params_trainable_count(const spk_params *p); /* without padding; of divided ones all rows */
 
 /* The blocks; n elements with padding. */
 void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n);

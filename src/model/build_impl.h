@@ -27,6 +27,8 @@ typedef struct spk_build {
     int64_t frontend_frames;     /* frames out of the frontend */
     const int64_t *frontend_len; /* of each item; NULL: all */
     int64_t sample_rate;
+    int64_t n_classes, first_class,
+        own_classes; /* own_classes 0: all; else the class weights are those of these alone */
 } spk_build;
 
 /* What a part's check is told. */

@@ -15,7 +15,11 @@ const spk_param *spk_loss_weight(spk_build *b, int64_t rows, int64_t size, bool 
 {
     const double sum = (double)(rows + size);
     const spk_init xavier = {uniform ? SPK_INIT_UNIFORM : SPK_INIT_NORMAL, sqrt((uniform ? 6 : 2) / sum), NULL};
-    return spk_params_declare(b->params, "loss.weight", true, 2, (int64_t[]){rows, size}, xavier);
+    const int64_t k = b->own_classes ? rows / b->n_classes : 0, own = b->own_classes * k;
+    if (!own) return spk_params_declare(b->params, "loss.weight", true, 2, (int64_t[]){rows, size}, xavier);
+    const spk_param *w = spk_params_declare(b->params, "loss.weight", true, 2, (int64_t[]){own, size}, xavier);
+    spk_params_divide(b->params, "loss.weight", b->first_class * k, rows);
+    return w;
 }
 
 spk_status spk_loss_per_speaker(const spk_part_in *in, const char *loss, int64_t *per_speaker)

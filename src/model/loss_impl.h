@@ -19,7 +19,7 @@ typedef struct spk_loss_margin {
 /* m = margin, no penalty. */
 void spk_loss_set_margin(void *conf, double margin);
 
-/* "loss.weight" (rows, size) with Xavier's initial values, normal or uniform. */
+/* "loss.weight" (rows, size) with Xavier's initial values, normal or uniform; of the own classes where they are divided. */
 const spk_param *spk_loss_weight(spk_build *b, int64_t rows, int64_t size, bool uniform);
 
 /* The rows of each speaker in a batch, or an error that says how to get such batches. With n_classes 0 there is no loss,

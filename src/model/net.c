@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "config/args_impl.h"
+#include "model/head_impl.h"
 #include "model/init_impl.h"
 #include "model/loss_impl.h"
 #include "model/margin_schedule_impl.h"
@@ -39,6 +40,7 @@ struct spk_net {
     spk_net_team team;
     const int64_t *lengths; /* of the next training batch, n_lengths items; NULL: all are full */
     int64_t n_lengths;
+    spk_head *head; /* the loss, where other processes have the other classes; NULL: it is in the plans */
 };
 
 /* ---- parts ---- */
@@ -113,6 +115,37 @@ static spk_tensor *apply(spk_net *net, spk_build *b, spk_part_kind kind, spk_ten
     return y;
 }
 
+int64_t spk__net_group(const spk_net *net)
+{
+    return net->part[SPK_LOSS]->in_groups ? net->in[SPK_LOSS].per_speaker : 1;
+}
+
+/* Items of a graph that is only looked at. */
+static int64_t declared_batch(const spk_net *net)
+{
+    return DECLARED_BATCH * spk__net_group(net);
+}
+
+static bool is_divided(const spk_net *net)
+{
+    return net->options.class_processes > 1;
+}
+
+/* The loss in a graph of its own, which declares the weights of the classes that are here. */
+static void make_head(spk_net *net, const spk_build *whole, int64_t size)
+{
+    spk_graph *g = spk_graph_new();
+    spk_build b = *whole;
+    b.g = g;
+    b.n_classes = net->n_classes;
+    spk_head_share(net->n_classes, net->options.class_process, net->options.class_processes, &b.first_class,
+                   &b.own_classes);
+    spk_tensor *embedding = spk_g_input(g, SPK_F32, declared_batch(net), 1, size);
+    spk_tensor *labels = spk_g_input(g, SPK_I64, declared_batch(net), 1, 1);
+    net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], embedding, labels, net->n_classes);
+    net->head = spk_head_new(g, net->options.f64 ? SPK_F64 : SPK_F32, net->options.n_threads, b.first_class);
+}
+
 static void build_graph(spk_net *net, spk_net_plan *p)
 {
     const bool train = p->mode == SPK_NET_TRAIN || p->mode == SPK_NET_TRAIN_FROM_FEATURES;
@@ -147,19 +180,13 @@ static void build_graph(spk_net *net, spk_net_plan *p)
         spk_g_keep(p->frames);
     }
     if (!train) return;
+    if (is_divided(net)) {
+        if (!net->head) make_head(net, &b, p->embedding->c);
+        p->loss = p->embedding; /* where the backward pass begins */
+        return;
+    }
     p->labels = spk_g_input(p->graph, SPK_I64, p->n, 1, 1);
     p->loss = net->part[SPK_LOSS]->build_loss(&b, net->conf[SPK_LOSS], p->embedding, p->labels, net->n_classes);
-}
-
-int64_t spk__net_group(const spk_net *net)
-{
-    return net->part[SPK_LOSS]->in_groups ? net->in[SPK_LOSS].per_speaker : 1;
-}
-
-/* Items of a graph that is only looked at. */
-static int64_t declared_batch(const spk_net *net)
-{
-    return DECLARED_BATCH * spk__net_group(net);
 }
 
 spk_graph *spk__net_graph(spk_net *net, int64_t samples, int part_end[SPK_N_PARTS])
@@ -298,6 +325,34 @@ bool spk__net_margin(const spk_net *net, double *margin)
     return net->schedule.on;
 }
 
+/* Can the loss's classes be divided? */
+static spk_status check_division(const spk_net *net, const spk_config *c)
+{
+    const int64_t processes = net->options.class_processes;
+    char where[512];
+    spk_option_where(c->source, "shard_classes", where, sizeof where);
+    if (net->part[SPK_LOSS]->in_groups)
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "%s: the loss %s compares the utterances of a share with each other, so its classes cannot be "
+                        "divided; leave shard_classes out, or take a loss over classes alone (aamsoftmax)",
+                        where, net->part[SPK_LOSS]->name);
+    if (net->options.f64)
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: classes are divided in single precision only; leave shard_classes out",
+                        where);
+    if (net->n_classes >= processes) return SPK_OK;
+    return spk_fail(SPK_E_CONFIG, "%s: %lld speakers cannot be divided among %lld processes; leave shard_classes out",
+                    where, (long long)net->n_classes, (long long)processes);
+}
+
+/* Its weights are known and not laid out yet. */
+static spk_status check_head(const spk_net *net)
+{
+    const spk_param *w = spk_head_weight(net->head);
+    if (!w->frozen) return SPK_OK;
+    return spk_fail(SPK_E_UNSUPPORTED,
+                    "freeze_param: %s cannot be frozen while shard_classes divides it among processes", w->name);
+}
+
 spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out)
 {
     spk_status status;
@@ -317,9 +372,12 @@ spk_status spk_net_new(const spk_config *config, const spk_net_options *options,
     SPK_GO(read_parts(net, config));
     if (!net->options.embed_only && net->n_classes < 1)
         SPK_GO(spk_fail(SPK_E_CONFIG, "spk_num: the number of speakers is not given; set spk_num or give spk2utt"));
+    if (net->options.embed_only) net->options.class_processes = 0;
+    if (is_divided(net)) SPK_GO(check_division(net, config));
     declare(net);
     spk_init_choose(net->params, config->init);
     if (!net->options.embed_only) SPK_GO(spk_init_freeze(net->params, &config->freeze_param));
+    if (net->head) SPK_GO(check_head(net));
     if (!net->options.embed_only) SPK_GO(read_schedule(net, config));
     SPK_GO(spk_params_commit(net->params, (uint64_t)config->seed));
     spk__net_model_init(net, &net->model, net->size[SPK_PROJECTOR], net->options.embed_only);
@@ -339,6 +397,7 @@ void spk_net_free(spk_net *net)
             spk_opts_clear(net->part[i]->options, net->part[i]->n_options, net->conf[i]);
             spk_free(net->conf[i]);
         }
+    spk_head_free(net->head);
     spk_profile_clear(&net->profile);
     spk_free(net->keys);
     spk_params_free(net->params);
@@ -383,6 +442,11 @@ const int64_t *spk__net_take_lengths(spk_net *net, int64_t n)
     SPK_ASSERT(!lengths || net->n_lengths == n);
     net->lengths = NULL;
     return lengths;
+}
+
+spk_head *spk__net_head(const spk_net *net)
+{
+    return net->head;
 }
 
 void spk__net_weights_changed(spk_net *net)

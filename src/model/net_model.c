@@ -151,6 +151,46 @@ static void set_lengths(void *self, const int64_t *lengths, int64_t n)
     spk__net_give_lengths(self, lengths, n);
 }
 
+/* From the embeddings' gradient on; NULL: it is 0. */
+static void backward_share(const spk_net_plan *p, const void *gradient)
+{
+    const spk_view e = spk_plan_value(p->plan, p->embedding);
+    void *none = gradient ? NULL : spk_new((size_t)(spk_rows(&e) * e.c) * sizeof(double));
+    spk_plan_backward_from(p->plan, gradient ? gradient : none);
+    spk_free(none);
+}
+
+static const spk_class_team *class_team_of(spk_net *net)
+{
+    return spk__net_team(net)->classes;
+}
+
+/* The loss with the classes of all processes, between the two passes; of an idle one only its classes take part, and its
+ * batch does where normalisations have shared statistics. */
+static spk_status step_divided(spk_net *net, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
+                               const int64_t *lengths, double scale, spk_train_stats *stats)
+{
+    const bool idle = class_team_of(net)->idle, runs = !idle || spk__net_team(net)->sync;
+    spk_net_plan *p = NULL;
+    const void *gradient = NULL;
+    const double start = spk_now();
+    if (runs) {
+        SPK_TRY(train_plan(net, lengths, n, samples, &p));
+        spk_plan_bind(p->plan, p->speech, speech);
+        join_team(net, p);
+        spk_net_forward(net, p);
+    }
+    *stats = (spk_train_stats){0};
+    const void *embedding = runs ? spk_plan_value(p->plan, p->embedding).p : NULL;
+    const spk_status status =
+        spk_head_step(spk__net_head(net), embedding, labels, idle ? 0 : n, scale, stats, &gradient);
+    stats->forward_s = spk_now() - start;
+    stats->has_margin = spk__net_margin(net, &stats->margin);
+    if (runs && status == SPK_OK) backward_share(p, idle ? NULL : gradient);
+    if (runs) leave_team(p);
+    return status;
+}
+
 static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats)
 {
@@ -160,8 +200,10 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     SPK_TRY(check_length(net, samples));
     SPK_TRY(check_labels(net, labels, n));
     SPK_TRY(check_groups(net, labels, n));
-    if (n < 2 && !spk__net_team(net)->sync)
+    const bool divided = spk__net_head(net), runs = !divided || !class_team_of(net)->idle;
+    if (n < 2 && runs && !spk__net_team(net)->sync)
         return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
+    if (divided) return step_divided(net, speech, labels, n, samples, lengths, scale, stats);
     SPK_TRY(train_plan(net, lengths, n, samples, &p));
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
@@ -190,7 +232,7 @@ static spk_status renew_statistics(void *self, const float *speech, const int64_
     if (n < 2) return SPK_OK; /* BatchNorm has no statistics of one utterance */
     SPK_TRY(train_plan(net, lengths, n, samples, &p));
     spk_plan_bind(p->plan, p->speech, speech);
-    spk_plan_bind(p->plan, p->labels, labels);
+    if (p->labels) spk_plan_bind(p->plan, p->labels, labels);
     spk_net_set_draws(net, &(spk_draws){.step = (uint64_t)k},
                       0); /* the last step's keys were those of other utterances */
     spk_plan_momentum(p->plan, 1.0 / (double)k);
@@ -208,6 +250,7 @@ static bool find_anomaly(void *self, const float *speech, const int64_t *labels,
     spk_plan_watch watch = {.items = items, .n = n};
     const int64_t *lengths = spk__net_take_lengths(net, n);
     memset(items, 0, (size_t)n * sizeof *items);
+    if (spk__net_head(net)) return false; /* its loss needs the other processes */
     if (train_plan(net, lengths, n, samples, &p) != SPK_OK) return false;
     spk_plan_bind(p->plan, p->speech, speech);
     spk_plan_bind(p->plan, p->labels, labels);
@@ -273,6 +316,32 @@ static spk_status load_state(void *self, const spk_tensors *in)
     return SPK_OK;
 }
 
+static bool divided(void *self, spk_class_slice *out)
+{
+    void *data, *grad;
+    int64_t n;
+    const spk_head *head = spk__net_head(self);
+    if (!head) return false;
+    const spk_param *w = spk_head_weight(head);
+    const int64_t row = w->count / w->dim[0];
+    spk_params_blocks(spk_net_params(self), &data, &grad, &n);
+    *out = (spk_class_slice){.name = w->name,
+                             .row = row,
+                             .at = ((char *)w->data - (char *)data) / (int64_t)spk_dtype_size(w->dtype),
+                             .n = w->count,
+                             .room = spk_params_room(w->count),
+                             .first = w->first * row,
+                             .whole = w->whole * row,
+                             .whole_room = spk_params_room(w->whole * row)};
+    return true;
+}
+
+static void share_classes(void *self, const spk_class_team *team)
+{
+    spk__net_team(self)->classes = team;
+    spk_head_join(spk__net_head(self), team);
+}
+
 void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size, bool embed_only)
 {
     *model = (spk_model){.self = net, .embedding_size = embedding_size, .embed = embed};
@@ -291,4 +360,6 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->parameter = parameter;
     model->watch_gradients = watch_gradients;
     model->synchronise = synchronise;
+    model->divided = divided;
+    model->share_classes = share_classes;
 }

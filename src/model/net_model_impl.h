@@ -4,6 +4,7 @@
 #define SPK_MODEL_NET_MODEL_IMPL_H
 
 #include "model/build_impl.h"
+#include "model/head_impl.h"
 #include "spk/net.h"
 
 /* Fill the table of functions that the trainer calls. */
@@ -11,6 +12,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
 /* What a training with several processes wants of the next steps; zero: nothing. */
 typedef struct spk_net_team {
     const spk_reduction *sync;
+    const spk_class_team *classes;
     void (*ready)(void *user, int64_t from);
     void *user;
 } spk_net_team;
@@ -18,6 +20,8 @@ spk_net_team *spk__net_team(spk_net *net);
 /* Lengths of the items of the next training batch, and those that were given, once; NULL: all are full. */
 void spk__net_give_lengths(spk_net *net, const int64_t *lengths, int64_t n);
 const int64_t *spk__net_take_lengths(spk_net *net, int64_t n);
+/* The loss where other processes have the other classes; NULL: plans have it. */
+spk_head *spk__net_head(const spk_net *net);
 void spk__net_weights_changed(spk_net *net);
 /* Features of a network without a frontend, 1 for waves. */
 int64_t spk__net_input_size(const spk_net *net);

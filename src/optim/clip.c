@@ -50,18 +50,26 @@ static double part(const float *g, int64_t n, double p)
     return isinf(p) ? part_of_largest(g, n) : part_of_powers(g, n, p);
 }
 
+/* Another part's sum behind those before. */
+static double join(double sum, double part, double p)
+{
+    if (!isinf(p)) return sum + part;
+    return part <= sum || isnan(sum) ? sum : part; /* NaN stays */
+}
+
+static double norm_of(double sum, double p)
+{
+    if (p == 2) return sqrt(sum);
+    return p == 1 || isinf(p) ? sum : pow(sum, 1 / p);
+}
+
 /* The norm from the parts' sums, in their order. */
 static double of_parts(const double *parts, int64_t n, double p)
 {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) {
-        if (!isinf(p))
-            sum += parts[i];
-        else if (!(parts[i] <= sum)) /* also NaN, which then stays */
-            sum = isnan(sum) ? sum : parts[i];
-    }
-    if (p == 2) return sqrt(sum);
-    return p == 1 || isinf(p) ? sum : pow(sum, 1 / p);
+    for (int64_t i = 0; i < n; i++)
+        sum = join(sum, parts[i], p);
+    return norm_of(sum, p);
 }
 
 double spk_grad_norm(const float *gradients, int64_t n, double p)
@@ -77,15 +85,37 @@ double spk_grad_norm(const float *gradients, int64_t n, double p)
     return of_parts(parts, PARTS, p);
 }
 
-double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p)
+/* The sum over the gradients in [from, to), by pieces in their order. */
+static double sum_between(const spk_optim *o, const float *gradients, double p, int64_t from, int64_t to)
 {
+    double sum = 0;
     SPK_ASSERT(p > 0);
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = 0; i < o->n_pieces; i++) {
         const spk_optim_piece *q = &o->piece[i];
-        o->part[i] = spk_optim_group_frozen(o, q->group) ? 0 : part(gradients + q->at, q->n, p);
+        const int64_t begin = q->at > from ? q->at : from, end = q->at + q->n < to ? q->at + q->n : to;
+        const bool counts = begin < end && !spk_optim_group_frozen(o, q->group);
+        o->part[i] = counts ? part(gradients + begin, end - begin, p) : 0;
     }
-    return of_parts(o->part, o->n_pieces, p);
+    for (int64_t i = 0; i < o->n_pieces; i++)
+        sum = join(sum, o->part[i], p);
+    return sum;
+}
+
+double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p)
+{
+    return norm_of(sum_between(o, gradients, p, 0, o->n), p);
+}
+
+/* Before the own ones, these, and behind them: what all processes have is summed alike by all. */
+double spk_optim_grad_norm_shared(const spk_optim *o, const float *gradients, double p, const spk_optim_own *own)
+{
+    const double before = sum_between(o, gradients, p, 0, own->at);
+    const double behind = sum_between(o, gradients, p, own->at + own->n, o->n);
+    double here = sum_between(o, gradients, p, own->at, own->at + own->n);
+    if (isnan(here)) here = INFINITY; /* which a largest one keeps */
+    own->total(own->user, &here, isinf(p));
+    return norm_of(join(join(before, here, p), behind, p), p);
 }
 
 double spk_clip_factor(double norm, double clip)

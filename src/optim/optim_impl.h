@@ -114,6 +114,14 @@ double spk_grad_noise_sigma(int64_t count);
 double spk_grad_norm(const float *gradients, int64_t n, double p);
 /* The same of the optimiser's gradients, without groups that are frozen in the next step. */
 double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p);
+/* The same where the gradients in [at, at + n) are this process's alone, and other processes have others there: `total` makes a
+ * sum (or a largest one) that over all of them. */
+typedef struct spk_optim_own {
+    int64_t at, n;
+    void (*total)(void *user, double *value, bool largest);
+    void *user;
+} spk_optim_own;
+double spk_optim_grad_norm_shared(const spk_optim *o, const float *gradients, double p, const spk_optim_own *own);
 /* min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; 1 where clip <= 0 (no clipping). Give it to
  * spk_optim_step as grad_scale, so that gradients need no pass of their own. */
 double spk_clip_factor(double norm, double clip);

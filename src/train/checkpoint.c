@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "optim/optim_impl.h"
+#include "train/classes_impl.h"
 #include "train/embed_impl.h"
 #include "train/ranks_impl.h"
 #include "train/reporter_impl.h"
@@ -325,7 +326,7 @@ static spk_status find_optim(const spk_checkpoint *c, spk_training *t, spk_optim
         char *key = spk_strf("optim.%s", block[i].name);
         const spk_ndarray *a = spk_tensors_find(&c->tensors, key);
         spk_free(key);
-        if (!a || a->dtype != SPK_F32 || spk_ndarray_count(a) != spk_optim_count(t->optim))
+        if (!a || a->dtype != SPK_F32 || spk_ndarray_count(a) != spk_classes_count(t))
             return spk_fail(SPK_E_MISMATCH,
                             "%s: the optimiser's state '%s' does not fit: the model or the optimiser's options are "
                             "others than when it was written",
@@ -397,7 +398,7 @@ spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t)
     if (running && running[0]) SPK_TRY(spk_reporter_load_running(t->reporter, running, &c->tensors, c->path));
     SPK_TRY(load_model(c, t->model));
     for (int i = 0; i < n_blocks; i++)
-        memcpy(block[i].v, from[i] + spk_optim_part_at(t->optim), (size_t)block[i].n * sizeof(float));
+        spk_classes_take_state(t, from[i], &block[i]);
     spk_optim_set_steps(t->optim, optim_steps);
     *t = place;
     say_differences(c, t->setup);

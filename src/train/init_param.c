@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "spk/state.h"
+#include "train/classes_impl.h"
 
 /* ---- the words ---- */
 
@@ -253,6 +254,7 @@ spk_status spk_init_param_apply(spk_model *model, const char *text, const spk_cl
     if (status != SPK_OK) SPK_GO(spk_fail_in(status, "init_param"));
     SPK_GO(spk_read_speakers_of(p.file, &c.theirs));
     SPK_GO(model->save_state(model->self, &state));
+    SPK_GO(spk_classes_widen(model, &state));
     SPK_GO(take_all(&t, &c, &from));
     status = model->load_state(model->self, &state);
     if (status != SPK_OK) SPK_GO(spk_fail_in(status, "init_param %s", p.file));

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 
 #include "train/checkpoint_impl.h"
+#include "train/classes_impl.h"
 #include "train/ranks_impl.h"
 #include "train/validation_impl.h"
 
@@ -14,7 +15,7 @@ spk_status spk_midway_save(spk_training *t)
     spk_tensors state = {0};
     SPK_TRY(spk_ranks_collect(t));
     if (!spk_ranks_first(t)) return SPK_OK;
-    SPK_GO(t->model->save_state(t->model->self, &state));
+    SPK_GO(spk_classes_save(t, &state));
     SPK_GO(spk_checkpoint_write(t->setup->output_dir, t, &state));
     t->saved_s = spk_now();
 done:

@@ -19,8 +19,10 @@ struct spk_ranks {
     spk_comm *comm;
     spk_comm_flow *flow;
     spk_reduction sync;
-    double shared_s; /* that statistics took in this batch */
-    int64_t n;       /* elements of the blocks */
+    spk_class_team team;   /* for classes that are divided; */
+    spk_class_slice slice; /* those here: not among what is summed; room 0: all are here */
+    double shared_s;       /* that statistics and classes took in this batch */
+    int64_t n;             /* elements of the blocks */
     float *gradients;
     int64_t summed;  /* gradients from here on are being summed */
     int64_t n_items; /* of the running batch, over all */
@@ -54,6 +56,65 @@ static spk_status find_travel(const char *hook, spk_comm_type *out)
     return SPK_OK;
 }
 
+static spk_status reduce_classes(spk_ranks *r, void *values, int64_t n, spk_comm_type type, spk_comm_op op)
+{
+    const double start = spk_now();
+    const spk_status status = spk_comm_reduce(r->comm, values, n, type, op);
+    r->shared_s += spk_now() - start;
+    return status;
+}
+
+static spk_status sum_of_classes(void *self, double *values, int64_t n)
+{
+    return reduce_classes(self, values, n, SPK_COMM_F64, SPK_COMM_SUM);
+}
+
+static spk_status sum_of_floats(void *self, float *values, int64_t n)
+{
+    return reduce_classes(self, values, n, SPK_COMM_F32, SPK_COMM_SUM);
+}
+
+static spk_status largest_of_classes(void *self, double *values, int64_t n)
+{
+    return reduce_classes(self, values, n, SPK_COMM_F64, SPK_COMM_MAX);
+}
+
+static spk_status gather_of_classes(void *self, const void *rows, const int64_t *counts, size_t row_bytes, void *all)
+{
+    spk_ranks *r = self;
+    const double start = spk_now();
+    const spk_status status = spk_comm_gather(r->comm, rows, counts, row_bytes, all, SPK_COMM_TO_ALL);
+    r->shared_s += spk_now() - start;
+    return status;
+}
+
+/* Where the model has some of the classes alone. */
+static void share_classes(spk_training *t)
+{
+    spk_ranks *r = t->ranks;
+    const spk_model *m = t->model;
+    const spk_class_slice *s = &r->slice;
+    if (!m->divided || !m->divided(m->self, &r->slice)) return;
+    spk_info("trainer",
+             "shard_classes: this process has %" PRId64 " of %" PRId64
+             " rows of %s: %.3f GB, as much of gradients and of "
+             "each block of the optimiser's state; all rows are %.3f GB",
+             s->n / s->row, s->whole / s->row, s->name, (double)s->n * 4e-9, (double)s->whole * 4e-9);
+    r->team = (spk_class_team){.self = r,
+                               .rank = spk_comm_rank(r->comm),
+                               .size = spk_comm_size(r->comm),
+                               .sum = sum_of_classes,
+                               .sum_floats = sum_of_floats,
+                               .largest = largest_of_classes,
+                               .gather = gather_of_classes};
+    m->share_classes(m->self, &r->team);
+}
+
+const spk_class_team *spk_ranks_class_team(const spk_training *t)
+{
+    return t->ranks && t->ranks->slice.room ? &t->ranks->team : NULL;
+}
+
 spk_status spk_ranks_open(spk_training *t)
 {
     spk_comm *comm = t->setup->distributed_option.comm;
@@ -69,6 +130,7 @@ spk_status spk_ranks_open(spk_training *t)
     r->flow = spk_comm_flow_new(comm, travel);
     r->sync = (spk_reduction){.self = r, .sum = sum_statistics};
     t->model->blocks(t->model->self, &parameters, &r->gradients, &r->n);
+    share_classes(t);
     r->first_bad = -1;
     r->figure = spk_new((size_t)(size * FIGURES) * sizeof *r->figure);
     r->one = spk_new((size_t)size * sizeof *r->one);
@@ -138,7 +200,10 @@ static uint64_t weights_hash(const spk_training *t)
     float *parameters, *gradients;
     int64_t n = 0;
     t->model->blocks(t->model->self, &parameters, &gradients, &n);
-    return spk_hash_words(parameters, n);
+    const spk_class_slice *s = &t->ranks->slice;
+    if (!s->room) return spk_hash_words(parameters, n);
+    const int64_t behind = s->at + s->room;
+    return spk_hash_words(parameters, s->at) * 31 + spk_hash_words(parameters + behind, n - behind);
 }
 
 static spk_status check_weights(const spk_training *t)
@@ -239,13 +304,13 @@ int64_t spk_ranks_items(const spk_training *t, const spk_batch *batch)
 
 double spk_ranks_part(const spk_training *t, const spk_batch *batch)
 {
-    if (!t->ranks) return 1.0;
+    if (!t->ranks || t->ranks->slice.room) return 1.0;
     return batch->idle ? 0.0 : (double)batch->n / (double)t->ranks->n_items;
 }
 
 bool spk_ranks_computes(const spk_training *t, const spk_batch *batch)
 {
-    return !t->ranks || !batch->idle || t->setup->sync_bn;
+    return !t->ranks || !batch->idle || t->setup->sync_bn || t->ranks->slice.room;
 }
 
 /* Begin the sums of all buckets that lie at or behind `from`: always the same ones in the same order, whatever the steps
@@ -253,6 +318,12 @@ bool spk_ranks_computes(const spk_training *t, const spk_batch *batch)
 static void sum_from(void *user, int64_t from)
 {
     spk_ranks *r = user;
+    const spk_class_slice *s = &r->slice;
+    if (s->room && r->summed > s->at) { /* behind the classes, which are each rank's own, there is little or nothing */
+        if (r->n > s->at + s->room)
+            spk_comm_flow_start(r->flow, r->gradients + s->at + s->room, r->n - s->at - s->room);
+        r->summed = s->at;
+    }
     while (r->summed > from) {
         const int64_t at = (r->summed - 1) / BUCKET * BUCKET;
         if (at < from) break;
@@ -269,7 +340,7 @@ void spk_ranks_begin(spk_training *t, const spk_batch *batch, bool sum)
     if (!r) return;
     r->summed = r->n;
     r->shared_s = 0;
-    r->sync.idle = batch->idle;
+    r->sync.idle = r->team.idle = batch->idle;
     if (t->setup->sync_bn) m->synchronise(m->self, &r->sync);
     if (m->watch_gradients) m->watch_gradients(m->self, sum && !batch->idle ? sum_from : NULL, r);
 }

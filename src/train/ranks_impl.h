@@ -38,7 +38,8 @@ spk_status spk_ranks_finish(const spk_training *t, spk_status status);
 spk_status spk_ranks_meet(spk_training *t, spk_status status, const spk_batch **batch);
 /* A signal came to one of them before the last meeting. */
 bool spk_ranks_stop(const spk_training *t);
-/* Items of the batch over all ranks, and this one's part of them, for the scale of its gradient. */
+/* Items of the batch over all ranks, and the factor of this one's mean loss in that of all, for the scale of its gradient: its
+ * part of them, or 1 where the loss is made over all of them. */
 int64_t spk_ranks_items(const spk_training *t, const spk_batch *batch);
 double spk_ranks_part(const spk_training *t, const spk_batch *batch);
 /* This rank has to compute: its share counts, or others need its answers on the way. */
@@ -61,6 +62,10 @@ spk_status spk_ranks_collect(spk_training *t);
 void spk_ranks_dismiss(spk_training *t);
 /* As spk_optim_blocks. */
 int spk_ranks_blocks(spk_training *t, struct spk_optim_block *block);
+
+/* What the classes that are divided need (classes_impl.h): seconds that they waited are added to the batch's. */
+struct spk_class_team;
+const struct spk_class_team *spk_ranks_class_team(const spk_training *t);
 
 /* A checkpoint within the epoch is due; with several processes by rank 0's clock at the last meeting. */
 bool spk_ranks_due(const spk_training *t);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "optim/optim_impl.h"
+#include "train/classes_impl.h"
 #include "train/ranks_impl.h"
 
 /* ---- opening ---- */
@@ -134,7 +135,7 @@ double spk_rates_norm(spk_training *t, float *gradients)
 {
     if (t->setup->grad_noise) /* by batches, as there */
         spk_optim_add_noise(t->optim, gradients, (uint64_t)t->setup->options.seed, t->step * t->setup->accum_grad);
-    return spk_optim_grad_norm(t->optim, gradients, t->setup->grad_clip_type);
+    return spk_classes_norm(t, gradients);
 }
 
 double spk_rates_next(spk_training *t)

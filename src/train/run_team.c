@@ -41,6 +41,25 @@ static bool sees(const char *path)
     return false;
 }
 
+/* What goes round the class weights, or needs all of them in one place. */
+static spk_status check_classes(const spk_config *c)
+{
+    if (!c->shard_classes) return SPK_OK;
+    if (c->sharded_ddp)
+        return spk_fail(
+            SPK_E_UNSUPPORTED,
+            "shard_classes: divides the optimiser's state of the class weights already, and does not go with "
+            "sharded_ddp; leave one of them out");
+    if (c->grad_noise)
+        return spk_fail(SPK_E_UNSUPPORTED, "shard_classes: does not go with grad_noise, whose draws are those of whole "
+                                           "class weights; leave one of them out");
+    if (c->detect_anomaly)
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "shard_classes: does not go with detect_anomaly, which looks into a loss that one "
+                        "process has whole; leave one of them out");
+    return SPK_OK;
+}
+
 /* A folder of the same name on each host would do for all but going on: rank 0 lays a file there that only this run knows. */
 static spk_status check_shared(const spk_run *r)
 {
@@ -68,7 +87,9 @@ spk_status spk_run_check_team(const spk_run *r)
 {
     spk_comm_timeout(r->comm, r->config->dist_timeout);
     SPK_TRY(spk_comm_agree(r->comm, check_size(r->config, spk_comm_size(r->comm))));
-    return spk_comm_size(r->comm) > 1 ? check_shared(r) : SPK_OK;
+    if (spk_comm_size(r->comm) == 1) return SPK_OK;
+    SPK_TRY(spk_comm_agree(r->comm, check_classes(r->config)));
+    return check_shared(r);
 }
 
 /* ---- the data ---- */

@@ -44,7 +44,8 @@ bool spk_setting_decides(const char *key)
                                        "profile",
                                        "swa_start",
                                        "swa_steps",
-                                       "sharded_ddp"};
+                                       "sharded_ddp",
+                                       "shard_classes"};
     static const char *const idle_groups[] = {"dist_", "wandb_", "cudnn_", "use_wandb", "create_graph"};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
         if (strcmp(key, idle[i]) == 0) return false;

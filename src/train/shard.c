@@ -4,6 +4,7 @@
 
 #include "comm/comm_impl.h"
 #include "optim/optim_impl.h"
+#include "train/classes_impl.h"
 #include "train/ranks_impl.h"
 
 static bool is_divided(const spk_training *t)
@@ -55,6 +56,7 @@ spk_status spk_ranks_collect(spk_training *t)
     spk_optim_block block[SPK_OPTIM_MAX_BLOCKS];
     const bool first = spk_ranks_first(t);
     spk_status status = SPK_OK;
+    if (spk_classes_divided(t)) return spk_classes_collect(t, true);
     if (!is_divided(t)) return SPK_OK;
     const int64_t n = spk_optim_count(t->optim);
     const int n_blocks = spk_optim_blocks(t->optim, block);
@@ -72,14 +74,15 @@ spk_status spk_ranks_collect(spk_training *t)
 void spk_ranks_dismiss(spk_training *t)
 {
     spk_free(t->whole_state);
-    t->whole_state = NULL;
+    spk_free(t->whole_classes);
+    t->whole_state = t->whole_classes = NULL;
 }
 
 int spk_ranks_blocks(spk_training *t, spk_optim_block *block)
 {
     const int n_blocks = spk_optim_blocks(t->optim, block);
     for (int i = 0; t->whole_state && i < n_blocks; i++) {
-        block[i].n = spk_optim_count(t->optim);
+        block[i].n = spk_classes_count(t);
         block[i].v = t->whole_state + i * block[i].n;
     }
     return n_blocks;

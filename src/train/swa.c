@@ -7,6 +7,7 @@
 
 #include "spk/state.h"
 #include "train/average_impl.h"
+#include "train/classes_impl.h"
 #include "train/lengths_impl.h"
 #include "train/validation_impl.h"
 
@@ -20,21 +21,19 @@ static void clear_counters(spk_tensors *state)
             *(int64_t *)state->item[i].a.data = 0;
 }
 
-static spk_status load_mean(spk_training *t, const char *path)
+/* mean: the caller's, what was loaded. */
+static spk_status load_mean(spk_training *t, const char *path, spk_tensors *mean)
 {
     const spk_training_setup *s = t->setup;
     const int64_t n = t->epoch - s->swa_start + 1;
-    spk_tensors mean = {0};
     int64_t *epochs = spk_new((size_t)n * sizeof *epochs);
     for (int64_t i = 0; i < n; i++)
         epochs[i] = s->swa_start + i;
     spk_status status = spk_average_write(s->output_dir, epochs, n, UNFINISHED);
     spk_free(epochs);
-    if (status == SPK_OK) status = spk_pth_read(path, &mean);
-    clear_counters(&mean);
-    if (status == SPK_OK) status = t->model->load_state(t->model->self, &mean);
-    spk_tensors_clear(&mean);
-    return status;
+    if (status == SPK_OK) status = spk_pth_read(path, mean);
+    clear_counters(mean);
+    return status == SPK_OK ? t->model->load_state(t->model->self, mean) : status;
 }
 
 static spk_status renew(spk_training *t, spk_iterator *iterator)
@@ -56,8 +55,8 @@ static spk_status renew(spk_training *t, spk_iterator *iterator)
     return SPK_OK;
 }
 
-/* With the mean's weights in the model. */
-static spk_status renew_and_write(spk_training *t, const char *to)
+/* With the mean's weights in the model; of divided classes the model has a part alone, and the mean all. */
+static spk_status renew_and_write(spk_training *t, spk_tensors *mean, const char *to)
 {
     spk_tensors state = {0};
     spk_status status;
@@ -67,6 +66,7 @@ static spk_status renew_and_write(spk_training *t, const char *to)
     t->epoch = last;
     SPK_GO(status);
     SPK_GO(t->model->save_state(t->model->self, &state));
+    spk_classes_swap(t->model, &state, mean);
     status = spk_pth_write(to, &state);
 done:
     spk_tensors_clear(&state);
@@ -76,15 +76,15 @@ done:
 spk_status spk_swa_write(spk_training *t)
 {
     const spk_training_setup *s = t->setup;
-    spk_tensors before = {0};
+    spk_tensors before = {0}, mean = {0};
     spk_status status;
     if (s->swa_start < 1 || t->epoch < s->swa_start) return SPK_OK;
     if (!t->model->renew_statistics)
         return spk_fail(SPK_E_UNSUPPORTED, "swa_start: this model cannot renew the statistics of its normalisations");
     char *path = spk_path_join(s->output_dir, UNFINISHED), *to = spk_path_join(s->output_dir, NAME);
     SPK_GO(t->model->save_state(t->model->self, &before));
-    status = load_mean(t, path);
-    if (status == SPK_OK) status = renew_and_write(t, to);
+    status = load_mean(t, path, &mean);
+    if (status == SPK_OK) status = renew_and_write(t, &mean, to);
     if (status == SPK_OK)
         spk_info("trainer", "%s: the mean of epochs %" PRId64 " to %" PRId64 ", with statistics of its own", NAME,
                  s->swa_start, t->epoch);
@@ -93,6 +93,7 @@ spk_status spk_swa_write(spk_training *t)
     remove(path);
 done:
     spk_tensors_clear(&before);
+    spk_tensors_clear(&mean);
     spk_free(path);
     spk_free(to);
     return status;

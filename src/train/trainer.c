@@ -11,6 +11,7 @@
 #include "optim/optim_impl.h"
 #include "train/average_impl.h"
 #include "train/checkpoint_impl.h"
+#include "train/classes_impl.h"
 #include "train/embed_impl.h"
 #include "train/init_param_impl.h"
 #include "train/midway_impl.h"
@@ -85,13 +86,13 @@ static char *snapshot_path(const spk_training *t)
 }
 
 /* The epoch's Nepoch.pth where it is gone: of the checkpoint before the last, it may have been removed already. */
-static spk_status renew_snapshot(const spk_training *t)
+static spk_status renew_snapshot(spk_training *t)
 {
     spk_status status = SPK_OK;
     spk_tensors state = {0};
     char *path = snapshot_path(t);
     if (!spk_exists(path)) {
-        SPK_GO(t->model->save_state(t->model->self, &state));
+        SPK_GO(spk_classes_save(t, &state));
         SPK_GO(spk_pth_write(path, &state));
     }
 done:
@@ -158,7 +159,11 @@ static spk_status prepare(spk_training *t)
     const bool going_on = t->setup->resume && spk_checkpoint_exists(t->setup->output_dir);
     SPK_TRY(spk_ranks_agree(t, load(t, going_on, &before)));
     SPK_TRY(spk_ranks_check(t));
-    return spk_ranks_agree(t, spk_ranks_first(t) ? open_folder(t, going_on, before) : SPK_OK);
+    if (going_on && spk_classes_divided(t))
+        SPK_TRY(spk_classes_collect(t, false)); /* a snapshot may have to be renewed */
+    const spk_status status = spk_ranks_agree(t, spk_ranks_first(t) ? open_folder(t, going_on, before) : SPK_OK);
+    spk_ranks_dismiss(t);
+    return status;
 }
 
 static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training_setup *s)
@@ -246,7 +251,7 @@ static spk_status save(spk_training *t)
     spk_tensors state = {0};
     spk_text updated = {0};
     char *path = snapshot_path(t);
-    SPK_GO(t->model->save_state(t->model->self, &state));
+    SPK_GO(spk_classes_save(t, &state));
     SPK_GO(spk_pth_write(path, &state));
     if (averages_now(t)) SPK_GO(spk_average_best(t, true));
     SPK_GO(spk_checkpoint_write(folder, t, &state));

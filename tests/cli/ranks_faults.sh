@@ -153,7 +153,7 @@ for r in 0 1; do
 done
 goes_on "$tmp/killed1"
 for r in 0 1; do
-    begin "$tmp/hangs$r" --dist_timeout 1
+    begin "$tmp/hangs$r" --dist_timeout 1 --shard_classes "$([ $r = 1 ] && echo true || echo false)"
     kill -STOP "${pid[r]}"
     wait $launcher; report "a job with a rank that hangs ends: $?" $((! $?))
     has "$err" "^spk: error: rank $((1 - r)) on .*, epoch [0-9]+, .*waited 1 s for rank $r on [^ ]+($share)?, and the job is ended"

@@ -94,6 +94,21 @@ static int64_t nearest_class(const loss_parts *p)
     return best;
 }
 
+/* Where other processes have the other classes: is the row's own one here? */
+static bool is_here(const loss_parts *p, int64_t own)
+{
+    return own >= 0 && own < p->s;
+}
+
+/* Of row n, whose cosines are in c, what the processes tell each other besides logits. */
+static spk_class_row *share_best(const spk_kargs *a, const loss_parts *p, int64_t n)
+{
+    spk_class_row *r = &a->classes->row[n];
+    *r = (spk_class_row){.best_class = nearest_class(p)};
+    r->best = isnan(p->c[r->best_class]) ? -INFINITY : p->c[r->best_class];
+    return r;
+}
+
 /* The gradient of the class cosine goes to the centre that gave it. */
 static void put_cosine_gradient(const loss_parts *p, int64_t n, int64_t j, double gradient)
 {
@@ -156,8 +171,9 @@ static int64_t class_behind(const loss_parts *p, int64_t own, int64_t j)
     return best;
 }
 
-/* Logits of row n with their derivatives with respect to the class cosines; gives ln sum_j exp(z_j). */
-static double margin_logits(const spk_kargs *a, const loss_parts *p, int64_t n)
+/* Logits of row n with their derivatives with respect to the class cosines, the n_top nearest with the penalty; gives the
+ * largest. */
+static double margin_logits(const spk_kargs *a, const loss_parts *p, int64_t n, int64_t n_top)
 {
     const spk_margin_attr *attr = a->attr;
     const int64_t own = ((const int64_t *)a->in[2].p)[n];
@@ -167,28 +183,88 @@ static double margin_logits(const spk_kargs *a, const loss_parts *p, int64_t n)
         p->slope[j] = 1;
     }
     int64_t other = -1;
-    for (int64_t i = 0; i < spk__margin_n_top(attr) && (other = class_behind(p, own, other)) >= 0; i++)
+    for (int64_t i = 0; i < n_top && (other = class_behind(p, own, other)) >= 0; i++)
         p->z[other] = spk__margin_other(attr, p->c[other], &p->slope[other]);
-    p->z[own] = spk__margin_own(attr, p->c[own], &p->slope[own]);
-    double max = -INFINITY, sum = 0;
+    if (is_here(p, own)) p->z[own] = spk__margin_own(attr, p->c[own], &p->slope[own]);
+    double max = -INFINITY;
     for (int64_t j = 0; j < p->s; j++) {
         p->z[j] *= attr->scale;
         p->slope[j] *= attr->scale;
         max = fmax(max, p->z[j]);
     }
+    return max;
+}
+
+static double sum_of_exps(const loss_parts *p, double max)
+{
+    double sum = 0;
     for (int64_t j = 0; j < p->s; j++)
         sum += exp(p->z[j] - max);
-    return max + log(sum);
+    return sum;
+}
+
+/* ln sum_j exp(z_j) of row n, and its logits as above. */
+static double margin_row(const spk_kargs *a, const loss_parts *p, int64_t n)
+{
+    if (a->classes) {
+        margin_logits(a, p, n, a->classes->n_kept[n]);
+        return a->classes->row[n].max + log(a->classes->row[n].sum);
+    }
+    const double max = margin_logits(a, p, n, spk__margin_n_top(a->attr));
+    return max + log(sum_of_exps(p, max));
+}
+
+/* Rows and n_kept of the classes of all processes. */
+static void share_margin_rows(const spk_kargs *a, const loss_parts *p)
+{
+    const spk_class_share *s = a->classes;
+    const int64_t *label = a->in[2].p, k = spk__margin_n_top(a->attr);
+    for (int64_t n = 0; n < p->n; n++) {
+        int64_t other = -1;
+        class_cosines(p, n);
+        share_best(a, p, n);
+        for (int64_t i = 0; i < k; i++) {
+            if (i == 0 || other >= 0) other = class_behind(p, label[n], other);
+            s->near[n * k + i] = (spk_near_class){other < 0 ? -INFINITY : p->c[other], other};
+        }
+        s->n_kept[n] = 0;
+    }
+    if (k) spk_class_share_near(s, p->n, k);
+    for (int64_t n = 0; n < p->n; n++) {
+        spk_class_row *r = &s->row[n];
+        r->max = margin_logits(a, p, n, s->n_kept[n]);
+        r->sum = sum_of_exps(p, r->max);
+        r->own = is_here(p, label[n]) ? p->z[label[n]] : 0;
+    }
+    spk_class_share_rows(s, p->n, label);
+}
+
+/* The mean over the rows of all processes' classes. */
+static void put_shared_loss(const spk_kargs *a, const loss_parts *p, bool softmax)
+{
+    double loss = 0;
+    int64_t n_right = 0;
+    for (int64_t n = 0; n < p->n; n++) {
+        const spk_class_row *r = &a->classes->row[n];
+        loss += softmax ? r->max + log(r->sum) - r->own : r->sum;
+        n_right += r->right;
+    }
+    put_loss(a, p, loss, n_right);
 }
 
 static void margin_softmax_fwd(const spk_kargs *a)
 {
     const loss_parts p = loss_cosines(a, ((const spk_margin_attr *)a->attr)->k);
+    if (a->classes) {
+        share_margin_rows(a, &p);
+        put_shared_loss(a, &p, true);
+        return;
+    }
     const int64_t *label = a->in[2].p;
     double loss = 0;
     int64_t n_right = 0;
     for (int64_t n = 0; n < p.n; n++) {
-        const double log_sum = margin_logits(a, &p, n);
+        const double log_sum = margin_row(a, &p, n);
         loss += log_sum - p.z[label[n]];
         n_right += nearest_class(&p) == label[n];
     }
@@ -199,9 +275,10 @@ static void margin_softmax_bwd(const spk_kargs *a)
 {
     const loss_parts p = loss_cosines(a, ((const spk_margin_attr *)a->attr)->k);
     const double factor = (double)dense(&a->dout[0])[0] / (double)p.n;
+    if (a->classes) share_margin_rows(a, &p);
     for (int64_t n = 0; n < p.n; n++) {
         const int64_t own = ((const int64_t *)a->in[2].p)[n];
-        const double log_sum = margin_logits(a, &p, n);
+        const double log_sum = margin_row(a, &p, n);
         for (int64_t j = 0; j < p.s; j++)
             put_cosine_gradient(&p, n, j, factor * p.slope[j] * (exp(p.z[j] - log_sum) - (j == own)));
     }
@@ -242,6 +319,15 @@ static void sphereface2_fwd(const spk_kargs *a)
     const loss_parts p = loss_cosines(a, 1);
     double loss = 0, bias_slope;
     int64_t n_right = 0;
+    for (int64_t n = 0; n < p.n && a->classes; n++) {
+        const double sum = sphere_row(a, &p, n, &bias_slope);
+        share_best(a, &p, n)->sum = sum;
+    }
+    if (a->classes) {
+        spk_class_share_rows(a->classes, p.n, a->in[2].p);
+        put_shared_loss(a, &p, false);
+        return;
+    }
     for (int64_t n = 0; n < p.n; n++) {
         loss += sphere_row(a, &p, n, &bias_slope);
         n_right += nearest_class(&p) == ((const int64_t *)a->in[2].p)[n];

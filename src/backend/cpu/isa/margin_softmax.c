@@ -4,6 +4,9 @@
  * the best class and, for the inter-top-k penalty, the nearest classes so far leave a block; what falls out of that
  * list joins the sum. The cosines of a row with its own class and with its nearest ones are made apart, in double; they
  * and the log-sum are what the backward pass is given.
+ *
+ * Where other processes have the other classes, a row whose own class is not here has an own special of row -1, which no
+ * block meets; and what was gathered goes round before the rows are finished (share).
  */
 #include "backend/cpu/isa/class_block.h"
 #include "backend/margin_impl.h"
@@ -117,6 +120,10 @@ static double prepare_row(const spk_kargs *a, const loss *l, int64_t n)
     double cosine, best;
     unit_embedding(a, p, n);
     special *own = specials_at(l, p->shared, n);
+    if (l->label[n] < 0 || l->label[n] >= p->s) {
+        own[0] = (special){.row = -1, .z = -INFINITY};
+        return -INFINITY;
+    }
     own[0] = special_of(a, l, n, l->label[n] * p->k, &best);
     for (int64_t k = 1; k < p->k; k++) {
         const special other = special_of(a, l, n, l->label[n] * p->k + k, &cosine);
@@ -200,26 +207,36 @@ static void gather_row(const loss *l, const block *b, int64_t n)
     g->sum += (double)sum;
 }
 
-/* The nearest classes over all threads, in their order, become specials of row n; the rest joins the sum. */
+/* The nearest class of row n that was not taken yet, over all threads, in their order. NULL: there is none. */
+static const near *take_near(const loss *l, int team, int64_t n)
+{
+    gathered *from = NULL;
+    for (int thread = 0; thread < team; thread++) {
+        const block b = block_of(&l->p, thread);
+        gathered *g = gathered_at(l, &b, n);
+        if (g->n_taken < g->n_near && (!from || near_of(g)[g->n_taken].cosine > near_of(from)[from->n_taken].cosine))
+            from = g;
+    }
+    return from ? &near_of(from)[from->n_taken++] : NULL;
+}
+
+/* The nearest classes become specials of row n; the rest joins the sum. */
 static double merge_near(const spk_kargs *a, const loss *l, int team, int64_t n, double *max)
 {
     special *list = specials_at(l, l->p.shared, n) + 1;
     double sum = 0, cosine;
+    const spk_class_share *s = a->classes;
     for (int64_t i = 0; i < l->n_top; i++) {
-        gathered *from = NULL;
-        for (int thread = 0; thread < team; thread++) {
-            const block b = block_of(&l->p, thread);
-            gathered *g = gathered_at(l, &b, n);
-            if (g->n_taken < g->n_near &&
-                (!from || near_of(g)[g->n_taken].cosine > near_of(from)[from->n_taken].cosine))
-                from = g;
-        }
+        const near *from = s ? NULL : take_near(l, team, n);
+        const int64_t at = from ? from->row : s && i < s->n_kept[n] ? s->near[n * l->n_top + i].class_row : -1;
         list[i] = (special){.row = -1, .z = -INFINITY};
-        if (from) list[i] = special_of(a, l, n, near_of(from)[from->n_taken++].row, &cosine);
+        if (at >= 0) list[i] = special_of(a, l, n, at, &cosine);
         *max = fmax(*max, list[i].z);
     }
     for (int64_t i = 0; i < l->n_top; i++)
         sum += exp(list[i].z - *max);
+    for (int64_t i = s ? s->n_kept[n] : l->n_top; i < l->n_top; i++) /* taken, and not among the nearest of all */
+        sum += exp(l->attr->scale * s->near[n * l->n_top + i].cosine - *max);
     for (int thread = 0; thread < team; thread++) {
         const block b = block_of(&l->p, thread);
         gathered *g = gathered_at(l, &b, n);
@@ -227,6 +244,31 @@ static double merge_near(const spk_kargs *a, const loss *l, int team, int64_t n,
             sum += exp(l->attr->scale * (double)near_of(g)[g->n_taken].cosine - *max);
     }
     return sum;
+}
+
+/* Which of the nearest classes here are among the nearest of all processes. */
+static void share_near(const spk_kargs *a, const loss *l, int team)
+{
+    for (int64_t n = 0; n < l->p.n; n++)
+        for (int64_t i = 0; i < l->n_top; i++) {
+            const near *from = take_near(l, team, n);
+            a->classes->near[n * l->n_top + i] =
+                from ? (spk_near_class){(double)from->cosine, from->row} : (spk_near_class){-INFINITY, -1};
+        }
+    spk_class_share_near(a->classes, l->p.n, l->n_top);
+}
+
+/* From the classes here to all: the log-sums, and in `row` each row's loss and whether it is right. */
+static void share_rows(const spk_kargs *a, const loss *l, double *row)
+{
+    spk_class_share_rows(a->classes, l->p.n, l->label);
+    for (int64_t n = 0; n < l->p.n; n++) {
+        const spk_class_row *r = &a->classes->row[n];
+        const double log_sum = r->max + log(r->sum);
+        *log_sum_at(l, l->p.shared, n) = log_sum;
+        row[2 * n] = log_sum - r->own;
+        row[2 * n + 1] = r->right;
+    }
 }
 
 /* Rows over all threads, in their order: the log-sum; the loss and whether the own class is the best one in out. */
@@ -249,7 +291,13 @@ static void finish_row(const spk_kargs *a, const loss *l, int team, int64_t n, d
             best_class = g->best_class;
         }
     }
-    const double log_sum = max + log(sum + exp(own - max));
+    sum += exp(own - max);
+    if (a->classes) { /* with the log-sum of the classes of all, in share */
+        spk_class_row *r = &a->classes->row[n];
+        *r = (spk_class_row){max, sum, own > -INFINITY || own != own ? own : 0, best, best_class, false};
+        return;
+    }
+    const double log_sum = max + log(sum);
     *log_sum_at(l, l->p.shared, n) = log_sum;
     out[0] = log_sum - own;
     out[1] = best_class == l->label[n];
@@ -261,12 +309,14 @@ static void fwd(const spk_kargs *a)
     const classes *p = &l.p;
     double *row = (double *)(void *)(p->shared + (size_t)p->n * record_bytes(l.attr->k_top));
     double sum = 0, right = 0;
+    int team = 1;
 #pragma omp parallel num_threads(a->ctx->n_threads)
     {
-        const int team = omp_get_num_threads();
         block b = block_of(p, omp_get_thread_num());
         for (int64_t n = 0; n < p->n; n++)
             *gathered_at(&l, &b, n) = (gathered){.max = -INFINITY, .best = -INFINITY};
+#pragma omp single
+        team = omp_get_num_threads();
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < p->n; n++)
             *log_sum_at(&l, p->shared, n) = prepare_row(a, &l, n);
@@ -276,10 +326,13 @@ static void fwd(const spk_kargs *a)
             for (int64_t n = 0; n < p->n; n++)
                 gather_row(&l, &b, n);
         }
+#pragma omp single
+        if (a->classes && l.n_top) share_near(a, &l, team);
 #pragma omp for schedule(static)
         for (int64_t n = 0; n < p->n; n++)
             finish_row(a, &l, team, n, row + 2 * n);
     }
+    if (a->classes) share_rows(a, &l, row);
     for (int64_t n = 0; n < p->n; n++) {
         sum += row[2 * n];
         right += row[2 * n + 1];

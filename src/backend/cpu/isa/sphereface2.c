@@ -58,6 +58,8 @@ static void prepare_row(const spk_kargs *a, const loss *l, int64_t n)
     double slope;
     own *o = &l->own[n];
     unit_embedding(a, p, n);
+    *o = (own){0};
+    if (l->label[n] < 0 || l->label[n] >= p->s) return; /* another process's class */
     o->cosine = exact_cosine(a, p, n, l->label[n]);
     const double z = l->attr->scale * spk__sphere_own(l->attr, o->cosine, &slope) + (double)l->bias;
     const double lambda = l->attr->lambda;
@@ -113,6 +115,33 @@ static void gather_row(const loss *l, const block *b, int64_t n)
     g->loss += (double)(part * sum);
 }
 
+/* Row n over all threads, in their order: adds its losses to *sum, and gives the class with the largest cosine, *best. */
+static int64_t add_row(const loss *l, int team, int64_t n, double *sum, double *best)
+{
+    int64_t best_class = 0;
+    *sum += l->own[n].loss;
+    for (int thread = 0; thread < team; thread++) {
+        const block b = block_of(&l->p, thread);
+        const gathered *g = gathered_at(&b, n);
+        *sum += g->loss;
+        if (!(g->best > *best)) continue;
+        *best = g->best;
+        best_class = g->best_class;
+    }
+    return best_class;
+}
+
+/* Of each row what is so over the classes of all processes. */
+static void share_rows(const spk_kargs *a, const loss *l, int team)
+{
+    for (int64_t n = 0; n < l->p.n; n++) {
+        spk_class_row *r = &a->classes->row[n];
+        *r = (spk_class_row){.best = -INFINITY};
+        r->best_class = add_row(l, team, n, &r->sum, &r->best);
+    }
+    spk_class_share_rows(a->classes, l->p.n, l->label);
+}
+
 static void fwd(const spk_kargs *a)
 {
     const loss l = loss_of(a);
@@ -137,18 +166,15 @@ static void fwd(const spk_kargs *a)
                 gather_row(&l, &b, n);
         }
     }
+    if (a->classes) share_rows(a, &l, team);
     for (int64_t n = 0; n < p->n; n++) {
-        double best = -INFINITY;
-        int64_t best_class = 0;
-        sum += l.own[n].loss;
-        for (int thread = 0; thread < team; thread++) {
-            const block b = block_of(p, thread);
-            const gathered *g = gathered_at(&b, n);
-            sum += g->loss;
-            if (!(g->best > best)) continue;
-            best = g->best;
-            best_class = g->best_class;
+        if (a->classes) {
+            sum += a->classes->row[n].sum;
+            n_right += a->classes->row[n].right;
+            continue;
         }
+        double best = -INFINITY;
+        const int64_t best_class = add_row(&l, team, n, &sum, &best);
         n_right += best_class == l.label[n];
     }
     ((float *)a->out[0].p)[0] = (float)(sum / (double)p->n);
