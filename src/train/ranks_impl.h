@@ -52,7 +52,7 @@ spk_status spk_ranks_end(spk_training *t, const spk_batch *batch, bool sum, spk_
 /* Sum the gradients that wait, where nobody knew that a step's last batch was the last. */
 spk_status spk_ranks_sum(spk_training *t);
 /*
- * Optimiser state that is divided (shard_optim; otherwise these do nothing): each rank keeps its part; after a step all
+ * Optimiser state that is divided (shard_optim, or with the classes; otherwise these do nothing): each rank keeps its part; after a step all
  * parameters are handed round; and before a checkpoint all ranks call _collect, which makes rank 0 see the whole state
  * through spk_ranks_blocks, until _dismiss.
  */
