@@ -176,7 +176,8 @@ static spk_status open_all(spk_run *run)
     SPK_GO(spk_run_open_valid_sets(&r));
     if (spk_comm_is_first(r.comm)) SPK_GO(spk_run_compare_sets(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
-    const spk_net_options options = {.n_threads = r.n_threads, .bf16_train = config->use_amp};
+    const spk_net_options options = {
+        .n_threads = r.n_threads, .f64 = strcmp(config->train_dtype, "float64") == 0, .bf16_train = config->use_amp};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));
     if (!collect && !config->no_forward_run) SPK_GO(spk_run_check_whole(&r));
     spk_net_log_choices(r.net, config);
