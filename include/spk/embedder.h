@@ -35,6 +35,7 @@ typedef struct spk_embedder_options {
     int n_loaders;          /* threads that decode ahead in spk_embed_list; 0: two */
     const char *model_file; /* weights (.pth, .safetensors); NULL: the folder's own, see spk_embedder_open */
     bool bf16;              /* frames in bfloat16, where the processor has arithmetic for it */
+    bool f64;               /* weights and all that is computed in double: slow, and what is handed out is float */
     int channel;            /* SPK_CHANNEL_REFUSE, SPK_CHANNEL_MEAN (spk/data.h), or which one from 0 */
 } spk_embedder_options;
 

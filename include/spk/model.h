@@ -86,6 +86,10 @@ struct spk_model {
     spk_status (*embed)(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
                         float *embedding);
 
+    /* The same in double, of a model that computes so; NULL: it does not, and `embed` is all. */
+    spk_status (*embed_f64)(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
+                            double *embedding);
+
     /* The rest is for training only; NULL in a model that only embeds. */
 
     /* Forward in train mode and backward: adds scale * dloss/dparameter to the gradients; labels (n) in
@@ -113,9 +117,11 @@ struct spk_model {
     /* Trainable parameters and their gradients as one flat block each, n elements; the same for the life of the
      * model. After writing parameters call parameters_changed. */
     void (*blocks)(void *self, float **parameters, float **gradients, int64_t *n);
+    /* The same of a model whose parameters are double; one of the two is NULL. */
+    void (*blocks_f64)(void *self, double **parameters, double **gradients, int64_t *n);
     void (*parameters_changed)(void *self);
-    /* Copy of all parameters and buffers under ESPnet's state_dict names and shapes, and back. load_state refuses
-     * missing, surplus and misshapen tensors with SPK_E_MISMATCH and then leaves the model as it was. */
+    /* Copy of all parameters and buffers under ESPnet's state_dict names and shapes, in the model's type, and back from
+     * float32 or float64. load_state refuses missing, surplus and misshapen tensors with SPK_E_MISMATCH and then leaves the model as it was. */
     spk_status (*save_state)(void *self, spk_tensors *out);
     spk_status (*load_state)(void *self, const spk_tensors *in);
     /* Trainable parameter i, in the order of their places; false behind the last. NULL: the model does not tell them, and

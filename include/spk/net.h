@@ -21,7 +21,7 @@ typedef struct spk_net spk_net;
 
 typedef struct spk_net_options {
     int n_threads; /* 0: all processors that the process may use */
-    bool f64;      /* the reference kernels in double precision: for checks */
+    bool f64;      /* parameters and all that is computed in double, by the reference kernels: exact and slow */
     /* Frames between frontend and pooling in bfloat16 and all else in float, in training steps and where waves are
      * embedded; where the processor has no arithmetic for it a line in the log says so, and all is float. */
     bool bf16_train, bf16_embed;
@@ -61,8 +61,8 @@ SPK_API int64_t spk_net_feature_size(const spk_net *net);
 /* The same of a configuration, before there is a network. */
 SPK_API spk_status spk_config_feature_size(const spk_config *config, int64_t *size) SPK_NODISCARD;
 
-/* Embed n waves of lengths[i] <= samples: speech (n, samples) float32, padded behind with anything -> embedding (n, E).
- * Each comes out as it would alone. Waves with the same number of frames (spk_net_frames) cost least. A network without
+/* Embed n waves of lengths[i] <= samples: speech (n, samples) float32, padded behind with anything -> embedding (n, E),
+ * of a network in double rounded to float32. Each comes out as it would alone. Waves with the same number of frames (spk_net_frames) cost least. A network without
  * a frontend takes features instead: (n, frames, input_size), lengths in frames. */
 SPK_API spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
                                  float *embedding) SPK_NODISCARD;

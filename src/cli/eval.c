@@ -22,6 +22,12 @@ static spk_status wrong(bool *usage, const char *text)
     return spk_fail(SPK_E_CONFIG, "%s", text);
 }
 
+/* Commands without the option compute in float. */
+static bool in_double(const eval_options *o)
+{
+    return o->train_dtype && strcmp(o->train_dtype, "float64") == 0;
+}
+
 spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
 {
     spk_embedder_options options;
@@ -31,6 +37,8 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
                      "name the model: --model EXP, or --spk_train_config CONFIG.yaml --spk_model_file WEIGHTS.pth");
     if (o->model && o->spk_train_config)
         return wrong(usage, "--model and --spk_train_config both name a configuration; give one of them");
+    if (o->use_amp && in_double(o))
+        return wrong(usage, "--use_amp asks for bfloat16 and --train_dtype for float64; give one of them");
     if (spk_channel_parse(o->channel, NULL, &channel) != SPK_OK) {
         *usage = true;
         return SPK_E_CONFIG;
@@ -39,6 +47,7 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
     options.n_threads = cli_threads(o->threads);
     cli_team_say();
     options.bf16 = o->use_amp;
+    options.f64 = in_double(o);
     options.n_loaders = (int)o->num_workers;
     options.model_file = o->spk_model_file;
     options.channel = cli_audio(0, channel).channel;

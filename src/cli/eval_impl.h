@@ -22,12 +22,13 @@ typedef struct eval_options {
     bool allow_pipes, average_embd, whole, json;
     /* running */
     char *config, *log_level;
+    char *train_dtype; /* NULL: float32 */
     bool quiet, use_amp;
     int64_t threads, seed;
     double dist_timeout;
     /* what is read and has no effect, or must have its harmless value */
     int64_t ngpu, dist_world_size, dist_rank;
-    char *train_dtype, *model_tag, *dist_launcher;
+    char *model_tag, *dist_launcher;
     bool use_preprocessor, average_spk;
     int64_t any_int;
     double any_float;

@@ -204,6 +204,24 @@ static spk_status check_scheduler_criterion(checker *k)
                     at(k, "val_scheduler_criterion"), phase, key);
 }
 
+/* ---- arithmetic ---- */
+
+static spk_status check_dtype(checker *k)
+{
+    const spk_config *c = k->c;
+    if (is(c->train_dtype, "float16") || is(c->train_dtype, "bfloat16"))
+        return spk_fail(
+            SPK_E_UNSUPPORTED,
+            "%s: %s: weights of 16 bits lose the optimiser's small steps, and have no Fourier transform on a "
+            "processor (ESPnet fails there, too); use float32, and use_amp true for products in bfloat16",
+            at(k, "train_dtype"), c->train_dtype);
+    if (is(c->train_dtype, "float64") && c->use_amp)
+        return spk_fail(SPK_E_UNSUPPORTED,
+                        "%s: products in bfloat16 have no use in a training in float64 (train_dtype); leave one out",
+                        at(k, "use_amp"));
+    return SPK_OK;
+}
+
 /* ---- batches ---- */
 
 static spk_status check_pk(checker *k)
@@ -299,9 +317,10 @@ spk_status spk_config_check(const spk_config *config, spk_config_use use, bool *
         if (usage) *usage = true; /* first of all, so that `spk train` alone says what it needs */
         return spk_fail(SPK_E_CONFIG, "%s is missing; give --output_dir DIR", at(&k, "output_dir"));
     }
-    SPK_TRY(spk_options_check(&spk__config_options, config, config->source, (int)use, usage));
+    spk_status status = use == SPK_CONFIG_TRAIN ? check_dtype(&k) : SPK_OK;
+    if (status == SPK_OK) SPK_TRY(spk_options_check(&spk__config_options, config, config->source, (int)use, usage));
     if (use != SPK_CONFIG_TRAIN) return SPK_OK;
-    const spk_status status = check_training(&k);
+    if (status == SPK_OK) status = check_training(&k);
     if (status != SPK_OK && usage) /* a missing option is asked for on the command line */
         *usage = spk_option_on_command_line(config->source, k.key) || spk_yaml_index(config->source, k.key) < 0;
     return status;

@@ -131,7 +131,10 @@ static spk_status net_of_features(const spk_foreign *f, int64_t size, bool f64, 
     for (int64_t i = 0; i < f->weights.n; i++) {
         spk_ndarray *to = spk_tensors_find(&state, f->weights.item[i].name);
         const spk_ndarray *from = &f->weights.item[i].a;
-        if (to) memcpy(to->data, from->data, (size_t)spk_ndarray_count(to) * spk_dtype_size(to->dtype));
+        const int64_t n = to ? spk_ndarray_count(to) : 0;
+        if (to && to->dtype == from->dtype) memcpy(to->data, from->data, (size_t)n * spk_dtype_size(to->dtype));
+        for (int64_t k = 0; k < n && to->dtype == SPK_F64 && from->dtype == SPK_F32; k++)
+            ((double *)to->data)[k] = (double)((const float *)from->data)[k];
     }
     status = spk_net_take(*net, &state);
 done:

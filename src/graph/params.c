@@ -125,7 +125,7 @@ static void set_real(spk_param *q, int64_t i, double value)
     if (q->dtype == SPK_F32)
         ((float *)q->data)[i] = (float)value;
     else
-        ((double *)q->data)[i] = (float)value; /* weights are float32 values in every precision */
+        ((double *)q->data)[i] = value;
 }
 
 static void draw(spk_param *q, uint64_t seed)
@@ -142,7 +142,7 @@ static void draw(spk_param *q, uint64_t seed)
             v = q->init.a * spk_rng_normal(&rng);
         else if (q->init.kind == SPK_INIT_TABLE)
             v = q->table[i];
-        set_real(q, i, v);
+        set_real(q, i, (float)v); /* as ESPnet: drawn in float32, then made wide */
     }
 }
 
@@ -244,12 +244,8 @@ spk_status spk_params_save(const spk_params *p, spk_tensors *out)
     for (int64_t i = 0; i < p->n; i++) {
         const spk_param *q = p->item[i];
         spk_ndarray *a;
-        SPK_TRY(spk_tensors_add(out, q->name, q->dtype == SPK_I64 ? SPK_I64 : SPK_F32, q->n_dims, q->dim, &a));
-        if (q->dtype == SPK_F64)
-            for (int64_t k = 0; k < q->count; k++)
-                ((float *)a->data)[k] = (float)((double *)q->data)[k];
-        else
-            memcpy(a->data, q->data, (size_t)q->count * spk_dtype_size(q->dtype));
+        SPK_TRY(spk_tensors_add(out, q->name, q->dtype, q->n_dims, q->dim, &a));
+        memcpy(a->data, q->data, (size_t)q->count * spk_dtype_size(q->dtype));
     }
     return SPK_OK;
 }
@@ -337,7 +333,7 @@ spk_status spk_params_load(spk_params *p, const spk_tensors *in)
         else
             for (int64_t k = 0; k < q->count; k++)
                 set_real(q, k,
-                         a->dtype == SPK_F32 ? ((const float *)a->data)[before + k]
+                         a->dtype == SPK_F32 ? (double)((const float *)a->data)[before + k]
                                              : ((const double *)a->data)[before + k]);
     }
     spk_text_clear(&text);

@@ -70,9 +70,9 @@ int64_t spk_params_trainable_count(const spk_params *p); /* without padding; of 
 void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n);
 void spk_params_zero_grad(spk_params *p);
 
-/* Copies in declaration order: float32 (or int64) arrays. */
+/* Copies in declaration order: arrays of the store's type (or int64). */
 spk_status spk_params_save(const spk_params *p, spk_tensors *out);
-/* All names and shapes must agree, both ways: otherwise SPK_E_MISMATCH with up to three names, and nothing changes. */
+/* Of float32 or float64 values. All names and shapes must agree, both ways: otherwise SPK_E_MISMATCH with up to three names, and nothing changes. */
 spk_status spk_params_load(spk_params *p, const spk_tensors *in);
 
 #endif

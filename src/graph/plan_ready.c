@@ -14,7 +14,8 @@ static int64_t last_gradient(const spk_step *s, const void *gradients)
     for (int k = 0; k < s->node->n_in; k++) {
         const spk_tensor *t = s->node->in[k];
         if (!s->backward || !t || !t->param || !t->param->grad || !s->args.din[k].p) continue;
-        const int64_t at = (const float *)t->param->grad - (const float *)gradients + t->param->count;
+        const ptrdiff_t bytes = (const char *)t->param->grad - (const char *)gradients;
+        const int64_t at = bytes / (ptrdiff_t)spk_dtype_size(t->param->dtype) + t->param->count;
         end = at > end ? at : end;
     }
     return end;
@@ -26,7 +27,6 @@ void spk_plan_watch_gradients(spk_plan *p, const void *gradients, void (*ready)(
     p->ready = ready;
     p->ready_user = user;
     if (!ready || p->ready_from) return;
-    SPK_ASSERT(p->options.real != SPK_F64 && "gradients are float");
     p->ready_from = spk_new((size_t)p->n_steps * sizeof *p->ready_from);
     for (int i = 1; i < p->n_steps; i++) {
         const int64_t end = last_gradient(&p->steps[i - 1], gradients);

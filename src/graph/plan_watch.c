@@ -8,19 +8,22 @@
 
 void spk_plan_watch_with(spk_plan *p, spk_plan_watch *watch)
 {
-    SPK_ASSERT(!watch || p->options.real != SPK_F64);
     p->watch = watch;
 }
 
-/* The row at element `at` of a view in float32 or bfloat16, whose exponent is all ones where it is not finite. */
-static bool is_finite_row(const spk_view *v, int64_t at)
+/* A bfloat16's exponent is all ones where it is not finite. */
+static bool is_finite_at(const spk_view *v, int64_t i)
 {
     static const unsigned EXPONENT = 0x7f80;
-    for (int64_t i = at; i < at + v->c; i++) {
-        if (v->dtype == SPK_BF16 ? (((const uint16_t *)v->p)[i] & EXPONENT) == EXPONENT
-                                 : !isfinite(((const float *)v->p)[i]))
-            return false;
-    }
+    if (v->dtype == SPK_BF16) return (((const uint16_t *)v->p)[i] & EXPONENT) != EXPONENT;
+    return v->dtype == SPK_F64 ? isfinite(((const double *)v->p)[i]) : isfinite(((const float *)v->p)[i]);
+}
+
+/* The row at element `at` of a view. */
+static bool is_finite_row(const spk_view *v, int64_t at)
+{
+    for (int64_t i = at; i < at + v->c; i++)
+        if (!is_finite_at(v, i)) return false;
     return true;
 }
 

@@ -83,9 +83,11 @@ static spk_status read_packed_config(const char *zip, spk_embedder *e)
 
 static spk_status open_net(spk_embedder *e, const spk_embedder_options *o)
 {
-    const spk_net_options options = {.n_threads = o->n_threads, .bf16_embed = o->bf16, .embed_only = true};
+    const spk_net_options options = {
+        .n_threads = o->n_threads, .f64 = o->f64, .bf16_embed = o->bf16, .embed_only = true};
     spk_net_info info;
     SPK_TRY(spk_config_check(&e->config, SPK_CONFIG_MODEL, NULL));
+    if (o->f64 && o->bf16) return spk_fail(SPK_E_VALUE, "a model computes in bfloat16 or in double, not in both");
     SPK_TRY(spk_net_new(&e->config, &options, &e->net));
     SPK_TRY(spk_net_load(e->net, e->model_file));
     e->min_samples = spk_net_min_samples(e->net);

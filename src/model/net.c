@@ -219,6 +219,7 @@ static void plan_free(spk_net_plan *p)
 {
     spk_plan_free(p->plan);
     spk_free(p->lengths);
+    spk_free(p->wide);
     spk_free(p);
 }
 
@@ -296,6 +297,19 @@ void spk_net_profile_take(spk_net *net, spk_profile *into)
     spk_profile_add(&net->profile, into);
 }
 
+void spk_net_bind(const spk_net *net, spk_net_plan *p, const float *speech)
+{
+    const int64_t n = p->n * p->samples * p->speech->c;
+    if (!net->options.f64) {
+        spk_plan_bind(p->plan, p->speech, speech);
+        return;
+    }
+    if (!p->wide) p->wide = spk_new((size_t)n * sizeof *p->wide);
+    for (int64_t i = 0; i < n; i++)
+        p->wide[i] = (double)speech[i];
+    spk_plan_bind(p->plan, p->speech, p->wide);
+}
+
 void spk_net_forward(spk_net *net, spk_net_plan *p)
 {
     const spk_draws none = {0}; /* embedding draws nothing, and the keys are those of a step that is over */
@@ -358,6 +372,7 @@ spk_status spk_net_new(const spk_config *config, const spk_net_options *options,
     spk_status status;
     spk_net *net = spk_new(sizeof *net);
     if (options) net->options = *options;
+    SPK_ASSERT(!net->options.f64 || !(net->options.bf16_train || net->options.bf16_embed));
     if (net->options.n_threads <= 0) net->options.n_threads = spk_cpu_count();
     omp_set_num_threads(net->options.n_threads);
     if ((net->options.bf16_train || net->options.bf16_embed) && !spk_backend_has_bf16()) {
@@ -454,6 +469,11 @@ void spk__net_weights_changed(spk_net *net)
     net->version++;
 }
 
+bool spk__net_is_f64(const spk_net *net)
+{
+    return net->options.f64;
+}
+
 bool spk__net_embeds_only(const spk_net *net)
 {
     return net->options.embed_only;
@@ -536,7 +556,7 @@ spk_status spk_net_features(spk_net *net, const float *speech, int64_t samples, 
         return spk_fail(SPK_E_VALUE, "%lld samples are too few for the frontend, which needs %lld", (long long)samples,
                         (long long)least);
     SPK_TRY(spk_net_plan_for(net, SPK_NET_FEATURES, 1, samples, SPK_NET_EVEN, &p));
-    spk_plan_bind(p->plan, p->speech, speech);
+    spk_net_bind(net, p, speech);
     spk_net_forward(net, p);
     *feats = spk_plan_value(p->plan, p->feats);
     return SPK_OK;

@@ -23,8 +23,9 @@ typedef struct spk_net_plan {
     spk_plan *plan;
     spk_tensor *speech, *labels, *feats, *frames, *embedding, *loss; /* those of the mode; NULL otherwise */
     int64_t *lengths;                                                /* samples of each wave */
-    int64_t version;                                                 /* of the weights that its last run saw */
-    int64_t used;                                                    /* for eviction: larger is later */
+    double *wide;    /* of a network in double: its copy of the speech, once there was one */
+    int64_t version; /* of the weights that its last run saw */
+    int64_t used;    /* for eviction: larger is later */
 } spk_net_plan;
 
 /* The plan for that shape; made, or found. Valid until the next call (old ones may be dropped). `keep_all` keeps
@@ -36,9 +37,12 @@ spk_status spk_net_plan_for(spk_net *net, spk_net_mode mode, int64_t n, int64_t 
 void spk_net_set_draws(spk_net *net, const spk_draws *draws, int64_t n);
 /* Keep features and frames readable in plans that are made from now on. */
 void spk_net_keep_all(spk_net *net);
-/* What the frontend makes of one wave (or the frames of one utterance): (1,1,T,F), float32; valid until the next call.
+/* What the frontend makes of one wave (or the frames of one utterance): (1,1,T,F), float32, or of a network in
+ * double float64; valid until the next call.
  * SPK_E_VALUE where it is too short for the frontend. */
 spk_status spk_net_features(spk_net *net, const float *speech, int64_t samples, spk_view *feats);
+/* Bind a batch's speech (or features), which must stay until the plan has run; a network in double makes a copy. */
+void spk_net_bind(const spk_net *net, spk_net_plan *p, const float *speech);
 /* Forward with the current weights. */
 void spk_net_forward(spk_net *net, spk_net_plan *p);
 spk_params *spk_net_params(spk_net *net);

@@ -30,8 +30,20 @@ static spk_net_lengths kind_of(const spk_net *net, const int64_t *lengths, int64
     return kind;
 }
 
-spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
-                         float *embedding)
+/* n values of a view that lies without gaps, as float or as double. */
+static void copy_values(const spk_view *v, int64_t n, float *narrow, double *wide)
+{
+    const bool is_wide = v->dtype == SPK_F64;
+    for (int64_t i = 0; i < n; i++) {
+        const double value = is_wide ? ((const double *)v->p)[i] : (double)((const float *)v->p)[i];
+        if (narrow) narrow[i] = (float)value;
+        if (wide) wide[i] = value;
+    }
+}
+
+/* To one of narrow and wide. */
+static spk_status embed_any(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
+                            float *narrow, double *wide)
 {
     const int64_t size = spk_net_model(net)->embedding_size;
     SPK_TRY(check_length(net, samples));
@@ -44,11 +56,18 @@ spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengt
             p->lengths[i] = lengths ? lengths[at + i] : samples;
             SPK_TRY(check_length(net, p->lengths[i]));
         }
-        spk_plan_bind(p->plan, p->speech, speech + at * samples * spk__net_input_size(net));
+        spk_net_bind(net, p, speech + at * samples * spk__net_input_size(net));
         spk_net_forward(net, p);
-        memcpy(embedding + at * size, spk_plan_value(p->plan, p->embedding).p, (size_t)(m * size) * sizeof *embedding);
+        const spk_view v = spk_plan_value(p->plan, p->embedding);
+        copy_values(&v, m * size, narrow ? narrow + at * size : NULL, wide ? wide + at * size : NULL);
     }
     return SPK_OK;
+}
+
+spk_status spk_net_embed(spk_net *net, const float *speech, const int64_t *lengths, int64_t n, int64_t samples,
+                         float *embedding)
+{
+    return embed_any(net, speech, lengths, n, samples, embedding, NULL);
 }
 
 static spk_status embed(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
@@ -56,6 +75,13 @@ static spk_status embed(void *self, const float *speech, int64_t n, int64_t samp
 {
     (void)task_tokens; /* no model of ESPnet's speaker task reads them (specification D31) */
     return spk_net_embed(self, speech, NULL, n, samples, embedding);
+}
+
+static spk_status embed_f64(void *self, const float *speech, int64_t n, int64_t samples, const int64_t *task_tokens,
+                            double *embedding)
+{
+    (void)task_tokens;
+    return embed_any(self, speech, NULL, n, samples, NULL, embedding);
 }
 
 /* ---- training ---- */
@@ -176,7 +202,7 @@ static spk_status step_divided(spk_net *net, const float *speech, const int64_t 
     const double start = spk_now();
     if (runs) {
         SPK_TRY(train_plan(net, lengths, n, samples, &p));
-        spk_plan_bind(p->plan, p->speech, speech);
+        spk_net_bind(net, p, speech);
         join_team(net, p);
         spk_net_forward(net, p);
     }
@@ -205,14 +231,16 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
         return spk_fail(SPK_E_VALUE, "a training batch needs at least 2 utterances, as BatchNorm does");
     if (divided) return step_divided(net, speech, labels, n, samples, lengths, scale, stats);
     SPK_TRY(train_plan(net, lengths, n, samples, &p));
-    spk_plan_bind(p->plan, p->speech, speech);
+    spk_net_bind(net, p, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     join_team(net, p);
     const double start = spk_now();
     spk_net_forward(net, p);
     const double forward_s = spk_now() - start;
-    const float *loss = spk_plan_value(p->plan, p->loss).p;
-    *stats = (spk_train_stats){.loss = loss[0], .accuracy = loss[1], .forward_s = forward_s};
+    const spk_view loss = spk_plan_value(p->plan, p->loss);
+    double figures[2];
+    copy_values(&loss, 2, NULL, figures);
+    *stats = (spk_train_stats){.loss = figures[0], .accuracy = figures[1], .forward_s = forward_s};
     stats->has_margin = spk__net_margin(net, &stats->margin);
     spk_plan_backward(p->plan, scale);
     leave_team(p);
@@ -231,7 +259,7 @@ static spk_status renew_statistics(void *self, const float *speech, const int64_
     SPK_TRY(check_groups(net, labels, n));
     if (n < 2) return SPK_OK; /* BatchNorm has no statistics of one utterance */
     SPK_TRY(train_plan(net, lengths, n, samples, &p));
-    spk_plan_bind(p->plan, p->speech, speech);
+    spk_net_bind(net, p, speech);
     if (p->labels) spk_plan_bind(p->plan, p->labels, labels);
     spk_net_set_draws(net, &(spk_draws){.step = (uint64_t)k},
                       0); /* the last step's keys were those of other utterances */
@@ -252,7 +280,7 @@ static bool find_anomaly(void *self, const float *speech, const int64_t *labels,
     memset(items, 0, (size_t)n * sizeof *items);
     if (spk__net_head(net)) return false; /* its loss needs the other processes */
     if (train_plan(net, lengths, n, samples, &p) != SPK_OK) return false;
-    spk_plan_bind(p->plan, p->speech, speech);
+    spk_net_bind(net, p, speech);
     spk_plan_bind(p->plan, p->labels, labels);
     spk_params_zero_grad(spk_net_params(net));
     spk_plan_watch_with(p->plan, &watch);
@@ -287,6 +315,14 @@ static void blocks(void *self, float **parameters, float **gradients, int64_t *n
     *gradients = grad;
 }
 
+static void blocks_f64(void *self, double **parameters, double **gradients, int64_t *n)
+{
+    void *data, *grad;
+    spk_params_blocks(spk_net_params(self), &data, &grad, n);
+    *parameters = data;
+    *gradients = grad;
+}
+
 static bool parameter(void *self, int64_t i, spk_parameter *out)
 {
     void *data, *grad;
@@ -294,7 +330,8 @@ static bool parameter(void *self, int64_t i, spk_parameter *out)
     const spk_param *p = spk_params_trainable_at(spk_net_params(self), i);
     if (!p) return false;
     spk_params_blocks(spk_net_params(self), &data, &grad, &n);
-    *out = (spk_parameter){p->name, (float *)p->data - (float *)data, p->count, p->n_dims};
+    const ptrdiff_t bytes = (const char *)p->data - (const char *)data;
+    *out = (spk_parameter){p->name, bytes / (ptrdiff_t)spk_dtype_size(p->dtype), p->count, p->n_dims};
     return true;
 }
 
@@ -346,6 +383,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
 {
     *model = (spk_model){.self = net, .embedding_size = embedding_size, .embed = embed};
     model->feature_size = spk_net_feature_size(net);
+    if (spk__net_is_f64(net)) model->embed_f64 = embed_f64;
     if (embed_only) return;
     model->forward_backward = forward_backward;
     model->renew_statistics = renew_statistics;
@@ -353,7 +391,10 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->begin_step = begin_step;
     model->set_lengths = set_lengths;
     model->zero_grad = zero_grad;
-    model->blocks = blocks;
+    if (spk__net_is_f64(net))
+        model->blocks_f64 = blocks_f64;
+    else
+        model->blocks = blocks;
     model->parameters_changed = parameters_changed;
     model->save_state = save_state;
     model->load_state = load_state;

@@ -27,6 +27,7 @@ void spk__net_weights_changed(spk_net *net);
 int64_t spk__net_input_size(const spk_net *net);
 int64_t spk__net_n_classes(const spk_net *net);
 bool spk__net_embeds_only(const spk_net *net);
+bool spk__net_is_f64(const spk_net *net);
 /* Utterances of one speaker that stand together in training batches because the loss asks for it; else 1. */
 int64_t spk__net_group(const spk_net *net);
 /* Set the margin that the step's place in the training asks for. */

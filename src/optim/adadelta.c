@@ -39,29 +39,16 @@ enum { SCALE, DECAY, RHO, REST, RATE, EPS };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const adadelta_conf *c = conf;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[RHO] = (float)c->rho;
-    out->f[REST] = (float)(1 - c->rho);
-    out->f[RATE] = (float)now->lr;
-    out->f[EPS] = (float)c->eps;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[RHO] = c->rho;
+    out->v[REST] = 1 - c->rho;
+    out->v[RATE] = now->lr;
+    out->v[EPS] = c->eps;
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], decay = s->f[DECAY], rho = s->f[RHO], rest = s->f[REST], rate = s->f[RATE];
-    const float eps = s->f[EPS];
-    float *restrict square = state[0], *restrict moved = state[1];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        square[i] = rho * square[i] + rest * (gi * gi);
-        const float d = sqrtf(moved[i] + eps) / sqrtf(square[i] + eps) * gi;
-        moved[i] = rho * moved[i] + rest * (d * d);
-        w[i] -= rate * d;
-    }
-}
+#define SPK_STEP "optim/step_adadelta.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_adadelta = {.name = "adadelta",
                                             .options = options,
@@ -72,4 +59,4 @@ const spk_optim_kind spk__optim_adadelta = {.name = "adadelta",
                                             .check = check,
                                             .blocks = blocks,
                                             .prepare = prepare,
-                                            .update = update};
+                                            .update = {update_f32, update_f64}};

@@ -34,11 +34,11 @@ static int blocks(const void *conf, const char *names[SPK_OPTIM_MAX_BLOCKS])
     return 1;
 }
 
-static float start(const void *conf, int block, double lr)
+static double start(const void *conf, int block, double lr)
 {
     (void)block;
     (void)lr;
-    return (float)((const adagrad_conf *)conf)->initial_accumulator_value;
+    return ((const adagrad_conf *)conf)->initial_accumulator_value;
 }
 
 enum { SCALE, DECAY, RATE, EPS };
@@ -46,24 +46,14 @@ enum { SCALE, DECAY, RATE, EPS };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const adagrad_conf *c = conf;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[RATE] = (float)(now->lr / (1 + (now->t - 1) * c->lr_decay));
-    out->f[EPS] = (float)c->eps;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[RATE] = now->lr / (1 + (now->t - 1) * c->lr_decay);
+    out->v[EPS] = c->eps;
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], decay = s->f[DECAY], rate = s->f[RATE], eps = s->f[EPS];
-    float *restrict sum = state[0];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        sum[i] += gi * gi;
-        w[i] -= rate * gi / (sqrtf(sum[i]) + eps);
-    }
-}
+#define SPK_STEP "optim/step_adagrad.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_adagrad = {.name = "adagrad",
                                            .options = options,
@@ -75,4 +65,4 @@ const spk_optim_kind spk__optim_adagrad = {.name = "adagrad",
                                            .blocks = blocks,
                                            .start = start,
                                            .prepare = prepare,
-                                           .update = update};
+                                           .update = {update_f32, update_f64}};

@@ -48,15 +48,15 @@ enum { SCALE, DECAY, SHRINK, C1, B2, C2, RATE, ROOT, EPS };
 static void prepare_any(const adam_conf *c, bool decoupled, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const double decay = c->weight_decay * now->decay;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(decoupled ? 0 : decay);
-    out->f[SHRINK] = (float)(decoupled ? 1 - now->lr * decay : 1);
-    out->f[C1] = (float)(1 - c->betas[0]);
-    out->f[B2] = (float)c->betas[1];
-    out->f[C2] = (float)(1 - c->betas[1]);
-    out->f[RATE] = (float)(now->lr / (1 - pow(c->betas[0], now->t)));
-    out->f[ROOT] = (float)(1 / sqrt(1 - pow(c->betas[1], now->t)));
-    out->f[EPS] = (float)c->eps;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = decoupled ? 0 : decay;
+    out->v[SHRINK] = decoupled ? 1 - now->lr * decay : 1;
+    out->v[C1] = 1 - c->betas[0];
+    out->v[B2] = c->betas[1];
+    out->v[C2] = 1 - c->betas[1];
+    out->v[RATE] = now->lr / (1 - pow(c->betas[0], now->t));
+    out->v[ROOT] = 1 / sqrt(1 - pow(c->betas[1], now->t));
+    out->v[EPS] = c->eps;
 }
 
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
@@ -69,49 +69,17 @@ static void prepare_w(const void *conf, const spk_optim_now *now, spk_optim_scal
     prepare_any(conf, true, now, out);
 }
 
-static void update_plain(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict m,
-                         float *restrict v)
-{
-    const float scale = s[SCALE], decay = s[DECAY], shrink = s[SHRINK], c1 = s[C1], b2 = s[B2], c2 = s[C2];
-    const float rate = s[RATE], root = s[ROOT], eps = s[EPS];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        m[i] += c1 * (gi - m[i]);
-        v[i] = b2 * v[i] + c2 * (gi * gi);
-        w[i] = shrink * w[i] - rate * m[i] / (sqrtf(v[i]) * root + eps);
-    }
-}
-
-static void update_largest(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict m,
-                           float *restrict v, float *restrict largest)
-{
-    const float scale = s[SCALE], decay = s[DECAY], shrink = s[SHRINK], c1 = s[C1], b2 = s[B2], c2 = s[C2];
-    const float rate = s[RATE], root = s[ROOT], eps = s[EPS];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        m[i] += c1 * (gi - m[i]);
-        v[i] = b2 * v[i] + c2 * (gi * gi);
-        largest[i] = largest[i] > v[i] ? largest[i] : v[i];
-        w[i] = shrink * w[i] - rate * m[i] / (sqrtf(largest[i]) * root + eps);
-    }
-}
-
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    if (state[2])
-        update_largest(s->f, n, w, g, state[0], state[1], state[2]);
-    else
-        update_plain(s->f, n, w, g, state[0], state[1]);
-}
+#define SPK_STEP "optim/step_adam.inc.h"
+#include "optim/both_types.inc.h"
 
 #define KIND(word, table, how)                                                                                         \
     {                                                                                                                  \
         .name = word, .options = table, .n_options = SPK_COUNT(table), .conf_size = sizeof(adam_conf),                 \
         .lr_offset = offsetof(adam_conf, lr), .momentum_offset = offsetof(adam_conf, betas), .check = check,           \
-        .blocks = blocks, .prepare = how, .update = update                                                             \
+        .blocks = blocks, .prepare = how, .update = {                                                                  \
+            update_f32,                                                                                                \
+            update_f64                                                                                                 \
+        }                                                                                                              \
     }
 const spk_optim_kind spk__optim_adam = KIND("adam", options, prepare);
 const spk_optim_kind spk__optim_adamw = KIND("adamw", options_w, prepare_w);

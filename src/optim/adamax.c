@@ -41,28 +41,16 @@ enum { SCALE, DECAY, C1, B2, RATE, EPS };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const adamax_conf *c = conf;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[C1] = (float)(1 - c->betas[0]);
-    out->f[B2] = (float)c->betas[1];
-    out->f[RATE] = (float)(now->lr / (1 - pow(c->betas[0], now->t)));
-    out->f[EPS] = (float)c->eps;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[C1] = 1 - c->betas[0];
+    out->v[B2] = c->betas[1];
+    out->v[RATE] = now->lr / (1 - pow(c->betas[0], now->t));
+    out->v[EPS] = c->eps;
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], decay = s->f[DECAY], c1 = s->f[C1], b2 = s->f[B2], rate = s->f[RATE];
-    const float eps = s->f[EPS];
-    float *restrict m = state[0], *restrict u = state[1];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i], before = b2 * u[i], now = fabsf(gi) + eps;
-        m[i] += c1 * (gi - m[i]);
-        u[i] = before > now ? before : now;
-        w[i] -= rate * m[i] / u[i];
-    }
-}
+#define SPK_STEP "optim/step_adamax.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_adamax = {.name = "adamax",
                                           .options = options,
@@ -73,4 +61,4 @@ const spk_optim_kind spk__optim_adamax = {.name = "adamax",
                                           .check = check,
                                           .blocks = blocks,
                                           .prepare = prepare,
-                                          .update = update};
+                                          .update = {update_f32, update_f64}};

@@ -5,6 +5,8 @@
  *   g += wd w; w = (1 - lambd eta) w - eta g; ax += mu (w - ax)
  *   eta = lr / (1 + lambd lr (t - 1))^alpha, mu = 1 / max(1, t - 1 - t0)
  *
+ * Where parameters are double, eta is rounded to float32, the type in which PyTorch keeps it whatever theirs is.
+ *
  * As there, the average `ax` is kept and never used. The rate in eta is the one in force; PyTorch takes that of the step
  * before, which makes a difference only where a schedule moves it.
  */
@@ -43,26 +45,17 @@ enum { SCALE, DECAY, SHRINK, ETA, MU };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const asgd_conf *c = conf;
-    const double eta = now->lr / pow(1 + c->lambd * now->lr * (now->t - 1), c->alpha);
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[SHRINK] = (float)(1 - c->lambd * eta);
-    out->f[ETA] = (float)eta;
-    out->f[MU] = (float)(1 / fmax(1, now->t - 1 - c->t0));
+    const double exact = now->lr / pow(1 + c->lambd * now->lr * (now->t - 1), c->alpha);
+    const double eta = now->real == SPK_F64 ? (double)(float)exact : exact;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[SHRINK] = 1 - c->lambd * eta;
+    out->v[ETA] = eta;
+    out->v[MU] = 1 / fmax(1, now->t - 1 - c->t0);
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], decay = s->f[DECAY], shrink = s->f[SHRINK], eta = s->f[ETA], mu = s->f[MU];
-    float *restrict average = state[0];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        w[i] = shrink * w[i] - eta * gi;
-        average[i] += mu * (w[i] - average[i]);
-    }
-}
+#define SPK_STEP "optim/step_asgd.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_asgd = {.name = "asgd",
                                         .options = options,
@@ -73,4 +66,4 @@ const spk_optim_kind spk__optim_asgd = {.name = "asgd",
                                         .check = check,
                                         .blocks = blocks,
                                         .prepare = prepare,
-                                        .update = update};
+                                        .update = {update_f32, update_f64}};

@@ -4,51 +4,8 @@
 
 enum { PARTS = 256 }; /* sums of a block's parts, whatever the number of threads */
 
-static double part_of_squares(const float *g, int64_t n)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += (double)g[i] * (double)g[i];
-    return sum;
-}
-
-static double part_of_magnitudes(const float *g, int64_t n)
-{
-    double sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < n; i++)
-        sum += fabs((double)g[i]);
-    return sum;
-}
-
-static double part_of_powers(const float *g, int64_t n, double p)
-{
-    double sum = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += pow(fabs((double)g[i]), p);
-    return sum;
-}
-
-/* A comparison would lose NaN; a sum of 0 * g does not (0 for every finite g). */
-static double part_of_largest(const float *g, int64_t n)
-{
-    float largest = 0, nothing = 0;
-#pragma omp simd reduction(max : largest) reduction(+ : nothing)
-    for (int64_t i = 0; i < n; i++) {
-        const float magnitude = fabsf(g[i]);
-        largest = largest > magnitude ? largest : magnitude;
-        nothing += 0.0F * g[i];
-    }
-    return (double)(largest + nothing);
-}
-
-static double part(const float *g, int64_t n, double p)
-{
-    if (p == 2) return part_of_squares(g, n);
-    if (p == 1) return part_of_magnitudes(g, n);
-    return isinf(p) ? part_of_largest(g, n) : part_of_powers(g, n, p);
-}
+#define SPK_STEP "optim/norm.inc.h"
+#include "optim/both_types.inc.h"
 
 /* Another part's sum behind those before. */
 static double join(double sum, double part, double p)
@@ -80,13 +37,18 @@ double spk_grad_norm(const float *gradients, int64_t n, double p)
 #pragma omp parallel for schedule(static) if (n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = 0; i < PARTS; i++) {
         const int64_t from = i * size < n ? i * size : n, to = from + size < n ? from + size : n;
-        parts[i] = part(gradients + from, to - from, p);
+        parts[i] = part_f32(gradients + from, to - from, p);
     }
     return of_parts(parts, PARTS, p);
 }
 
+static double part_of(const spk_optim *o, const void *g, int64_t n, double p)
+{
+    return o->real == SPK_F64 ? part_f64(g, n, p) : part_f32(g, n, p);
+}
+
 /* The sum over the gradients in [from, to), by pieces in their order. */
-static double sum_between(const spk_optim *o, const float *gradients, double p, int64_t from, int64_t to)
+static double sum_between(const spk_optim *o, const void *gradients, double p, int64_t from, int64_t to)
 {
     double sum = 0;
     SPK_ASSERT(p > 0);
@@ -95,20 +57,20 @@ static double sum_between(const spk_optim *o, const float *gradients, double p, 
         const spk_optim_piece *q = &o->piece[i];
         const int64_t begin = q->at > from ? q->at : from, end = q->at + q->n < to ? q->at + q->n : to;
         const bool counts = begin < end && !spk_optim_group_frozen(o, q->group);
-        o->part[i] = counts ? part(gradients + begin, end - begin, p) : 0;
+        o->part[i] = counts ? part_of(o, spk__optim_at(o, gradients, begin), end - begin, p) : 0;
     }
     for (int64_t i = 0; i < o->n_pieces; i++)
         sum = join(sum, o->part[i], p);
     return sum;
 }
 
-double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p)
+double spk_optim_grad_norm(const spk_optim *o, const void *gradients, double p)
 {
     return norm_of(sum_between(o, gradients, p, 0, o->n), p);
 }
 
 /* Before the own ones, these, and behind them: what all processes have is summed alike by all. */
-double spk_optim_grad_norm_shared(const spk_optim *o, const float *gradients, double p, const spk_optim_own *own)
+double spk_optim_grad_norm_shared(const spk_optim *o, const void *gradients, double p, const spk_optim_own *own)
 {
     const double before = sum_between(o, gradients, p, 0, own->at);
     const double behind = sum_between(o, gradients, p, own->at + own->n, o->n);

@@ -17,12 +17,14 @@ typedef struct spk_optim_now {
     double lr;    /* with the group's factor */
     double scale; /* on the gradients */
     double decay; /* 1, or 0 for a group without weight decay: a factor on conf's */
+    spk_dtype real;
 } spk_optim_now;
 
-/* Room for the scalars of a step. */
-typedef union spk_optim_scalars {
-    float f[16];
-    double align;
+/* Room for the scalars of a step, as they are and as floats. */
+enum { SPK_OPTIM_MAX_SCALARS = 16 };
+typedef struct spk_optim_scalars {
+    double v[SPK_OPTIM_MAX_SCALARS];
+    float f[SPK_OPTIM_MAX_SCALARS];
 } spk_optim_scalars;
 
 typedef struct spk_optim_kind {
@@ -37,11 +39,12 @@ typedef struct spk_optim_kind {
     /* Names of the state's blocks; returns how many. */
     int (*blocks)(const void *conf, const char *names[SPK_OPTIM_MAX_BLOCKS]);
     /* What block i holds before the first step of a group at that rate; NULL: zeros. */
-    float (*start)(const void *conf, int block, double lr);
-    /* The scalars of a step, then the step on n elements. The blocks are separate allocations (restrict). */
+    double (*start)(const void *conf, int block, double lr);
+    /* The scalars of a step (out->v), then the step on n elements: of float, of double. The blocks are separate
+     * allocations (restrict). The loops are one source for both (both_types.inc.h). */
     void (*prepare)(const void *conf, const spk_optim_now *now, spk_optim_scalars *out);
-    void (*update)(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state);
+    void (*update[2])(const spk_optim_scalars *scalars, int64_t n, void *weights, const void *gradients,
+                      void *const *state);
 } spk_optim_kind;
 #define SPK_OPTIM_NO_MOMENTUM SIZE_MAX
 
@@ -54,6 +57,7 @@ typedef struct spk_optim_piece {
 struct spk_optim {
     const spk_optim_kind *kind;
     void *conf;
+    spk_dtype real; /* of parameters, gradients and state: SPK_F32 or SPK_F64 */
     int64_t n, steps;
     int n_blocks;
     spk_optim_block block[SPK_OPTIM_MAX_BLOCKS];
@@ -68,6 +72,12 @@ struct spk_optim {
     /* What it keeps the state of and updates: these pieces, [own_at, own_at + own_n) of the blocks. */
     int64_t own_from, own_to, own_at, own_n;
 };
+
+/* Element i of a block of the optimiser's type. */
+static inline void *spk__optim_at(const spk_optim *o, const void *block, int64_t i)
+{
+    return (char *)(uintptr_t)block + (size_t)i * spk_dtype_size(o->real);
+}
 
 /* Pieces are whole cache lines, small enough that threads share the work evenly. */
 enum { SPK_OPTIM_PIECE = 1 << 14 };

@@ -21,24 +21,19 @@ static void normal_pair(uint32_t a, uint32_t b, float sigma, float out[2])
     out[1] = r * sinf(angle);
 }
 
-static void add_to_piece(float *g, int32_t n, spk_rng rng, float sigma)
-{
-    for (int32_t i = 0; i < n; i += 2) {
-        float x[2];
-        const uint32_t a = spk_rng_u32(&rng), b = spk_rng_u32(&rng);
-        normal_pair(a, b, sigma, x);
-        g[i] += x[0];
-        if (i + 1 < n) g[i + 1] += x[1];
-    }
-}
+#define SPK_STEP "optim/noise.inc.h"
+#include "optim/both_types.inc.h"
 
-void spk_optim_add_noise(const spk_optim *o, float *gradients, uint64_t seed, int64_t count)
+void spk_optim_add_noise(const spk_optim *o, void *gradients, uint64_t seed, int64_t count)
 {
     const float sigma = (float)spk_grad_noise_sigma(count);
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = 0; i < o->n_spans; i++) {
         const spk_optim_piece *p = &o->span[i];
-        add_to_piece(gradients + p->at, p->n,
-                     spk_rng_make(seed, SPK_PURPOSE_GRAD_NOISE, (uint64_t)count, (uint64_t)p->at, 0), sigma);
+        const spk_rng rng = spk_rng_make(seed, SPK_PURPOSE_GRAD_NOISE, (uint64_t)count, (uint64_t)p->at, 0);
+        if (o->real == SPK_F64)
+            add_to_piece_f64(spk__optim_at(o, gradients, p->at), p->n, rng, sigma);
+        else
+            add_to_piece_f32(spk__optim_at(o, gradients, p->at), p->n, rng, sigma);
     }
 }

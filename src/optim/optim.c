@@ -105,13 +105,14 @@ static spk_status make_blocks(spk_optim *o)
 {
     const char *names[SPK_OPTIM_MAX_BLOCKS];
     const int n = o->kind->blocks(o->conf, names);
+    const size_t size = spk_dtype_size(o->real);
     SPK_ASSERT(n <= SPK_OPTIM_MAX_BLOCKS);
     free_blocks(o);
     for (int i = 0; i < n; i++) {
-        float *v = spk_alloc_zero((size_t)(o->own_n > 0 ? o->own_n : 1) * sizeof *v);
+        void *v = spk_alloc_zero((size_t)(o->own_n > 0 ? o->own_n : 1) * size);
         if (!v)
             return spk_fail(SPK_E_NOMEM, "optim: not enough memory for the state of %s: %d blocks of %.3f GB",
-                            o->kind->name, n, (double)o->own_n * 4e-9);
+                            o->kind->name, n, (double)o->own_n * (double)size * 1e-9);
         o->block[o->n_blocks++] = (spk_optim_block){names[i], v, o->own_n};
     }
     return SPK_OK;
@@ -119,14 +120,21 @@ static spk_status make_blocks(spk_optim *o)
 
 spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_optim **out)
 {
+    return spk_optim_new_of(name, map, SPK_F32, n, out);
+}
+
+spk_status spk_optim_new_of(const char *name, const spk_yaml *map, spk_dtype real, int64_t n, spk_optim **out)
+{
     const spk_optim_kind *kind = NULL;
     void *conf = NULL;
     *out = NULL;
+    SPK_ASSERT(real == SPK_F32 || real == SPK_F64);
     SPK_TRY(read_conf(name, map, &kind, &conf));
     SPK_ASSERT(kind && conf);
     spk_optim *o = spk_new(sizeof *o);
     o->kind = kind;
     o->conf = conf;
+    o->real = real;
     o->n = n;
     const spk_optim_param all = {.name = "", .n = n};
     spk_status status = spk_optim_set_groups(o, &all, n > 0, &(spk_optim_group_conf){0});
@@ -155,26 +163,45 @@ void spk_optim_free(spk_optim *o)
 
 /* ---- a step ---- */
 
-static void update_piece(const spk_optim *o, const spk_optim_piece *p, float *w, const float *g)
+static void update_piece(const spk_optim *o, const spk_optim_piece *p, void *w, const void *g)
 {
-    float *state[SPK_OPTIM_MAX_BLOCKS] = {0};
+    void *state[SPK_OPTIM_MAX_BLOCKS] = {0};
     for (int i = 0; i < o->n_blocks; i++)
-        state[i] = o->block[i].v + p->at - o->own_at;
-    o->kind->update(&o->scalars[p->group], p->n, w + p->at, g + p->at, state);
+        state[i] = spk__optim_at(o, o->block[i].v, p->at - o->own_at);
+    o->kind->update[o->real == SPK_F64](&o->scalars[p->group], p->n, spk__optim_at(o, w, p->at),
+                                        spk__optim_at(o, g, p->at), state);
+}
+
+/* n values of a block become `value`. */
+static void fill(const spk_optim *o, void *block, int64_t at, int64_t n, double value)
+{
+    for (int64_t i = at; i < at + n; i++) {
+        if (o->real == SPK_F64)
+            ((double *)block)[i] = value;
+        else
+            ((float *)block)[i] = (float)value;
+    }
 }
 
 /* A group's blocks before its first step. */
 static void start_group(spk_optim *o, int group, double lr)
 {
     for (int b = 0; o->kind->start && b < o->n_blocks; b++) {
-        const float value = o->kind->start(o->conf, b, lr);
+        const double value = o->kind->start(o->conf, b, lr);
         for (int64_t i = o->own_from; i < o->own_to; i++)
-            for (int64_t k = 0; o->piece[i].group == group && k < o->piece[i].n; k++)
-                o->block[b].v[o->piece[i].at - o->own_at + k] = value;
+            if (o->piece[i].group == group) fill(o, o->block[b].v, o->piece[i].at - o->own_at, o->piece[i].n, value);
     }
 }
 
-void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale)
+static void prepare(const spk_optim *o, const spk_optim_now *now, spk_optim_scalars *out)
+{
+    *out = (spk_optim_scalars){0};
+    o->kind->prepare(o->conf, now, out);
+    for (int i = 0; i < SPK_OPTIM_MAX_SCALARS; i++)
+        out->f[i] = (float)out->v[i];
+}
+
+void spk_optim_step(spk_optim *o, void *parameters, const void *gradients, double lr, double grad_scale)
 {
     o->steps++;
     for (int i = 0; i < o->n_groups; i++) {
@@ -182,10 +209,11 @@ void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, dou
         const spk_optim_now now = {.t = (double)(o->steps - g->freeze_steps),
                                    .lr = lr * g->lr_scale,
                                    .scale = grad_scale,
-                                   .decay = g->decays ? 1 : 0};
+                                   .decay = g->decays ? 1 : 0,
+                                   .real = o->real};
         if (now.t < 1) continue;
         if (now.t == 1) start_group(o, i, now.lr);
-        o->kind->prepare(o->conf, &now, &o->scalars[i]);
+        prepare(o, &now, &o->scalars[i]);
     }
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = o->own_from; i < o->own_to; i++)
@@ -235,6 +263,11 @@ int64_t spk_optim_count(const spk_optim *o)
 const char *spk_optim_name(const spk_optim *o)
 {
     return o->kind->name;
+}
+
+spk_dtype spk_optim_real(const spk_optim *o)
+{
+    return o->real;
 }
 
 double spk_optim_lr(const spk_optim *o)

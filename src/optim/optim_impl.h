@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Optimisers, parameter groups, gradient clipping and noise, and learning-rate schedules, on flat blocks of float32
- * parameters. docs/optim.md is the guide.
+ * Optimisers, parameter groups, gradient clipping and noise, and learning-rate schedules, on flat blocks of
+ * parameters: float, or double where the optimiser was made so. docs/optim.md is the guide.
  *
  * The updates are PyTorch's (torch.optim of 2.11). The rate and the factor on the gradients are inputs of a step.
  * Results do not depend on the number of threads: elements are independent, and the norm is summed over fixed pieces
@@ -18,10 +18,10 @@
 typedef struct spk_optim spk_optim;
 
 /* One block of an optimiser's state, as a checkpoint keeps it: PyTorch's name ("exp_avg"), n values (the block's
- * length), owned by the optimiser; write into it to restore. */
+ * length) of the optimiser's type, owned by the optimiser; write into it to restore. */
 typedef struct spk_optim_block {
     const char *name;
-    float *v;
+    void *v;
     int64_t n;
 } spk_optim_block;
 enum { SPK_OPTIM_MAX_BLOCKS = 4 };
@@ -32,16 +32,19 @@ enum { SPK_OPTIM_MAX_BLOCKS = 4 };
  * SPK_E_NOMEM. *out is NULL on failure. Free with spk_optim_free (NULL is allowed).
  */
 spk_status spk_optim_new(const char *name, const spk_yaml *conf, int64_t n, spk_optim **out);
+/* The same for parameters, gradients and state of type `real`: SPK_F32 (as above) or SPK_F64. */
+spk_status spk_optim_new_of(const char *name, const spk_yaml *conf, spk_dtype real, int64_t n, spk_optim **out);
 void spk_optim_free(spk_optim *o);
 /* Check `name` and `conf` as spk_optim_new does, without memory for state. */
 spk_status spk_optim_check(const char *name, const spk_yaml *conf);
 
 const char *spk_optim_name(const spk_optim *o); /* "adam" */
-double spk_optim_lr(const spk_optim *o);        /* the rate of optim_conf: the schedule's lr0 */
+spk_dtype spk_optim_real(const spk_optim *o);
+double spk_optim_lr(const spk_optim *o); /* the rate of optim_conf: the schedule's lr0 */
 
 /* One step: parameters (n) are updated from grad_scale * gradients (n) at rate lr (each group's: times its factor);
- * gradients are not written. */
-void spk_optim_step(spk_optim *o, float *parameters, const float *gradients, double lr, double grad_scale);
+ * gradients are not written. Both are of the optimiser's type. */
+void spk_optim_step(spk_optim *o, void *parameters, const void *gradients, double lr, double grad_scale);
 
 /*
  * Keep the state of one part of the parameters only, the share of process `rank` of `size`: a step then updates these
@@ -106,14 +109,15 @@ bool spk_optim_group_frozen(const spk_optim *o, int i);
 /* ---- gradients: noise, norm, clipping ---- */
 
 /* ESPnet's gradient noise: a normal number of deviation spk_grad_noise_sigma(count) is added to each gradient, count
- * being the batches of the training so far. The numbers are a function of (seed, count, place). */
-void spk_optim_add_noise(const spk_optim *o, float *gradients, uint64_t seed, int64_t count);
+ * being the batches of the training so far. The numbers are a function of (seed, count, place), and floats also where
+ * gradients are double, as there. */
+void spk_optim_add_noise(const spk_optim *o, void *gradients, uint64_t seed, int64_t count);
 double spk_grad_noise_sigma(int64_t count);
 
 /* p-norm (p > 0, INFINITY: largest magnitude) of n gradients, summed in double. Not finite when a gradient is not. */
 double spk_grad_norm(const float *gradients, int64_t n, double p);
 /* The same of the optimiser's gradients, without groups that are frozen in the next step. */
-double spk_optim_grad_norm(const spk_optim *o, const float *gradients, double p);
+double spk_optim_grad_norm(const spk_optim *o, const void *gradients, double p);
 /* The same where the gradients in [at, at + n) are this process's alone, and other processes have others there: `total` makes a
  * sum (or a largest one) that over all of them. */
 typedef struct spk_optim_own {
@@ -121,7 +125,7 @@ typedef struct spk_optim_own {
     void (*total)(void *user, double *value, bool largest);
     void *user;
 } spk_optim_own;
-double spk_optim_grad_norm_shared(const spk_optim *o, const float *gradients, double p, const spk_optim_own *own);
+double spk_optim_grad_norm_shared(const spk_optim *o, const void *gradients, double p, const spk_optim_own *own);
 /* min(1, clip / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_; 1 where clip <= 0 (no clipping). Give it to
  * spk_optim_step as grad_scale, so that gradients need no pass of their own. */
 double spk_clip_factor(double norm, double clip);

@@ -50,33 +50,20 @@ static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalar
     const double most = 2 / (1 - b2) - 1, r = most - 2 * now->t * b2_t / (1 - b2_t);
     const double rest = 1 - b2_t, decay = c->weight_decay * now->decay;
     const bool adapts = r > 5;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->decoupled_weight_decay ? 0 : decay);
-    out->f[SHRINK] = (float)(c->decoupled_weight_decay ? 1 - now->lr * decay : 1);
-    out->f[C1] = (float)(1 - c->betas[0]);
-    out->f[B2] = (float)b2;
-    out->f[C2] = (float)(1 - b2);
-    out->f[RATE] = (float)rate;
-    if (adapts) out->f[RATE] = (float)(rate * sqrt((r - 4) * (r - 2) * most / ((most - 4) * (most - 2) * r) * rest));
-    out->f[EPS] = (float)c->eps;
-    out->f[ADAPTS] = adapts ? 1 : 0;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->decoupled_weight_decay ? 0 : decay;
+    out->v[SHRINK] = c->decoupled_weight_decay ? 1 - now->lr * decay : 1;
+    out->v[C1] = 1 - c->betas[0];
+    out->v[B2] = b2;
+    out->v[C2] = 1 - b2;
+    out->v[RATE] = rate;
+    if (adapts) out->v[RATE] = rate * sqrt((r - 4) * (r - 2) * most / ((most - 4) * (most - 2) * r) * rest);
+    out->v[EPS] = c->eps;
+    out->v[ADAPTS] = adapts ? 1 : 0;
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], decay = s->f[DECAY], shrink = s->f[SHRINK], c1 = s->f[C1], b2 = s->f[B2];
-    const float c2 = s->f[C2], rate = s->f[RATE], eps = s->f[EPS];
-    const bool adapts = s->f[ADAPTS] > 0;
-    float *restrict m = state[0], *restrict v = state[1];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        m[i] += c1 * (gi - m[i]);
-        v[i] = b2 * v[i] + c2 * (gi * gi);
-        w[i] = shrink * w[i] - rate * m[i] / (adapts ? sqrtf(v[i]) + eps : 1);
-    }
-}
+#define SPK_STEP "optim/step_radam.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_radam = {.name = "radam",
                                          .options = options,
@@ -87,4 +74,4 @@ const spk_optim_kind spk__optim_radam = {.name = "radam",
                                          .check = check,
                                          .blocks = blocks,
                                          .prepare = prepare,
-                                         .update = update};
+                                         .update = {update_f32, update_f64}};

@@ -46,52 +46,18 @@ enum { SCALE, DECAY, ALPHA, REST, RATE, EPS, MOMENTUM, CENTERED };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const rmsprop_conf *c = conf;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[ALPHA] = (float)c->alpha;
-    out->f[REST] = (float)(1 - c->alpha);
-    out->f[RATE] = (float)now->lr;
-    out->f[EPS] = (float)c->eps;
-    out->f[MOMENTUM] = (float)c->momentum;
-    out->f[CENTERED] = c->centered ? 1 : 0;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[ALPHA] = c->alpha;
+    out->v[REST] = 1 - c->alpha;
+    out->v[RATE] = now->lr;
+    out->v[EPS] = c->eps;
+    out->v[MOMENTUM] = c->momentum;
+    out->v[CENTERED] = c->centered ? 1 : 0;
 }
 
-/* Without `mean` it is not centered, without `buffer` there is no momentum: one loop is made for each pair. */
-static inline void loop(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict square,
-                        float *restrict mean, float *restrict buffer)
-{
-    const float scale = s[SCALE], decay = s[DECAY], alpha = s[ALPHA], rest = s[REST], rate = s[RATE], eps = s[EPS];
-    const float mu = s[MOMENTUM];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        square[i] = alpha * square[i] + rest * (gi * gi);
-        float h = square[i];
-        if (mean) {
-            mean[i] += rest * (gi - mean[i]);
-            h -= mean[i] * mean[i];
-            h = h > 0 ? h : 0;
-        }
-        float d = gi / (sqrtf(h) + eps);
-        if (buffer) d = buffer[i] = mu * buffer[i] + d;
-        w[i] -= rate * d;
-    }
-}
-
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const bool centered = s->f[CENTERED] > 0;
-    float *buffer = centered ? state[2] : state[1];
-    if (centered && buffer)
-        loop(s->f, n, w, g, state[0], state[1], buffer);
-    else if (centered)
-        loop(s->f, n, w, g, state[0], state[1], NULL);
-    else if (buffer)
-        loop(s->f, n, w, g, state[0], NULL, buffer);
-    else
-        loop(s->f, n, w, g, state[0], NULL, NULL);
-}
+#define SPK_STEP "optim/step_rmsprop.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_rmsprop = {.name = "rmsprop",
                                            .options = options,
@@ -102,4 +68,4 @@ const spk_optim_kind spk__optim_rmsprop = {.name = "rmsprop",
                                            .check = check,
                                            .blocks = blocks,
                                            .prepare = prepare,
-                                           .update = update};
+                                           .update = {update_f32, update_f64}};

@@ -42,10 +42,10 @@ static int blocks(const void *conf, const char *names[SPK_OPTIM_MAX_BLOCKS])
     return 2;
 }
 
-static float start(const void *conf, int block, double lr)
+static double start(const void *conf, int block, double lr)
 {
     (void)conf;
-    return block == 1 ? (float)lr : 0;
+    return block == 1 ? lr : 0;
 }
 
 enum { SCALE, SHRINK, GROW, LEAST, MOST };
@@ -53,29 +53,15 @@ enum { SCALE, SHRINK, GROW, LEAST, MOST };
 static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalars *out)
 {
     const rprop_conf *c = conf;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[SHRINK] = (float)c->etas[0];
-    out->f[GROW] = (float)c->etas[1];
-    out->f[LEAST] = (float)c->step_sizes[0];
-    out->f[MOST] = (float)c->step_sizes[1];
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[SHRINK] = c->etas[0];
+    out->v[GROW] = c->etas[1];
+    out->v[LEAST] = c->step_sizes[0];
+    out->v[MOST] = c->step_sizes[1];
 }
 
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    const float scale = s->f[SCALE], shrink = s->f[SHRINK], grow = s->f[GROW], least = s->f[LEAST], most = s->f[MOST];
-    float *restrict before = state[0], *restrict size = state[1];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i], turn = gi * before[i];
-        float d = size[i] * (turn > 0 ? grow : turn < 0 ? shrink : 1);
-        d = d < least ? least : d > most ? most : d;
-        const float kept = turn < 0 ? 0 : gi;
-        w[i] -= kept > 0 ? d : kept < 0 ? -d : 0;
-        size[i] = d;
-        before[i] = kept;
-    }
-}
+#define SPK_STEP "optim/step_rprop.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_rprop = {.name = "rprop",
                                          .options = options,
@@ -87,4 +73,4 @@ const spk_optim_kind spk__optim_rprop = {.name = "rprop",
                                          .blocks = blocks,
                                          .start = start,
                                          .prepare = prepare,
-                                         .update = update};
+                                         .update = {update_f32, update_f64}};

@@ -46,43 +46,17 @@ static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalar
 {
     const sgd_conf *c = conf;
     const bool first = now->t == 1;
-    out->f[SCALE] = (float)(c->maximize ? -now->scale : now->scale);
-    out->f[DECAY] = (float)(c->weight_decay * now->decay);
-    out->f[KEEP] = (float)(first ? 0 : c->momentum);
-    out->f[ADD] = (float)(first ? 1 : 1 - c->dampening);
-    out->f[DIRECT] = (float)(c->nesterov ? now->lr : 0);
-    out->f[THROUGH] = (float)(c->nesterov ? now->lr * c->momentum : now->lr);
-    out->f[RATE] = (float)now->lr;
+    out->v[SCALE] = c->maximize ? -now->scale : now->scale;
+    out->v[DECAY] = c->weight_decay * now->decay;
+    out->v[KEEP] = first ? 0 : c->momentum;
+    out->v[ADD] = first ? 1 : 1 - c->dampening;
+    out->v[DIRECT] = c->nesterov ? now->lr : 0;
+    out->v[THROUGH] = c->nesterov ? now->lr * c->momentum : now->lr;
+    out->v[RATE] = now->lr;
 }
 
-static void update_plain(const float *s, int64_t n, float *restrict w, const float *restrict g)
-{
-    const float scale = s[SCALE], decay = s[DECAY], rate = s[RATE];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        w[i] -= rate * (scale * g[i] + decay * w[i]);
-}
-
-static void update_momentum(const float *s, int64_t n, float *restrict w, const float *restrict g, float *restrict b)
-{
-    const float scale = s[SCALE], decay = s[DECAY], keep = s[KEEP], add = s[ADD], direct = s[DIRECT];
-    const float through = s[THROUGH];
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        const float gi = scale * g[i] + decay * w[i];
-        b[i] = keep * b[i] + add * gi;
-        w[i] -= direct * gi + through * b[i];
-    }
-}
-
-static void update(const spk_optim_scalars *s, int64_t n, float *restrict w, const float *restrict g,
-                   float *const *state)
-{
-    if (state[0])
-        update_momentum(s->f, n, w, g, state[0]);
-    else
-        update_plain(s->f, n, w, g);
-}
+#define SPK_STEP "optim/step_sgd.inc.h"
+#include "optim/both_types.inc.h"
 
 const spk_optim_kind spk__optim_sgd = {.name = "sgd",
                                        .options = options,
@@ -93,4 +67,4 @@ const spk_optim_kind spk__optim_sgd = {.name = "sgd",
                                        .check = check,
                                        .blocks = blocks,
                                        .prepare = prepare,
-                                       .update = update};
+                                       .update = {update_f32, update_f64}};

@@ -18,6 +18,18 @@ void spk_score_normalize_rows(float *rows, int64_t n, int64_t D)
     }
 }
 
+void spk_score_normalize_rows_f64(double *rows, int64_t n, int64_t D)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double *row = rows + i * D, square = 0;
+        for (int64_t d = 0; d < D; d++)
+            square += row[d] * row[d];
+        const double norm = fmax(sqrt(square), 1e-12);
+        for (int64_t d = 0; d < D; d++)
+            row[d] /= norm;
+    }
+}
+
 static spk_status check_trials(const spk_trial *trials, int64_t n, int64_t U)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -39,6 +51,33 @@ spk_status spk_score_mean_distance(const float *embedding, int64_t U, int64_t K,
     for (int64_t i = 0; i < n; i++)
         scores[i] = -(float)spk_mean_distance(embedding + trials[i].enroll * K * D, K,
                                               embedding + trials[i].test * K * D, K, D);
+    return SPK_OK;
+}
+
+static double mean_distance_f64(const double *a, const double *b, int64_t K, int64_t D)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < K; i++)
+        for (int64_t j = 0; j < K; j++) {
+            double square = 0;
+            for (int64_t d = 0; d < D; d++) {
+                const double diff = a[i * D + d] - b[j * D + d];
+                square += diff * diff;
+            }
+            sum += sqrt(square);
+        }
+    return sum / (double)(K * K);
+}
+
+spk_status spk_score_mean_distance_f64(const double *embedding, int64_t U, int64_t K, int64_t D,
+                                       const spk_trial *trials, int64_t n, float *scores)
+{
+    SPK_ASSERT(K >= 1 && D >= 1);
+    SPK_TRY(check_trials(trials, n, U));
+#pragma omp parallel for schedule(static) if (n * K * K * D > 200000)
+    for (int64_t i = 0; i < n; i++)
+        scores[i] =
+            -(float)mean_distance_f64(embedding + trials[i].enroll * K * D, embedding + trials[i].test * K * D, K, D);
     return SPK_OK;
 }
 

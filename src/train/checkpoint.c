@@ -89,10 +89,11 @@ static spk_status gather(spk_training *t, const spk_tensors *state, spk_tensors 
     const int n_blocks = spk_ranks_blocks(t, block);
     for (int i = 0; i < n_blocks; i++) {
         char *name = spk_strf("optim.%s", block[i].name);
-        const spk_status status = spk_tensors_add(out, name, SPK_F32, 1, &block[i].n, &a);
+        const spk_dtype real = spk_optim_real(t->optim);
+        const spk_status status = spk_tensors_add(out, name, real, 1, &block[i].n, &a);
         spk_free(name);
         SPK_TRY(status);
-        memcpy(a->data, block[i].v, (size_t)block[i].n * sizeof(float));
+        memcpy(a->data, block[i].v, (size_t)block[i].n * spk_dtype_size(real));
     }
     return t->stage == SPK_STAGE_TRAIN ? spk_reporter_save_running(t->reporter, out) : SPK_OK;
 }
@@ -316,7 +317,7 @@ static spk_status number_of(const spk_checkpoint *c, const char *key, int64_t *o
 }
 
 static spk_status find_optim(const spk_checkpoint *c, spk_training *t, spk_optim_block *block, int n_blocks,
-                             const float **from)
+                             const spk_ndarray **from)
 {
     const char *name = spk_meta_get(&c->meta, "optim");
     if (!name || strcmp(name, spk_optim_name(t->optim)) != 0)
@@ -326,12 +327,13 @@ static spk_status find_optim(const spk_checkpoint *c, spk_training *t, spk_optim
         char *key = spk_strf("optim.%s", block[i].name);
         const spk_ndarray *a = spk_tensors_find(&c->tensors, key);
         spk_free(key);
-        if (!a || a->dtype != SPK_F32 || spk_ndarray_count(a) != spk_classes_count(t))
+        const bool real = a && (a->dtype == SPK_F32 || a->dtype == SPK_F64);
+        if (!real || spk_ndarray_count(a) != spk_classes_count(t))
             return spk_fail(SPK_E_MISMATCH,
                             "%s: the optimiser's state '%s' does not fit: the model or the optimiser's options are "
                             "others than when it was written",
                             c->path, block[i].name);
-        from[i] = a->data;
+        from[i] = a;
     }
     return SPK_OK;
 }
@@ -382,7 +384,7 @@ static void say_resumed(const spk_checkpoint *c, const spk_training *t)
 spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t)
 {
     spk_optim_block block[SPK_OPTIM_MAX_BLOCKS];
-    const float *from[SPK_OPTIM_MAX_BLOCKS] = {0};
+    const spk_ndarray *from[SPK_OPTIM_MAX_BLOCKS] = {0};
     const int n_blocks = spk_optim_blocks(t->optim, block);
     const char *json = spk_meta_get(&c->meta, "reporter");
     const char *running = spk_meta_get(&c->meta, "running");

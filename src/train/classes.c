@@ -28,7 +28,7 @@ static void total(void *user, double *value, bool largest)
     (void)status; /* sticks, and is met with the next message */
 }
 
-double spk_classes_norm(const spk_training *t, const float *gradients)
+double spk_classes_norm(const spk_training *t, const void *gradients)
 {
     spk_class_slice s;
     const double p = t->setup->grad_clip_type;
@@ -47,17 +47,33 @@ int64_t spk_classes_count(const spk_training *t)
     return slice_of(t->model, &s) ? n - s.room + s.whole_room : n;
 }
 
-void spk_classes_take_state(const spk_training *t, const float *whole, spk_optim_block *own)
+/* n values from `first` on become those of the block from `at` on: of another type where train_dtype is another than it was. */
+static void take(const spk_ndarray *whole, int64_t first, int64_t n, spk_dtype real, void *v, int64_t at)
 {
-    spk_class_slice s;
-    if (!slice_of(t->model, &s)) {
-        memcpy(own->v, whole + spk_optim_part_at(t->optim), (size_t)own->n * sizeof *whole);
+    const size_t size = spk_dtype_size(real);
+    if (whole->dtype == real) {
+        memcpy((char *)v + (size_t)at * size, (const char *)whole->data + (size_t)first * size, (size_t)n * size);
         return;
     }
-    const int64_t behind = own->n - s.at - s.room;
-    memcpy(own->v, whole, (size_t)s.at * sizeof *whole);
-    memcpy(own->v + s.at, whole + s.at + s.first, (size_t)s.n * sizeof *whole);
-    memcpy(own->v + s.at + s.room, whole + s.at + s.whole_room, (size_t)behind * sizeof *whole);
+    for (int64_t i = 0; i < n; i++) {
+        if (real == SPK_F64)
+            ((double *)v)[at + i] = (double)((const float *)whole->data)[first + i];
+        else
+            ((float *)v)[at + i] = (float)((const double *)whole->data)[first + i];
+    }
+}
+
+void spk_classes_take_state(const spk_training *t, const spk_ndarray *whole, spk_optim_block *own)
+{
+    spk_class_slice s;
+    const spk_dtype real = spk_optim_real(t->optim);
+    if (!slice_of(t->model, &s)) {
+        take(whole, spk_optim_part_at(t->optim), own->n, real, own->v, 0);
+        return;
+    }
+    take(whole, 0, s.at, real, own->v, 0);
+    take(whole, s.at + s.first, s.n, real, own->v, s.at);
+    take(whole, s.at + s.whole_room, own->n - s.at - s.room, real, own->v, s.at + s.room);
 }
 
 /* ---- on rank 0, for files ---- */

@@ -15,11 +15,11 @@ struct spk_optim_block;
 
 bool spk_classes_divided(const spk_training *t);
 /* The norm of the gradients: of what all ranks have once, and of the classes of all. */
-double spk_classes_norm(const spk_training *t, const float *gradients);
+double spk_classes_norm(const spk_training *t, const void *gradients);
 /* Elements of a block of the optimiser's state in a file. */
 int64_t spk_classes_count(const spk_training *t);
-/* The own part of such a block. */
-void spk_classes_take_state(const spk_training *t, const float *whole, struct spk_optim_block *own);
+/* The own part of such a block, which is of the optimiser's type or of the other one. */
+void spk_classes_take_state(const spk_training *t, const spk_ndarray *whole, struct spk_optim_block *own);
 /* On rank 0 the weights of all classes and, `state`, the optimiser's. SPK_E_NOMEM on all. */
 spk_status spk_classes_collect(spk_training *t, bool state) SPK_NODISCARD;
 /* The model's state with the class weights of all, which were collected and are given to it. */

@@ -80,11 +80,12 @@ static void read_some(const collection *c, const utterances *u, int64_t first, i
 /* sum (2 F): of the frames, of their squares. */
 static void sum_features(const spk_view *v, double *sum)
 {
+    const bool wide = v->dtype == SPK_F64;
     for (int64_t t = 0; t < v->w; t++) {
-        const float *x = (const float *)v->p + t * v->ld;
-        for (int64_t k = 0; k < v->c; k++) {
-            sum[k] += (double)x[k];
-            sum[v->c + k] += (double)x[k] * (double)x[k];
+        for (int64_t k = 0, at = t * v->ld; k < v->c; k++, at++) {
+            const double x = wide ? ((const double *)v->p)[at] : (double)((const float *)v->p)[at];
+            sum[k] += x;
+            sum[v->c + k] += x * x;
         }
     }
 }

@@ -31,13 +31,15 @@ struct spk_embed_queue {
     int64_t n_rows, n_done, samples;
     int64_t width;  /* floats of a sample: 1, or those of a frame of features */
     int64_t floats; /* of a row: samples * width */
-    float *speech;  /* (n_rows - n_done, T) */
+    void *speech;   /* (n_rows - n_done, T) floats */
     size_t speech_bytes;
     bool has_token;
     int64_t *token; /* (n_rows - n_done), when the utterances bring one */
     int64_t token_room;
-    float *embedding; /* (n_done, E) */
-    float *gathered;  /* (segments of an utterance, E) */
+    spk_dtype type;   /* of embeddings */
+    size_t row_bytes; /* of one */
+    void *embedding;  /* (n_done, E) */
+    void *gathered;   /* (segments of an utterance, E) */
     size_t embedding_bytes, gathered_bytes;
     waiting *utterance;
     int64_t n_utterances, n_delivered;
@@ -47,11 +49,18 @@ struct spk_embed_queue {
     int64_t n_segments, n_embedded;
 };
 
+spk_dtype spk_embed_type(const spk_model *model)
+{
+    return model->embed_f64 ? SPK_F64 : SPK_F32;
+}
+
 spk_embed_queue *spk_embed_queue_new(const spk_model *model, int64_t max_utterances, int64_t max_segments,
                                      spk_embed_sink sink, void *user)
 {
     spk_embed_queue *q = spk_new(sizeof *q);
     q->model = model;
+    q->type = spk_embed_type(model);
+    q->row_bytes = (size_t)model->embedding_size * spk_dtype_size(q->type);
     q->width = model->feature_size > 0 ? model->feature_size : 1;
     q->max_utterances = max_utterances;
     q->max_segments = max_segments;
@@ -82,14 +91,14 @@ int64_t spk_embed_queue_embedded(const spk_embed_queue *q)
     return q->n_embedded;
 }
 
-/* Make *block hold `n` floats for each of `rows`, keeping the first `keep` bytes; grows by doubling. */
-static spk_status reserve(float **block, size_t *have, int64_t rows, int64_t n, size_t keep, const char *what)
+/* Make *block hold `rows` of so many bytes, keeping the first `keep` bytes; grows by doubling. */
+static spk_status reserve(void **block, size_t *have, int64_t rows, size_t row_bytes, size_t keep, const char *what)
 {
     bool overflow = false;
-    const size_t need = spk_mul(spk_mul((size_t)rows, (size_t)n, &overflow), sizeof(float), &overflow);
+    const size_t need = spk_mul((size_t)rows, row_bytes, &overflow);
     if (!overflow && need <= *have && *block) return SPK_OK;
     const size_t room = need < 2 * *have ? 2 * *have : need;
-    float *grown = overflow ? NULL : spk_alloc(room);
+    void *grown = overflow ? NULL : spk_alloc(room);
     if (!grown)
         return spk_fail(SPK_E_NOMEM, "no memory for the %s of %lld segments: use a smaller batch", what,
                         (long long)rows);
@@ -102,20 +111,36 @@ static spk_status reserve(float **block, size_t *have, int64_t rows, int64_t n, 
 
 /* ---- to the model and on to the sink ---- */
 
+/* Where the embedding of row r, or the queue's segment r, lies. */
+static char *embedding_at(const spk_embed_queue *q, void *block, int64_t r)
+{
+    return (char *)block + (size_t)r * q->row_bytes;
+}
+
+static float *speech_at(const spk_embed_queue *q, int64_t r)
+{
+    return (float *)q->speech + r * q->floats;
+}
+
+static bool is_finite(const spk_embed_queue *q, const void *embedding)
+{
+    for (int64_t e = 0; e < q->model->embedding_size; e++)
+        if (!isfinite(q->type == SPK_F64 ? ((const double *)embedding)[e] : (double)((const float *)embedding)[e]))
+            return false;
+    return true;
+}
+
 static spk_status deliver(spk_embed_queue *q, const waiting *u)
 {
-    const int64_t E = q->model->embedding_size;
-    SPK_TRY(reserve(&q->gathered, &q->gathered_bytes, u->n_segments, E, 0, "embeddings"));
+    SPK_TRY(reserve(&q->gathered, &q->gathered_bytes, u->n_segments, q->row_bytes, 0, "embeddings"));
     for (int64_t k = 0; k < u->n_segments; k++) {
-        const float *from = q->embedding + q->row_of[u->first + k] * E;
-        for (int64_t e = 0; e < E; e++) {
-            if (!isfinite(from[e]))
-                return spk_fail(SPK_E_VALUE,
-                                "utterance %s: the model's embedding is not finite (segment %lld): check its audio and "
-                                "whether the training has diverged",
-                                u->id, (long long)k);
-        }
-        memcpy(q->gathered + k * E, from, (size_t)E * sizeof(float));
+        const char *from = embedding_at(q, q->embedding, q->row_of[u->first + k]);
+        if (!is_finite(q, from))
+            return spk_fail(SPK_E_VALUE,
+                            "utterance %s: the model's embedding is not finite (segment %lld): check its audio and "
+                            "whether the training has diverged",
+                            u->id, (long long)k);
+        memcpy(embedding_at(q, q->gathered, k), from, q->row_bytes);
     }
     return q->sink(q->user, u->index, u->id, q->gathered, u->n_segments);
 }
@@ -128,21 +153,28 @@ static bool is_embedded(const spk_embed_queue *q, const waiting *u)
     return true;
 }
 
+static spk_status embed(const spk_embed_queue *q, int64_t n, void *out)
+{
+    const spk_model *m = q->model;
+    const int64_t *token = q->has_token ? q->token : NULL;
+    return q->type == SPK_F64 ? m->embed_f64(m->self, q->speech, n, q->samples, token, out)
+                              : m->embed(m->self, q->speech, n, q->samples, token, out);
+}
+
 /* Embed the first n rows that wait, hand on what is complete. */
 static spk_status call_model(spk_embed_queue *q, int64_t n)
 {
-    const int64_t E = q->model->embedding_size, left = q->n_rows - q->n_done - n;
+    const int64_t left = q->n_rows - q->n_done - n;
     const waiting *u = &q->utterance[q->n_delivered];
-    SPK_TRY(reserve(&q->embedding, &q->embedding_bytes, q->n_done + n, E, (size_t)(q->n_done * E) * sizeof(float),
+    SPK_TRY(reserve(&q->embedding, &q->embedding_bytes, q->n_done + n, q->row_bytes, (size_t)q->n_done * q->row_bytes,
                     "embeddings"));
-    const spk_status status = q->model->embed(q->model->self, q->speech, n, q->samples, q->has_token ? q->token : NULL,
-                                              q->embedding + q->n_done * E);
+    const spk_status status = embed(q, n, embedding_at(q, q->embedding, q->n_done));
     if (status != SPK_OK)
         return q->n_utterances - q->n_delivered == 1 ? spk_fail_in(status, "utterance %s", u->id)
                                                      : spk_fail_in(status, "utterance %s or one after it", u->id);
     q->n_done += n;
     q->n_embedded += n;
-    memmove(q->speech, q->speech + n * q->floats, (size_t)(left * q->floats) * sizeof(float));
+    memmove(q->speech, speech_at(q, n), (size_t)(left * q->floats) * sizeof(float));
     memmove(q->token, q->token + n, (size_t)left * sizeof *q->token);
     for (; q->n_delivered < q->n_utterances; q->n_delivered++) {
         if (!is_embedded(q, &q->utterance[q->n_delivered])) break;
@@ -155,13 +187,14 @@ static spk_status call_model(spk_embed_queue *q, int64_t n)
 static void compact(spk_embed_queue *q)
 {
     if (q->n_delivered == 0) return;
-    const int64_t E = q->model->embedding_size, kept = q->n_utterances - q->n_delivered;
+    const int64_t kept = q->n_utterances - q->n_delivered;
     int64_t first = q->n_row_of, row = q->n_rows;
     if (kept) {
         first = q->utterance[q->n_delivered].first;
         row = q->row_of[first];
     }
-    if (q->n_done > row) memmove(q->embedding, q->embedding + row * E, (size_t)((q->n_done - row) * E) * sizeof(float));
+    if (q->n_done > row)
+        memmove(q->embedding, embedding_at(q, q->embedding, row), (size_t)(q->n_done - row) * q->row_bytes);
     for (int64_t i = 0; i < kept; i++) {
         q->utterance[i] = q->utterance[q->n_delivered + i];
         q->utterance[i].first -= first;
@@ -190,13 +223,13 @@ static spk_status add_row(spk_embed_queue *q, const float *segment, int64_t firs
     const size_t bytes = (size_t)q->floats * sizeof(float);
     int64_t n = q->n_rows - q->n_done;
     for (int64_t r = first; r < q->n_rows; r++) {
-        if (memcmp(q->speech + (r - q->n_done) * q->floats, segment, bytes) == 0) {
+        if (memcmp(speech_at(q, r - q->n_done), segment, bytes) == 0) {
             *row = r;
             return SPK_OK;
         }
     }
-    SPK_TRY(reserve(&q->speech, &q->speech_bytes, n + 1, q->floats, (size_t)n * bytes, "audio"));
-    memcpy(q->speech + n * q->floats, segment, bytes);
+    SPK_TRY(reserve(&q->speech, &q->speech_bytes, n + 1, bytes, (size_t)n * bytes, "audio"));
+    memcpy(speech_at(q, n), segment, bytes);
     if (n == q->token_room) q->token = spk_renew(q->token, (size_t)(q->token_room = 2 * n + 16) * sizeof *q->token);
     q->token[n] = token ? *token : 0;
     *row = q->n_rows++;

@@ -12,9 +12,12 @@
 #include "spk/model.h"
 #include "spk/spk_trainer.h"
 
-/* Takes the embeddings (K, E) of an utterance; `index` is its place in the order of first appearance. */
-typedef spk_status (*spk_embed_sink)(void *user, int64_t index, const char *id, const float *embedding,
+/* Takes the embeddings (K, E) of an utterance, in the type of the queue's model (spk_embed_type); `index` is its place in
+ * the order of first appearance. */
+typedef spk_status (*spk_embed_sink)(void *user, int64_t index, const char *id, const void *embedding,
                                      int64_t n_segments);
+/* SPK_F64 of a model that embeds in double, else SPK_F32. */
+spk_dtype spk_embed_type(const spk_model *model);
 
 typedef struct spk_embed_queue spk_embed_queue;
 

@@ -78,9 +78,9 @@ static spk_status update(spk_training *t, spk_step *out)
 {
     const spk_training_setup *s = t->setup;
     const double start = spk_now(), whole = (double)s->accum_grad / (double)t->n_accumulated;
-    float *parameters = NULL, *gradients = NULL;
+    void *parameters = NULL, *gradients = NULL;
     int64_t n = 0;
-    t->model->blocks(t->model->self, &parameters, &gradients, &n);
+    spk_training_blocks(t, &parameters, &gradients, &n);
     out->stepped = true;
     out->grad_norm = whole * spk_rates_norm(t, gradients);
     out->grad_norm_s = spk_now() - start;

@@ -17,30 +17,35 @@ typedef struct extraction {
     spk_npz_writer *npz;
     int64_t E;
     bool average;
-    float *mean; /* (E) */
+    spk_dtype type; /* float or double */
+    void *mean;     /* (E) */
 } extraction;
 
 /* The mean over the K segments, summed in double. */
-static void average_segments(const float *embedding, int64_t K, int64_t E, float *mean)
+static void average_segments(const extraction *x, const void *embedding, int64_t K)
 {
-    for (int64_t e = 0; e < E; e++) {
+    const bool wide = x->type == SPK_F64;
+    for (int64_t e = 0; e < x->E; e++) {
         double sum = 0.0;
-        for (int64_t k = 0; k < K; k++)
-            sum += (double)embedding[k * E + e];
-        mean[e] = (float)(sum / (double)K);
+        for (int64_t k = 0, at = e; k < K; k++, at += x->E)
+            sum += wide ? ((const double *)embedding)[at] : (double)((const float *)embedding)[at];
+        if (wide)
+            ((double *)x->mean)[e] = sum / (double)K;
+        else
+            ((float *)x->mean)[e] = (float)(sum / (double)K);
     }
 }
 
-static spk_status write_one(void *user, int64_t index, const char *id, const float *embedding, int64_t n_segments)
+static spk_status write_one(void *user, int64_t index, const char *id, const void *embedding, int64_t n_segments)
 {
     extraction *x = user;
     (void)index;
     if (!x->average) {
         const int64_t dim[2] = {n_segments, x->E};
-        return spk_npz_add(x->npz, id, SPK_F32, 2, dim, embedding);
+        return spk_npz_add(x->npz, id, x->type, 2, dim, embedding);
     }
-    average_segments(embedding, n_segments, x->E, x->mean);
-    return spk_npz_add(x->npz, id, SPK_F32, 1, &x->E, x->mean);
+    average_segments(x, embedding, n_segments);
+    return spk_npz_add(x->npz, id, x->type, 1, &x->E, x->mean);
 }
 
 static spk_status check_folder(const char *folder, spk_comm *comm)
@@ -70,7 +75,7 @@ static spk_status run(spk_model *model, spk_iterator *iterator, const spk_traine
                       const char *path, int64_t custom_bs, bool average, spk_pass_set *set)
 {
     spk_status status = SPK_OK;
-    extraction x = {.E = model->embedding_size, .average = average};
+    extraction x = {.E = model->embedding_size, .average = average, .type = spk_embed_type(model)};
     spk_embed_queue *queue = spk_embed_queue_new(model, custom_bs, 0, write_one, &x);
     const spk_pass pass = {.queue = queue,
                            .options = options,
@@ -80,7 +85,7 @@ static spk_status run(spk_model *model, spk_iterator *iterator, const spk_traine
                            .rank = spk_comm_rank(comm),
                            .size = spk_comm_size(comm)};
     SPK_GO(spk_npz_create(path, &x.npz));
-    x.mean = spk_new((size_t)x.E * sizeof *x.mean);
+    x.mean = spk_new((size_t)x.E * spk_dtype_size(x.type));
     SPK_GO(spk_pass_run(&pass, iterator, set));
     SPK_GO(spk_embed_queue_flush(queue));
     if (set->n_total == 0)

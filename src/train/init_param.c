@@ -107,7 +107,8 @@ static bool same_shape(const spk_ndarray *a, const spk_ndarray *b)
 
 static bool copyable(const spk_ndarray *to, const spk_ndarray *from)
 {
-    return to->dtype == from->dtype || (to->dtype == SPK_F32 && from->dtype == SPK_F64);
+    const bool reals = to->dtype <= SPK_F64 && from->dtype <= SPK_F64; /* float32, float64 */
+    return to->dtype == from->dtype || reals;
 }
 
 static void copy(spk_ndarray *to, int64_t to_at, const spk_ndarray *from, int64_t from_at, int64_t n)
@@ -116,9 +117,12 @@ static void copy(spk_ndarray *to, int64_t to_at, const spk_ndarray *from, int64_
     if (to->dtype == from->dtype)
         memcpy((char *)to->data + (size_t)to_at * size, (const char *)from->data + (size_t)from_at * size,
                (size_t)n * size);
-    else
+    else if (to->dtype == SPK_F32)
         for (int64_t i = 0; i < n; i++)
             ((float *)to->data)[to_at + i] = (float)((const double *)from->data)[from_at + i];
+    else
+        for (int64_t i = 0; i < n; i++)
+            ((double *)to->data)[to_at + i] = (double)((const float *)from->data)[from_at + i];
 }
 
 /* ---- classes by name ---- */

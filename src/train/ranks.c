@@ -121,6 +121,9 @@ spk_status spk_ranks_open(spk_training *t)
     const int size = spk_comm_size(comm);
     float *parameters;
     if (size == 1) return SPK_OK;
+    if (!t->model->blocks)
+        return spk_comm_agree(comm, spk_fail(SPK_E_UNSUPPORTED,
+                                             "train_dtype: several processes train in float32; start one for float64"));
     if (t->setup->sync_bn && !t->model->synchronise)
         return spk_fail(SPK_E_UNSUPPORTED, "sync_bn: this model cannot share the statistics of its normalisations");
     spk_comm_type travel;

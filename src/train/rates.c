@@ -67,17 +67,31 @@ static spk_status group(spk_training *t)
     return status;
 }
 
+spk_dtype spk_training_blocks(const spk_training *t, void **parameters, void **gradients, int64_t *n)
+{
+    const spk_model *m = t->model;
+    float *p = NULL, *g = NULL;
+    double *wide_p = NULL, *wide_g = NULL;
+    if (m->blocks)
+        m->blocks(m->self, &p, &g, n);
+    else
+        m->blocks_f64(m->self, &wide_p, &wide_g, n);
+    *parameters = m->blocks ? (void *)p : wide_p;
+    *gradients = m->blocks ? (void *)g : wide_g;
+    return m->blocks ? SPK_F32 : SPK_F64;
+}
+
 spk_status spk_rates_open(spk_training *t)
 {
     const spk_training_setup *s = t->setup;
-    float *parameters, *gradients;
+    void *parameters, *gradients;
     int64_t n = 0;
     spk_yaml *optim_conf = NULL, *scheduler_conf = NULL;
     spk_status status = SPK_OK;
-    t->model->blocks(t->model->self, &parameters, &gradients, &n);
+    const spk_dtype real = spk_training_blocks(t, &parameters, &gradients, &n);
     SPK_GO(read_conf(s->optim_conf, "optim_conf", &optim_conf));
     SPK_GO(read_conf(s->scheduler_conf, "scheduler_conf", &scheduler_conf));
-    SPK_GO(spk_optim_new(s->optim, optim_conf, n, &t->optim));
+    SPK_GO(spk_optim_new_of(s->optim, optim_conf, real, n, &t->optim));
     SPK_GO(group(t));
     SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
     SPK_GO(spk_ranks_shard(t));
@@ -131,7 +145,7 @@ void spk_rates_outlook(const spk_training *t)
 
 /* ---- a step ---- */
 
-double spk_rates_norm(spk_training *t, float *gradients)
+double spk_rates_norm(spk_training *t, void *gradients)
 {
     if (t->setup->grad_noise) /* by batches, as there */
         spk_optim_add_noise(t->optim, gradients, (uint64_t)t->setup->options.seed, t->step * t->setup->accum_grad);

@@ -177,6 +177,7 @@ static spk_status open_all(spk_run *run)
     if (spk_comm_is_first(r.comm)) SPK_GO(spk_run_compare_sets(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
     const spk_net_options options = {.n_threads = r.n_threads,
+                                     .f64 = strcmp(config->train_dtype, "float64") == 0,
                                      .bf16_train = config->use_amp,
                                      .class_process = spk_comm_rank(r.comm),
                                      .class_processes = config->shard_classes && !collect ? spk_comm_size(r.comm) : 0};

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "comm/comm_impl.h"
+#include "score/distance_impl.h"
 #include "spk/score.h"
 #include "train/embed_impl.h"
 #include "train/validation_impl.h"
@@ -19,10 +20,25 @@ enum { CALL_SEGMENTS = 48 };
 /* Normalised embeddings, (U, K, E) in the order of the utterances. */
 typedef struct embeddings {
     int64_t E, K, U, room;
-    float *v;
+    spk_dtype type; /* float or double */
+    void *v;
 } embeddings;
 
-static spk_status keep(void *user, int64_t index, const char *id, const float *embedding, int64_t n_segments)
+/* Bytes of an utterance's. */
+static size_t row_bytes(const embeddings *m)
+{
+    return (size_t)(m->K * m->E) * spk_dtype_size(m->type);
+}
+
+static void normalise(const embeddings *m, void *rows)
+{
+    if (m->type == SPK_F64)
+        spk_score_normalize_rows_f64(rows, m->K, m->E);
+    else
+        spk_score_normalize_rows(rows, m->K, m->E);
+}
+
+static spk_status keep(void *user, int64_t index, const char *id, const void *embedding, int64_t n_segments)
 {
     embeddings *m = user;
     SPK_ASSERT(index == m->U && "the queue keeps the order");
@@ -30,18 +46,19 @@ static spk_status keep(void *user, int64_t index, const char *id, const float *e
     if (n_segments != m->K)
         return spk_fail(SPK_E_VALUE, "utterance %s: has %lld segments where the ones before it have %lld", id,
                         (long long)n_segments, (long long)m->K);
-    const size_t row = (size_t)(m->K * m->E) * sizeof(float);
+    const size_t row = row_bytes(m);
     if (index == m->room) {
         const int64_t room = m->room ? 2 * m->room : 64;
-        float *grown = spk_alloc((size_t)room * row);
+        void *grown = spk_alloc((size_t)room * row);
         if (!grown) return spk_fail(SPK_E_NOMEM, "no memory for the embeddings of %lld utterances", (long long)room);
         if (m->room) memcpy(grown, m->v, (size_t)m->room * row);
         spk_free(m->v);
         m->v = grown;
         m->room = room;
     }
-    memcpy(m->v + index * m->K * m->E, embedding, row);
-    spk_score_normalize_rows(m->v + index * m->K * m->E, m->K, m->E);
+    char *to = (char *)m->v + (size_t)index * row;
+    memcpy(to, embedding, row);
+    normalise(m, to);
     m->U++;
     return SPK_OK;
 }
@@ -77,22 +94,22 @@ static spk_status gather(spk_comm *comm, int64_t n, embeddings *m)
                               spk_fail(SPK_E_VALUE, "utterances have from %lld to %lld segments: all need as many",
                                        (long long)-K[1], (long long)K[0]));
     m->K = K[0];
-    const size_t row = (size_t)(m->K * m->E);
+    const size_t row = row_bytes(m);
     const bool first = spk_comm_is_first(comm);
-    float *all = first ? spk_alloc((size_t)n * row * sizeof *all) : NULL;
-    float *ordered = first ? spk_alloc((size_t)n * row * sizeof *all) : NULL;
+    char *all = first ? spk_alloc((size_t)n * row) : NULL;
+    char *ordered = first ? spk_alloc((size_t)n * row) : NULL;
     int64_t *counts = spk_new((size_t)size * sizeof *counts);
     for (int r = 0; r < size; r++)
         counts[r] = spk_pass_count(n, r, size);
     if (first && (!all || !ordered))
         status = spk_fail(SPK_E_NOMEM, "no memory for the embeddings of %lld utterances", (long long)n);
     SPK_GO(spk_comm_agree(comm, status));
-    SPK_GO(spk_comm_gather(comm, m->v, counts, row * sizeof *all, all, 0));
+    SPK_GO(spk_comm_gather(comm, m->v, counts, row, all, 0));
     if (!first) goto done;
     SPK_ASSERT(all && ordered);
     for (int64_t r = 0, at = 0; r < size; at += counts[r++])
         for (int64_t i = 0; i < counts[r]; i++)
-            memcpy(ordered + (size_t)(r + i * size) * row, all + (size_t)(at + i) * row, row * sizeof *all);
+            memcpy(ordered + (size_t)(r + i * size) * row, all + (size_t)(at + i) * row, row);
     spk_free(m->v);
     m->v = ordered;
     m->U = m->room = n;
@@ -129,7 +146,9 @@ static spk_status score_trials(const spk_pass_set *set, const embeddings *m, flo
     if (!trials) return spk_fail(SPK_E_NOMEM, "no memory for %lld trials", (long long)set->n_trials);
     for (int64_t i = 0; i < set->n_trials; i++)
         trials[i] = (spk_trial){.enroll = set->enroll[i], .test = set->test[i], .label = set->label[i], .id = ""};
-    const spk_status status = spk_score_mean_distance(m->v, m->U, m->K, m->E, trials, set->n_trials, scores);
+    const spk_status status = m->type == SPK_F64
+                                  ? spk_score_mean_distance_f64(m->v, m->U, m->K, m->E, trials, set->n_trials, scores)
+                                  : spk_score_mean_distance(m->v, m->U, m->K, m->E, trials, set->n_trials, scores);
     spk_free(trials);
     return status;
 }
@@ -206,7 +225,7 @@ spk_status spk_trainer_validate_scores(spk_model *model, spk_iterator *iterator,
     SPK_ASSERT(iterator && "an iterator is needed");
     SPK_TRY(spk_trainer_check_options(model, options, distributed_option));
     spk_comm *comm = distributed_option ? distributed_option->comm : NULL;
-    embeddings m = {.E = model->embedding_size};
+    embeddings m = {.E = model->embedding_size, .type = spk_embed_type(model)};
     spk_embed_queue *queue = spk_embed_queue_new(model, 0, CALL_SEGMENTS, keep, &m);
     const spk_pass pass = {.queue = queue,
                            .options = options,

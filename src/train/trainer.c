@@ -169,8 +169,8 @@ static spk_status prepare(spk_training *t)
 static spk_status check_setup(const spk_trainer_hooks *hooks, const spk_training_setup *s)
 {
     SPK_ASSERT(hooks && hooks->train_one_epoch && hooks->train_step && "a table of hooks is needed");
-    SPK_ASSERT(s->model && s->model->forward_backward && s->model->blocks && s->model->save_state &&
-               s->model->load_state && s->model->zero_grad && s->model->parameters_changed &&
+    SPK_ASSERT(s->model && s->model->forward_backward && (s->model->blocks || s->model->blocks_f64) &&
+               s->model->save_state && s->model->load_state && s->model->zero_grad && s->model->parameters_changed &&
                "the model must be one that trains");
     SPK_ASSERT(s->build_iter && s->output_dir && "data and an output folder are needed");
     SPK_TRY(spk_trainer_check_options(s->model, &s->options, &s->distributed_option));

@@ -24,6 +24,7 @@ ranks_refused 1 'rank 1 on .*rank-one: there is no such folder' 2 "$other" "--va
 check "nothing was trained" test ! -e "$tmp/a/1epoch.pth"
 ranks_refused 2 'unknown option --nothing' 2 "$spk" train --nothing
 ranks_refused 2 'spk eval runs as one process, and mpirun .* started 2' 2 "$spk" eval scores
+ranks_refused 1 'train_dtype: several processes train in float32' 2 "${train[@]}" --train_dtype float64 --output_dir "$tmp/wide"
 refused 1 'dist_world_size: 4 processes .* mpirun -np 4 spk train' "${train[@]}" --dist_world_size 4 --output_dir "$tmp/a"
 refused 1 'dist_launcher: is mpi, and this process runs alone' "${train[@]}" --dist_launcher mpi --output_dir "$tmp/a"
 ranks_refused 1 'dist_world_size: is 3, and 2 processes' 2 "${train[@]}" --dist_world_size 3 --output_dir "$tmp/a"

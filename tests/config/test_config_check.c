@@ -74,7 +74,9 @@ static void refused(void **state)
         {"iterator_type: task",
          "iterator_type: task is not supported yet; use sequence, category, category_chunk or chunk"},
         {"use_wandb: true", "use_wandb: true is not supported yet"},
-        {"train_dtype: float64", "train_dtype: float64 is not supported yet"},
+        {"train_dtype: float16", "train_dtype: float16: weights of 16 bits lose the optimiser's small steps"},
+        {"train_dtype: bfloat16", "use float32, and use_amp true for products in bfloat16"},
+        {"train_dtype: float64\nuse_amp: true", "use_amp: products in bfloat16 have no use in a training in float64"},
         {"dist_rank: 2", "dist_rank: 2 is not supported yet; use none or 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
