@@ -68,7 +68,7 @@ END
 # train FOLDER BATCH THREADS, behind a launcher or nothing
 train() {
     "${@:4}" "$build/spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --quiet \
-        --overwrite true --batch_size "$2" --threads "$3" --output_dir "$tmp/$1" >/dev/null
+        --overwrite true --batch_size "$2" --num_threads "$3" --output_dir "$tmp/$1" >/dev/null
 }
 # The median of a figure over the log's windows but the first.
 figure() { # FOLDER NAME

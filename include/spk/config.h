@@ -201,7 +201,7 @@ typedef struct spk_config {
     char *resume_conf;           /* NULL, "new" or "old": what holds where settings have changed */
     double checkpoint_interval;  /* minutes; 0: only at epochs' ends */
     int64_t average_last;        /* 0: none */
-    int64_t threads;             /* SPK_NONE: all processors */
+    int64_t num_threads;         /* SPK_NONE: all processors */
     char *channel;               /* as written; i_channel has its meaning */
     bool allow_pipes;            /* commands in lists are run */
     int64_t max_bad_files;       /* unreadable training files that are passed over; 0 */

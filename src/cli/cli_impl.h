@@ -109,7 +109,7 @@ int cli_args(const spk_args_spec *spec, int argc, char **argv, void *out, spk_ar
 /* Rows of a table where a heading is an entry of its own (use -1), as an array without these. */
 void cli_meta(const spk_opt_meta *rows, int n, spk_opt_meta *out);
 
-/* All processors, or what --threads says (SPK_NONE: not given). Also for OpenMP. */
+/* All processors, or what --num_threads says (SPK_NONE: not given). Also for OpenMP. */
 int cli_threads(int64_t threads);
 /* Audio at that rate; i_channel as spk_config has it. */
 spk_audio_options cli_audio(int64_t sample_rate, int64_t i_channel);

@@ -49,7 +49,7 @@ static const spk_opt table[] = {
      0},
     {"smoothing", SPK_OPT_FLOAT, FIELD(smoothing), "0", 0, 1, NULL,
      "add so much of the PLDA's covariance between speakers to that within (ivector-copy-plda --smoothing)", 0},
-    {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
+    {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
      SPK_OPT_NULLABLE},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "of the log only warnings", 0},
 };

@@ -56,7 +56,7 @@ static const spk_opt table[] = {
      "of a line of --trials; none: as the first line looks", SPK_OPT_NULLABLE},
     {"output_form", SPK_OPT_STR, FIELD(output_form), "none", 0, 0, "espnet|kaldi|wespeaker|speechbrain|nemo",
      "of a line of the result; none: as the scores", SPK_OPT_NULLABLE},
-    {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
+    {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
      SPK_OPT_NULLABLE},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "of the log only warnings", 0},
     {"log_level", SPK_OPT_STR, FIELD(log_level), "INFO", 0, 0, "CRITICAL|ERROR|WARNING|INFO|DEBUG|NOTSET",

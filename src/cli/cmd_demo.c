@@ -23,7 +23,7 @@ static const spk_opt table[] = {
      "a folder with train/ (wav.scp, utt2spk) and valid/ (trials, wav.scp) instead of synthetic speakers",
      SPK_OPT_NULLABLE},
     {"output_dir", SPK_OPT_STR, FIELD(output_dir), "demo", 0, 0, NULL, "everything is written here", 0},
-    {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "none: all processors", SPK_OPT_NULLABLE},
+    {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "none: all processors", SPK_OPT_NULLABLE},
     {"epochs", SPK_OPT_INT, FIELD(epochs), "12", 1, 10000, NULL, "epochs of the training", 0},
     {"steps", SPK_OPT_INT, FIELD(steps), "20", 1, 100000, NULL, "training steps of an epoch", 0},
     {"seed", SPK_OPT_INT, FIELD(seed), "0", 0, 1e15, NULL, "of the corpus and of the training", 0},
@@ -102,7 +102,7 @@ static spk_status configure(const demo_options *o, const char *data, const char 
     set_text(&c->train_dir, train);
     set_text(&c->valid_dir, valid);
     c->overwrite = true;
-    c->threads = o->threads;
+    c->num_threads = o->threads;
     spk_free(train);
     spk_free(valid);
     return SPK_OK;

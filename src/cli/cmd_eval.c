@@ -41,7 +41,7 @@ static const spk_opt table[] = {
      "folder for det.png (all systems) and scores.png (scores_N.png of several)", SPK_OPT_NULLABLE},
     {"html", SPK_OPT_STR, FIELD(html), "none", 0, 0, NULL,
      "one page with tables and figures that needs no other file: report.html", SPK_OPT_NULLABLE},
-    {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
+    {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
      SPK_OPT_NULLABLE},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "of the log only warnings", 0},
     {"log_level", SPK_OPT_STR, FIELD(log_level), "INFO", 0, 0, "CRITICAL|ERROR|WARNING|INFO|DEBUG|NOTSET",

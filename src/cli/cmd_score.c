@@ -53,7 +53,7 @@ static const spk_opt table[] = {
     {"top_k", SPK_OPT_INT, FIELD(top_k), "none", 2, 1e9, NULL,
      "so many of the nearest items of the cohort count; none: 500 for asnorm and asnorm_espnet, else all",
      SPK_OPT_NULLABLE},
-    {"threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
+    {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 1024, NULL, "threads that compute; none: all processors",
      SPK_OPT_NULLABLE},
     {"quiet", SPK_OPT_BOOL, FIELD(quiet), "false", 0, 0, NULL, "of the log only warnings", 0},
     {"log_level", SPK_OPT_STR, FIELD(log_level), "INFO", 0, 0, "CRITICAL|ERROR|WARNING|INFO|DEBUG|NOTSET",

@@ -44,7 +44,7 @@ int cmd_train(int argc, char **argv)
         cli_log_start(config.quiet, cli_log_level(config.log_level));
         cli_log_hide("epoch results: ");
         spk_signals_catch();
-        cli_threads(config.threads);
+        cli_threads(config.num_threads);
         rc = cli_failed(train_with_view(&config, &view, &usage));
         if (rc != CLI_OK && usage) rc = CLI_USAGE;
         if (rc == CLI_OK && config.dry_run) cli_note("dry run: everything can be opened; nothing was trained");

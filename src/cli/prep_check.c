@@ -119,7 +119,7 @@ int prep_check(int argc, char **argv)
         {"fix", SPK_OPT_BOOL, FIELD(fix), "false", 0, 0, NULL,
          "write a copy of what is good to --output: sorted, without wrong lines, utterances and trials", 0},
         {"output", SPK_OPT_STR, FIELD(output), "none", 0, 0, NULL, "folder of the copy", SPK_OPT_NULLABLE},
-        {"threads", SPK_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "0: all processors", 0},
+        {"num_threads", SPK_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "0: all processors", 0},
         PREP_OVERWRITE,
         PREP_QUIET};
     const spk_args_spec spec = {

@@ -20,7 +20,7 @@ int prep_synth(int argc, char **argv)
         {"valid_utterances", SPK_OPT_INT, FIELD(valid_utterances), "10", 2, 100000, NULL, "of a speaker", 0},
         {"trials", SPK_OPT_INT, FIELD(trials), "1800", 2, 10000000, NULL, "half of them target trials", 0},
         {"sample_rate", SPK_OPT_INT, FIELD(rate), "16000", 8000, 48000, NULL, "Hz", 0},
-        {"threads", SPK_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "0: all processors", 0},
+        {"num_threads", SPK_OPT_INT, FIELD(threads), "0", 0, 1024, NULL, "0: all processors", 0},
         PREP_QUIET};
     const spk_args_spec spec = {
         .command = "spk prep synth",

@@ -199,7 +199,7 @@ spk_status spk_run_open_with(spk_config *config, spk_comm *comm, bool *usage, sp
     SPK_GO(spk_comm_agree(comm, check_asked(config, comm, usage)));
     SPK_GO(spk_run_check_team(&r));
     SPK_GO(spk_comm_threads(comm, &threads));
-    r.n_threads = (int)or_else(config->threads, threads);
+    r.n_threads = (int)or_else(config->num_threads, threads);
     SPK_GO(spk_comm_agree(comm, open_all(&r)));
     SPK_GO(spk_run_check_data(&r));
 done:

@@ -25,7 +25,7 @@ bool spk_setting_decides(const char *key)
                                        "early_stopping_criterion",
                                        "checkpoint_interval",
                                        "average_last",
-                                       "threads",
+                                       "num_threads",
                                        "resume",
                                        "quiet",
                                        "overwrite",

@@ -25,7 +25,7 @@ preprocessor_conf:
     volume_db_range: [-6, 6]
     speed_perturb_factors: [0.9, 1.0, 1.1]
 END
-train=(spk train --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1)
+train=(spk train --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1)
 
 ok "${train[@]}" --config "$tmp/augment.yaml" --max_epoch 2 --output_dir "$tmp/a"
 has "$err" '18 speakers, 72 utterances'

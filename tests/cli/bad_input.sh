@@ -34,8 +34,8 @@ said() {
     report "$name" $((1 - held))
 }
 fresh() { rm -rf "$tmp/d" "$tmp/o"; cp -r "$good" "$tmp/d"; }
-train() { spk train --config "$tmp/conf.yaml" --train_dir "$tmp/d/train" --valid_dir "$tmp/d/valid" --output_dir "$tmp/o" --threads 1 "$@"; }
-validate() { spk validate --model "$exp" --valid_dir "$tmp/d/valid" --threads 1 "$@"; }
+train() { spk train --config "$tmp/conf.yaml" --train_dir "$tmp/d/train" --valid_dir "$tmp/d/valid" --output_dir "$tmp/o" --num_threads 1 "$@"; }
+validate() { spk validate --model "$exp" --valid_dir "$tmp/d/valid" --num_threads 1 "$@"; }
 with() { fresh; (cd "$tmp/d" && eval "$1") || echo "preparing '$1' failed"; }
 
 # ---- files ----

@@ -6,7 +6,7 @@ corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
 sed 's/ .*/ one/; 1,9s/one$/two/' "$tmp/data/train/utt2spk" >"$tmp/data/train/utt2dataset"
 sed 's/ .*/ 19200/' "$tmp/data/train/utt2spk" >"$tmp/data/train/shape"
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --preprocessor_conf target_duration=0.5)
 try() { # NAME BATCHES OPTION...
     local name=$1 batches=$2; shift 2

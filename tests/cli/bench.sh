@@ -6,7 +6,7 @@ corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
 echo "spk_num: 10" >"$tmp/bench.yaml"
 grep -v '^spk_num' "$tmp/conf.yaml" >>"$tmp/bench.yaml"
-bench=(spk bench --config "$tmp/bench.yaml" --batch 4 --seconds 1 --steps 3 --threads 1)
+bench=(spk bench --config "$tmp/bench.yaml" --batch 4 --seconds 1 --steps 3 --num_threads 1)
 
 # adds_up TABLE: its kinds of ops make "all ops", and these and the rest the step, within what rounding takes. Prints the
 # share that is unexplained.
@@ -71,7 +71,7 @@ END
 fi
 
 # A real training: a table behind the steps of each epoch, in front of the epoch's line.
-ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1 \
+ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1 \
     --max_epoch 4 --output_dir "$tmp/a" --profile true
 left=()
 for epoch in 1 2 3 4; do
@@ -85,7 +85,7 @@ small "${left[@]}"; report "little is unexplained: ${left[*]}" $?
 has "$tmp/epoch1" '^making plans '
 check "the epoch's line is the last" test "$(tail -1 "$out" | cut -d' ' -f1)" = 4epoch
 # The clocks change nothing.
-ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1 \
+ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1 \
     --max_epoch 2 --output_dir "$tmp/b"
 same "$tmp/a/2epoch.pth" "$tmp/b/2epoch.pth"
 check "no table without being asked" test "$(grep -c 'ms a step' "$out")" = 0

@@ -36,7 +36,7 @@ refused 1 'no configuration nosuch.*ecapa512' compare --peer "$tmp/peer" nosuch
 ok compare --peer "$tmp/peer" --pairs 2 ecapa512
 has "$err" 'ecapa512 bf16: spk is not there: spk: error: use_amp: not yet'
 check "order" test "$(cut -d' ' -f1 "$CALLS" | tr '\n' ' ')" = "spk espnet espnet spk spk "
-has "$CALLS" '^spk bench --quiet --config ecapa512.yaml --batch 32 --steps 3 --threads 2$'
+has "$CALLS" '^spk bench --quiet --config ecapa512.yaml --batch 32 --steps 3 --num_threads 2$'
 has "$CALLS" '^espnet espnet bench_espnet.py ecapa512.yaml --batch 32 --steps 3 --threads 2$'
 check "four runs are kept" test "$(wc -l <"$tmp/r.jsonl")" = 4
 # Medians 20, 22 and 10, 11: ratios 2 and 2; share 0.8 of ours, half of it theirs.

@@ -26,7 +26,7 @@ refused 1 'speakers' spk prep tree "$tmp/few" "$tmp/data4"
 refused 2 'seed' spk prep tree "$tmp/rec" "$tmp/data4" --seed x
 
 # ---- the way from data folders to embeddings ----
-ok spk demo --data "$tmp/data" --output_dir "$tmp/demo" --epochs 2 --steps 2 --threads 2
+ok spk demo --data "$tmp/data" --output_dir "$tmp/demo" --epochs 2 --steps 2 --num_threads 2
 has "$out" '^epoch  2/2: .*EER +[0-9.]+ %'
 has "$out" 'valid_embeddings.npz: 15 embeddings'
 check "nothing about synthetic speakers" bash -c "! grep -q synthetic '$out'"
@@ -43,7 +43,7 @@ refused 1 'wav.scp' spk demo --data "$tmp/few" --output_dir "$tmp/demo2"
 if command -v espeak-ng >/dev/null; then
     ok spk prep synth "$tmp/synth" --train_speakers 4 --valid_speakers 2 --train_utterances 2 --valid_utterances 2
     has "$out" '6 synthetic speakers, 12 utterances'
-    ok spk demo --data "$tmp/synth" --output_dir "$tmp/demo3" --epochs 1 --steps 1 --threads 2 --quiet
+    ok spk demo --data "$tmp/synth" --output_dir "$tmp/demo3" --epochs 1 --steps 1 --num_threads 2 --quiet
 else
     echo "espeak-ng is not installed: no synthetic speakers"
 fi

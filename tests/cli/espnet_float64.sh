@@ -27,7 +27,7 @@ train_dtype: float64
 Y
 } >"$tmp/conf.yaml"
 sed -i 's/normalize: mn}/normalize: mn, f_min: 20, f_max: 7600}/' "$tmp/conf.yaml"
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 2 --quiet)
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 2 --quiet)
 
 cat >"$tmp/peer.py" <<'PYTHON'
 import json, sys, wave

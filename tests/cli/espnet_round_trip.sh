@@ -45,7 +45,7 @@ round_trip() {
     local name=$1 tolerance=$2
     { cat; printf 'optim: adam\noptim_conf: {lr: 0.001}\nmax_epoch: 1\nnum_iters_per_epoch: 2\nbatch_size: 4\n'
       printf 'target_duration: 1.0\npreprocessor_conf: {target_duration: 1.0, num_eval: 2}\nuse_matplotlib: false\n'; } >"$tmp/$name.yaml"
-    ok spk train --config "$tmp/$name.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 2 \
+    ok spk train --config "$tmp/$name.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 2 \
         --output_dir "$tmp/$name" --quiet
     ok spk extract --model "$tmp/$name" --spk_model_file "$tmp/$name/latest.pth" --output_dir "$tmp/e_$name" --quiet "$tmp/data/audio/v7-1.wav"
     echo "$name $tmp/$name $tmp/e_$name/embeddings.npz $tolerance" >>"$tmp/list"

@@ -73,7 +73,7 @@ for k in 1 2 3 4 5 6 7 8; do
 done >utt2spk
 ok spk eval espnet --utt2spk utt2spk --bootstrap 200 --seed 3
 has "$out" '^EER % +25\.000 \[[0-9.]+, [0-9.]+\]$'
-cp "$out" first; ok spk eval espnet --utt2spk utt2spk --bootstrap 200 --seed 3 --threads 1; same "$out" first
+cp "$out" first; ok spk eval espnet --utt2spk utt2spk --bootstrap 200 --seed 3 --num_threads 1; same "$out" first
 sed 's/b3 s2/b3 s1/' utt2spk >wrong; refused 1 "espnet:3: 'a3' and 'b3' are of one speaker in wrong, but the trial is a nontarget" spk eval espnet --utt2spk wrong
 sed 's/b1 s1/b1 s3/' utt2spk >wrong; refused 1 "espnet:1: .*two speakers in wrong, but the trial is a target" spk eval espnet --utt2spk wrong
 sed 1d utt2spk >wrong; refused 1 "espnet:1: 'a1' is not in wrong" spk eval espnet --utt2spk wrong

@@ -68,7 +68,7 @@ num_iters_per_epoch: 6
 use_matplotlib: false
 seed: 3
 END
-train() { spk train --config "$tmp/conf.yaml" --threads 1 --quiet "$@"; }
+train() { spk train --config "$tmp/conf.yaml" --num_threads 1 --quiet "$@"; }
 npy=(--train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid")
 
 # The same features in another kind of file, and by lists with names and types: the same weights.
@@ -96,7 +96,7 @@ same "$tmp/some" "$tmp/all"
 # Layers: their weights are learned; sound where features belong, and frames of another size, are refused by name.
 sed -e 's/^frontend: none/frontend: layer_weights/' -e 's/^input_size: 10/frontend_conf: {num_layers: 2, feature_size: 5}/' \
     "$tmp/conf.yaml" >"$tmp/layers.yaml"
-ok spk train --config "$tmp/layers.yaml" --threads 1 --quiet --train_dir "$tmp/data/train_layers" \
+ok spk train --config "$tmp/layers.yaml" --num_threads 1 --quiet --train_dir "$tmp/data/train_layers" \
     --valid_dir "$tmp/data/valid_layers" --output_dir "$tmp/l"
 refused 1 's[0-9]-[0-9].npy: its frames have 10 values; the model takes 12' train "${npy[@]}" --input_size 12 --output_dir "$tmp/n"
 refused 2 'no frontend for it' train "--$data" "$tmp/data/train/feats.scp,speech,sound" \
@@ -120,7 +120,7 @@ mvn=(--normalize global_mvn --normalize_conf "{stats_file: $tmp/s/train/feats_st
 sed '/normalize_conf/d' "$tmp/conf.yaml" >"$tmp/plain.yaml"
 sed -i -e 's/^encoder: .*/encoder: mfaconformer/' -e '/^encoder_conf/s/: .*/: {output_size: 16, attention_heads: 2, '\
 'linear_units: 16, num_blocks: 1, cnn_module_kernel: 5, input_layer: conv2d2, dropout_rate: 0.2}/' "$tmp/plain.yaml"
-plain() { spk train --config "$tmp/plain.yaml" --threads 1 --quiet "${npy[@]}" "${mvn[@]}" "$@"; }
+plain() { spk train --config "$tmp/plain.yaml" --num_threads 1 --quiet "${npy[@]}" "${mvn[@]}" "$@"; }
 ok plain --output_dir "$tmp/d"
 ok plain --output_dir "$tmp/e" --num_workers 4 --max_epoch 1
 ok plain --output_dir "$tmp/e" --num_workers 1 --max_epoch 2 --resume true

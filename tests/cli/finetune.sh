@@ -5,7 +5,7 @@
 . tests/cli/corpus.inc
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-data=(--train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1 --use_matplotlib false)
+data=(--train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1 --use_matplotlib false)
 ok spk train --config "$tmp/conf.yaml" "${data[@]}" --max_epoch 2 --output_dir "$tmp/a"
 
 # The model of a folder, without its configuration: the same parts, and no step at rate 0 leaves the weights.
@@ -32,7 +32,7 @@ refused 1 'init_from.*holds no' spk train --init_from "$tmp" "${still[@]}" "${da
 # Classes without utterances stay where they are asked to.
 mkdir "$tmp/data/less"
 for list in wav.scp utt2spk spk2utt; do grep -vE '^(s1 |t1-)' "$tmp/data/train/$list" >"$tmp/data/less/$list"; done
-less=(--train_dir "$tmp/data/less" --valid_dir "$tmp/data/valid" --threads 1 --use_matplotlib false)
+less=(--train_dir "$tmp/data/less" --valid_dir "$tmp/data/valid" --num_threads 1 --use_matplotlib false)
 n=$(wc -l <"$tmp/a/speakers.txt")
 ok spk train --init_from "$tmp/a" "${still[@]}" "${less[@]}" --output_dir "$tmp/d"
 check "one class less" test "$(wc -l <"$tmp/d/speakers.txt")" = $((n - 1))

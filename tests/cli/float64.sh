@@ -7,7 +7,7 @@ need_program unzip
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
 short=(--target_duration 0.3 --preprocessor_conf '{target_duration: 0.3, num_eval: 2}')
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 2
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 2
     --use_matplotlib false --quiet "${short[@]}")
 wide=("${train[@]}" --train_dtype float64 --accum_grad 2 --grad_noise true --average_last 2 --swa_start 2)
 

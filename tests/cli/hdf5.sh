@@ -40,7 +40,7 @@ labels=("--$key" "$tmp/data/train/utt2spk,spk_labels,text" --spk2utt "$tmp/data/
 valid=valid_data_path_and_name_and_type
 
 # Waves: noise or none, at other speeds, by any number of threads, what sound files give.
-run=(spk train --config "$tmp/conf.yaml" --threads 1 --max_epoch 2 --quiet --preprocessor_conf speed_perturb_factors=[0.9,1.0]
+run=(spk train --config "$tmp/conf.yaml" --num_threads 1 --max_epoch 2 --quiet --preprocessor_conf speed_perturb_factors=[0.9,1.0]
     --preprocessor_conf target_duration=0.5)
 ok "${run[@]}" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --output_dir "$tmp/sound"
 ok "${run[@]}" "--$key" "$tmp/npy.train.h5,speech,hdf5" "${labels[@]}" --output_dir "$tmp/waves" --num_workers 3 \
@@ -57,7 +57,7 @@ check "the same embeddings" test "$(cat "$tmp/e1"/* "$tmp/e2"/* | grep '^{"\(id\
 # Features, and a list that names arrays.
 sed -i -e 's/^frontend: .*/frontend: none/' -e 's/^frontend_conf: .*/input_size: 8/' "$tmp/conf.yaml"
 sed 's|\(.*\) .*|\1 hdf5:feats.all.h5::\1|' "$tmp/feats.all" | grep '^t' >"$tmp/named.scp"
-feats=(spk train --config "$tmp/conf.yaml" --threads 1 --quiet --preprocessor_conf target_duration=0.5 --max_epoch 2 "${labels[@]}"
+feats=(spk train --config "$tmp/conf.yaml" --num_threads 1 --quiet --preprocessor_conf target_duration=0.5 --max_epoch 2 "${labels[@]}"
     "--$valid" "$tmp/data/valid/trial_label,spk_labels,text")
 sides() { echo "--$valid" "$tmp/feats.trial0$1,speech,$2" "--$valid" "$tmp/feats.trial1$1,speech2,$2"; }
 ok "${feats[@]}" "--$key" "$tmp/feats.train,speech,npy" $(sides '' npy) --output_dir "$tmp/f1"

@@ -10,7 +10,7 @@ RANDOM=$seed
 echo "SEED=$seed"
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=(train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=(train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --log_interval 1 --max_epoch 12 --accum_grad 2 --valid_interval 3 --average_last 3 --use_matplotlib false --quiet)
 ok spk "${train[@]}" --output_dir "$tmp/whole"
 start=$(date +%s%N)

@@ -5,7 +5,7 @@
 corpus "$tmp/data"
 tiny_config "$tmp/whole.yaml"
 grep -v '^loss_conf' "$tmp/whole.yaml" >"$tmp/conf.yaml"
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1)
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1)
 pk=(--iterator_type category --batch_type pk --per_speaker 2 --batch_size 6)
 grow=(--margin_scheduler linear --margin_scheduler_conf increase_start_epoch=1 --margin_scheduler_conf fix_start_epoch=3)
 

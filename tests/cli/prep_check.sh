@@ -27,7 +27,7 @@ s2-u1 s4-u2 0
 END
 ok spk prep check good
 has "$out" '^good: 4 speakers, 12 utterances, 2 target and 2 nontarget trials, 0.00 hours, 0.10 to 0.10 s, 16000 Hz: 0 errors, 0 warnings$'
-ok spk prep check good --audio decode --threads 1
+ok spk prep check good --audio decode --num_threads 1
 ok spk prep check good --audio false
 
 # fault 'PATTERN' 'COMMANDS': in a copy of the good folder something is done; the check must say PATTERN, and end with 1.

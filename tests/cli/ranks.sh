@@ -5,7 +5,7 @@
 . tests/cli/ranks.inc
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=("$build/spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=("$build/spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --use_matplotlib false --use_tensorboard false --quiet)
 plain=(--optim sgd --scheduler none --sync_bn true --log_interval 1)
 
@@ -56,7 +56,7 @@ has "$tmp/local/train.log" 'comm: rank 1 on .* \(processors '
 has "$tmp/local/train.log" 'reduce_time='
 
 # Validation and extraction: the bytes of one process; a stale part of an earlier extraction is not taken.
-model=(--model "$tmp/l1" --threads 1 --quiet)
+model=(--model "$tmp/l1" --num_threads 1 --quiet)
 ok spk validate "${model[@]}" --valid_dir "$tmp/data/valid" --json
 cp "$out" "$tmp/json"
 ok spk extract "${model[@]}" --valid_dir "$tmp/data/valid" --output_dir "$tmp/x1"

@@ -6,7 +6,7 @@
 need_numpy
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=("$build/spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=("$build/spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --use_matplotlib false --use_tensorboard false --quiet)
 plain=(--optim sgd --scheduler none --sync_bn true --log_interval 1)
 divided=(--shard_classes true)

@@ -6,7 +6,7 @@
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
 spk=$build/spk
-train=("$spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=("$spk" train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --use_matplotlib false --use_tensorboard false --quiet)
 other=$tmp/other
 children() { pgrep -P "$1" -f "^$spk train" | sort -n; } # of a launcher: its ranks in their order
@@ -18,7 +18,7 @@ sed -i '$d' "$tmp/less/train/wav.scp" "$tmp/less/train/utt2spk"
 sed -i 's/ t6-4//' "$tmp/less/train/spk2utt"
 ranks_refused 1 'rank 1 on .*training data is 23 utterances.*rank 0 on .* 24 utterances' 2 \
     "$other" "--train_dir $tmp/less/train" "${train[@]}" --output_dir "$tmp/a"
-ranks_refused 1 'rank 1 on .*number of threads is 2' 2 "$other" '--threads 2' "${train[@]}" --output_dir "$tmp/a"
+ranks_refused 1 'rank 1 on .*number of threads is 2' 2 "$other" '--num_threads 2' "${train[@]}" --output_dir "$tmp/a"
 ranks_refused 1 'rank 1 on .*rank-one: there is no such folder' 2 "$other" "--valid_dir $tmp/rank-one" \
     "${train[@]}" --output_dir "$tmp/a"
 check "nothing was trained" test ! -e "$tmp/a/1epoch.pth"
@@ -48,7 +48,7 @@ cp -r "$tmp/data" "$tmp/bad"
 : >"$tmp/bad/audio/v7-2.wav"
 ranks_refused 1 "^spk: error: rank [01] on [^,]+, epoch [12], batch [1-4]: utterance 't5-2': .*t5-2.wav: the file is empty" \
     2 "${train[@]}" --train_dir "$tmp/bad/train" --max_epoch 2 --output_dir "$tmp/b"
-ranks_refused 1 "rank 1 on .*v7-2" 2 "$spk" extract --model "$tmp/named" --valid_dir "$tmp/bad/valid" --threads 1 \
+ranks_refused 1 "rank 1 on .*v7-2" 2 "$spk" extract --model "$tmp/named" --valid_dir "$tmp/bad/valid" --num_threads 1 \
     --output_dir "$tmp/x" --quiet
 check "nothing is left" test -z "$(ls "$tmp/x")"
 ranks_refused 1 "rank 1 on .*, epoch 1, validation: .*v7-2" 2 "${train[@]}" --valid_dir "$tmp/bad/valid" --output_dir "$tmp/c"
@@ -60,9 +60,9 @@ ranks_refused 1 "rank [01] on .*, epoch 1, reading: utterance 't5-2': .*t5-2.wav
     --no_forward_run true --output_dir "$tmp/r"
 
 # Other data or another model in one of the ranks of a validation or an extraction.
-model=(--model "$tmp/named" --threads 1 --quiet --valid_dir "$tmp/data/valid")
+model=(--model "$tmp/named" --num_threads 1 --quiet --valid_dir "$tmp/data/valid")
 cp -r "$tmp/named" "$tmp/newer"
-ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1 --quiet --overwrite true \
+ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1 --quiet --overwrite true \
     --seed 7 --output_dir "$tmp/newer"
 head -5 "$tmp/data/valid/wav.scp" >"$tmp/less/valid/wav.scp"
 rm "$tmp"/less/valid/trial*
@@ -87,7 +87,7 @@ END_OF_SCRIPT
     has "$tmp/both/train.log" 'comm: rank 1 on elsewhere \(processors '
     ranks_refused 1 'rank 1 on elsewhere, at the start: .*/seen: what rank 0 writes .* that all hosts share' 2 \
         "$tmp/elsewhere" "${train[@]}" --output_dir "$SEEN"
-    model=(--model "$tmp/named" --threads 1 --quiet --valid_dir "$tmp/data/valid" --output_dir "$SEEN")
+    model=(--model "$tmp/named" --num_threads 1 --quiet --valid_dir "$tmp/data/valid" --output_dir "$SEEN")
     ranks_refused 1 'rank 0 on .*embeddings1.npz: is not there, and rank 1 has written it' 2 "$tmp/elsewhere" "$spk" extract "${model[@]}"
     ranks_refused 1 'rank 0 on .*.1.part: is not there, and rank 1 has written it' 2 \
         "$tmp/elsewhere" "$spk" extract "${model[@]}" --whole true
@@ -107,13 +107,13 @@ ranks_refused 1 "epoch 1, validation: $late 'v7-2' and 3 more\\)" 2 "${train[@]}
 check "the epoch's weights are not there yet" test ! -e "$tmp/p2/1epoch.pth"
 ranks_refused 1 ", collect_stats: $late 't5-1' and 3 more\\)" 3 "${train[@]}" --train_dir "$tmp/pipe/train" --allow_pipes true --dist_timeout 1 \
     --collect_stats true --output_dir "$tmp/p3"
-model=(--model "$tmp/named" --threads 1 --quiet --dist_timeout 1 --valid_dir "$tmp/pipe/valid" --allow_pipes true)
+model=(--model "$tmp/named" --num_threads 1 --quiet --dist_timeout 1 --valid_dir "$tmp/pipe/valid" --allow_pipes true)
 ranks_refused 1 "rank 0 on .*, validation: $late 'v7-2' and 3 more\\)" 2 "$spk" validate "${model[@]}"
 ranks_refused 1 "rank 0 on .*, extraction: $late 'v7-2' and 2 more\\)" 3 "$spk" extract "${model[@]}" --output_dir "$tmp/p5"
 ranks_refused 1 "rank 0 on .*, extraction: $late 'v7-2' and 2 more\\)" 3 "$spk" extract "${model[@]}" --whole true --output_dir "$tmp/p6"
 # What that leaves is taken by nobody.
-ok ranks 3 "$spk" extract --model "$tmp/named" --threads 1 --quiet --whole true --valid_dir "$tmp/data/valid" --output_dir "$tmp/p6"
-ok spk extract --model "$tmp/named" --threads 1 --quiet --whole true --valid_dir "$tmp/data/valid" --output_dir "$tmp/p7"
+ok ranks 3 "$spk" extract --model "$tmp/named" --num_threads 1 --quiet --whole true --valid_dir "$tmp/data/valid" --output_dir "$tmp/p6"
+ok spk extract --model "$tmp/named" --num_threads 1 --quiet --whole true --valid_dir "$tmp/data/valid" --output_dir "$tmp/p7"
 same "$tmp/p6/valid_embeddings.npz" "$tmp/p7/valid_embeddings.npz"
 check "nothing else is left" test "$(ls "$tmp/p6")" = valid_embeddings.npz
 

@@ -26,7 +26,7 @@ results: ${exp}/RESULTS.md
 steps:
 - name: train
   stage: 5
-  run: train --config ${here}/conf.yaml --train_dir ${data}/train --valid_dir ${data}/valid --output_dir ${exp}/model --threads 1 ${train_args}
+  run: train --config ${here}/conf.yaml --train_dir ${data}/train --valid_dir ${data}/valid --output_dir ${exp}/model --num_threads 1 ${train_args}
   anew: --overwrite true
   resume: --resume true
   checkpoint: ${exp}/model/checkpoint.safetensors

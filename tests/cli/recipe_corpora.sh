@@ -11,7 +11,7 @@ mkdir -p db/musan/{speech,noise,music}/x db/RIRS_NOISES/simulated_rirs/{small,me
 { for k in speech noise music; do echo "db/musan/$k/x/a.wav 30 1 2"; done
   for r in small medium; do echo "db/RIRS_NOISES/simulated_rirs/${r}room/Room001/Room001-00001.wav 31 1 0.1"; done; } | waves
 small=(--config conf.yaml --target_duration 1.0 --num_eval 2 --top_k 4 --num_utt_per_spk 1
-    --train_args "--threads 1 --batch_size 4 --num_iters_per_epoch 3 --use_matplotlib false")
+    --train_args "--num_threads 1 --batch_size 4 --num_iters_per_epoch 3 --use_matplotlib false")
 
 # ---- VoxCeleb ----
 v1=db/voxceleb1 v2=db/voxceleb2

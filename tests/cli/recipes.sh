@@ -13,7 +13,7 @@ for d in dump/raw dump/raw_copy; do
     for kind in speech noise music; do printf '%s\n' "n1 ../../n1.wav" "n2 ../../n2.wav" >$d/musan_$kind.scp; done
     echo "r1 ../../r1.wav" >$d/rirs.scp
 done
-train=(spk train --train_dir data/train --valid_dir data/valid --threads 1)
+train=(spk train --train_dir data/train --valid_dir data/valid --num_threads 1)
 
 # parameters NAME: frontend, encoder, pooling and projector as ESPnet 202611 counts them, and 6 classes, of three centres each but in
 # the last.

@@ -94,7 +94,7 @@ PY
 n=0 wrong=0
 while read -r options; do
     # shellcheck disable=SC2086
-    spk score --quiet --threads 1 --embeddings e.npz --trials trials --enroll enroll $options >got 2>"$err" </dev/null || { wrong=1; tail -1 "$err"; }
+    spk score --quiet --num_threads 1 --embeddings e.npz --trials trials --enroll enroll $options >got 2>"$err" </dev/null || { wrong=1; tail -1 "$err"; }
     paste -d' ' got want$n | awk -v o="$options" '{d = $3 - $4; if (d < 0) d = -d; m = $4 < 0 ? -$4 : $4; if (!(NF == 4 && d <= 1e-6 * (1 + 3 * m))) bad = bad "\n" $0}
         END {if (NR != 18 || bad) {print o ": " NR bad; exit 1}}' || wrong=1
     n=$((n + 1))

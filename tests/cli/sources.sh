@@ -4,7 +4,7 @@
 . tests/cli/corpus.inc
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=(spk train --config "$tmp/conf.yaml" --valid_dir "$tmp/data/valid" --threads 1)
+train=(spk train --config "$tmp/conf.yaml" --valid_dir "$tmp/data/valid" --num_threads 1)
 ok "${train[@]}" --train_dir "$tmp/data/train" --output_dir "$tmp/files"
 
 # One archive of all training files, with the lists that name it; two recordings of all utterances one after the other.
@@ -41,7 +41,7 @@ ok "${train[@]}" --train_dir "$tmp/data/segments" --output_dir "$tmp/segments"
 same "$tmp/files/1epoch.pth" "$tmp/segments/1epoch.pth"
 
 # Embeddings of them.
-extract=(spk extract --model "$tmp/files" --threads 1 --quiet)
+extract=(spk extract --model "$tmp/files" --num_threads 1 --quiet)
 for kind in train ark segments; do ok "${extract[@]}" --valid_dir "$tmp/data/$kind" --whole --format ark --output_dir "$tmp/e-$kind"; done
 same "$tmp/e-train/train_embeddings.ark" "$tmp/e-ark/ark_embeddings.ark"
 same "$tmp/e-train/train_embeddings.ark" "$tmp/e-segments/segments_embeddings.ark"
@@ -51,7 +51,7 @@ same "$tmp/e-train/train_embeddings.ark" "$tmp/e-pipes/pipes_embeddings.ark"
 
 # Labels as numbers.
 list=valid_data_path_and_name_and_type
-ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --threads 1 --output_dir "$tmp/int" \
+ok spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --num_threads 1 --output_dir "$tmp/int" \
     "--$list" "$tmp/data/valid/trial.scp,speech,sound" "--$list" "$tmp/data/valid/trial2.scp,speech2,sound" \
     "--$list" "$tmp/data/valid/trial_label,spk_labels,text_int"
 same "$tmp/files/1epoch.pth" "$tmp/int/1epoch.pth"

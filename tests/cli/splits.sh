@@ -12,7 +12,7 @@ for list in wav.scp utt2spk; do
     awk -v n=3 -v d="$tmp/splits/$list" '{ print >(d "/split." (NR - 1) % n) }' "$tmp/data/train/$list"
 done
 key=train_data_path_and_name_and_type
-train=(train --config "$tmp/conf.yaml" --preprocessor_conf target_duration=0.5 --threads 1 --log_interval 1
+train=(train --config "$tmp/conf.yaml" --preprocessor_conf target_duration=0.5 --num_threads 1 --log_interval 1
     --valid_dir "$tmp/data/valid" --spk2utt "$tmp/data/train/spk2utt" --multiple_iterator true --batch_size 4
     --iterator_type sequence --batch_type unsorted)
 lists=("--$key" "$tmp/splits/wav.scp,speech,sound" "--$key" "$tmp/splits/utt2spk,spk_labels,text")

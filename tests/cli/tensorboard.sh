@@ -8,7 +8,7 @@ peer=${SPK_PEER_PYTHON:-/opt/peer/venv/bin/python}
     skip "$peer has no package tensorboard"
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1
     --log_interval 1)
 ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/a"
 ok "${train[@]}" --max_epoch 3 --output_dir "$tmp/a" --resume

@@ -4,7 +4,7 @@
 . tests/cli/corpus.inc
 corpus "$tmp/data"
 tiny_config "$tmp/conf.yaml"
-train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --threads 1)
+train=(spk train --config "$tmp/conf.yaml" --train_dir "$tmp/data/train" --valid_dir "$tmp/data/valid" --num_threads 1)
 
 # Two epochs at once, and one epoch resumed by another: the same weights and the same line.
 ok "${train[@]}" --max_epoch 2 --output_dir "$tmp/a"
@@ -26,7 +26,7 @@ check "train.log goes on" test "$(grep -c 'epoch results' "$tmp/b/train.log")" =
 
 # The lists by name are the folders; --resume without a checkpoint begins; another number of loaders changes nothing.
 # shellcheck disable=SC2046
-ok spk train --config "$tmp/conf.yaml" $(lists "$tmp/data") --threads 1 --max_epoch 2 --output_dir "$tmp/c" \
+ok spk train --config "$tmp/conf.yaml" $(lists "$tmp/data") --num_threads 1 --max_epoch 2 --output_dir "$tmp/c" \
     --resume true --num_workers 3
 same "$tmp/a/2epoch.pth" "$tmp/c/2epoch.pth"
 

@@ -101,7 +101,7 @@ ok spk convert "$tmp/exp" --to safetensors --output_dir "$tmp/copy" --quiet
 ok spk enroll "$g" dora v9-1.wav --model "$tmp/copy"
 cp "$tmp/two" "$g"
 # Two that enrol at once do not lose each other's names.
-for i in 1 2 3 4; do spk enroll "$g" "p$i" v9-1.wav --model "$tmp/exp" --threads 1 >"$tmp/o$i" 2>&1 & done; wait
+for i in 1 2 3 4; do spk enroll "$g" "p$i" v9-1.wav --model "$tmp/exp" --num_threads 1 >"$tmp/o$i" 2>&1 & done; wait
 ok spk enroll "$g" --list
 has "$out" '^6 speakers'
 cp "$tmp/two" "$g"

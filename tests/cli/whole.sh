@@ -17,10 +17,10 @@ same "$tmp/a/2epoch.pth" "$tmp/b/2epoch.pth"
 
 # Validation as in training: each utterance whole.
 eer() { grep -oE '"eer": [0-9.e+-]+' | head -1; }
-ok spk validate --model "$tmp/a" --spk_model_file "$tmp/a/2epoch.pth" --valid_dir "$tmp/data/valid" --threads 1 --json
+ok spk validate --model "$tmp/a" --spk_model_file "$tmp/a/2epoch.pth" --valid_dir "$tmp/data/valid" --num_threads 1 --json
 has "$err" '36 trials over 9 utterances, whole'
 check "the figures of training" test "$(eer <"$out")" = "$(tail -1 "$tmp/a/metrics.jsonl" | grep -oE '"eer": [0-9.e+-]+' | head -1)"
-ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --threads 1 --num_eval 2
+ok spk validate --model "$tmp/a" --valid_dir "$tmp/data/valid" --num_threads 1 --num_eval 2
 has "$err" '2 segments of 1 s each'
 
 # Batches.

@@ -85,7 +85,7 @@ for how in "" "--vad energy"; do
         python3 -c '
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$build/spk" extract --model exp --quiet --threads 1 \
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)' "$build/spk" extract --model exp --quiet --num_threads 1 \
             minutes$n.wav --window 1.5 --hop 0.75 $how --output_dir long$n --format ark >peak$n
     done
     echo "peak of 1 and 12 minutes $how: $(cat peak1) and $(cat peak12) KiB"

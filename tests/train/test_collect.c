@@ -61,7 +61,7 @@ static char *conf_of(const char *folder, const char *more, int threads)
     return spk_strf("frontend: none\ninput_size: 4\nencoder: ecapa_tdnn\nencoder_conf: {model_scale: 2, ndim: 4, "
                     "output_size: 6}\npooling: chn_attn_stat\nprojector: rawnet3\nloss: aamsoftmax\noptim: adam\n"
                     "train_dir: %s\nvalid_dir: %s\noutput_dir: %s/exp%d\npreprocessor_conf: {target_duration: 0.1}\n"
-                    "threads: %d\nbatch_size: 4\n%s",
+                    "num_threads: %d\nbatch_size: 4\n%s",
                     folder, folder, folder, threads, threads, more);
 }
 
