@@ -34,7 +34,7 @@ static spk_status find_calibration(const spk_embedder *e, const char *named, boo
     spk_calibration c = {0};
     char *text = NULL, *where = NULL;
     size_t n = 0;
-    spk_status status;
+    spk_status status = SPK_OK;
     if (named)
         SPK_GO(spk_calibration_read(named, &c));
     else if (own)
