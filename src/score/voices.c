@@ -254,14 +254,18 @@ done:
 spk_status spk_voices_of(const spk_embeddings *e, int64_t n, const int64_t *begin, const spk_scoring_options *o,
                          spk_voices *out)
 {
-    collection c = {.e = e, .n = n};
-    SPK_PUSH(c.begin, c.n_begin) = 0;
+    collection c = {.e = e,
+                    .n = n,
+                    .n_utterances = begin[n],
+                    .begin = spk_new(sizeof *c.begin * (size_t)(n + 1)),
+                    .utterance = spk_new(sizeof *c.utterance * (size_t)(begin[n] + 1)),
+                    .name = spk_new(sizeof *c.name * (size_t)(n + 1))};
     for (int64_t i = 0; i < n; i++) {
-        SPK_PUSH(c.name, c.n_names) = e->id[begin[i]];
-        SPK_PUSH(c.begin, c.n_begin) = begin[i + 1];
+        c.name[i] = e->id[begin[i]];
+        c.begin[i + 1] = begin[i + 1];
     }
     for (int64_t u = 0; u < begin[n]; u++)
-        SPK_PUSH(c.utterance, c.n_utterances) = u;
+        c.utterance[u] = u;
     const spk_status status = make_voices(&c, o, NULL, out);
     clear_collection(&c);
     return status;
