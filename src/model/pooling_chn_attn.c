@@ -34,6 +34,21 @@ static spk_time_stats_attr context(const spk_build *b, const spk_tensor *x, int 
     return attr;
 }
 
+static spk_tensor *with_lengths(spk_build *b, spk_tensor *h, const int64_t *len)
+{
+    return spk_g_reshape(b->g, h, h->n, h->h, h->w, h->c, len);
+}
+
+/* The attention's BatchNorm. In training its statistics are those of valid frames; with pool_lengths frontend of all of them, as
+ * ESPnet 202611 has it. */
+static spk_tensor *normalise(spk_build *b, spk_tensor *h)
+{
+    const int64_t *len = h->len;
+    const bool all = b->train && len && b->pool_lengths == SPK_POOL_FRONTEND;
+    h = spk_layer_batch_norm(b, all ? with_lengths(b, h, NULL) : h, "pooling.attention.2");
+    return all ? with_lengths(b, h, len) : h;
+}
+
 static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
 {
     const int64_t c = x->c, hidden = HIDDEN;
@@ -43,7 +58,7 @@ static spk_tensor *build(spk_build *b, const void *conf, spk_tensor *x)
     spk_tensor *v = spk_g_conv1d(b->g, stats, w, c, bias, 1, 0, false);
     spk_tensor *h = spk_g_conv1d(b->g, x, w, 0, NULL, 1, 0, false);
     h = spk_g_row_bias(b->g, h, v, SPK_RELU);
-    h = spk_layer_batch_norm(b, h, "pooling.attention.2");
+    h = normalise(b, h);
     spk_tensor *e = spk_layer_conv1d(b, h, "pooling.attention.3", c, 1, 1, 0, false);
     return spk_g_attn_stats(b->g, e, x, (spk_attn_stats_attr){.lo = 1e-4, .hi = 1e4});
 }
