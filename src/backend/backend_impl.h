@@ -35,15 +35,19 @@ typedef struct spk_draws {
 typedef struct spk_ctx {
     int n_threads;
     spk_draws draws;
-    const spk_reduction *sync; /* sums of a batch's statistics over processes; NULL: this one's batch is all */
+    const spk_reduction *sync;     /* sums of a batch's statistics over processes; NULL: this one's batch is all */
+    void *device;                  /* where the views lie, the plugin's own handle; NULL: in the processor's memory */
+    const spk_draws *device_draws; /* the draws there, `item` too */
 } spk_ctx;
+
+struct spk_device; /* device_impl.h */
 
 typedef struct spk_view {
     void *p; /* NULL: absent */
     int64_t n, h, w, c, ld;
     const int64_t *len; /* N valid frames, for views with a time axis (W, or H in pictures); NULL: all full */
-    spk_dtype
-        dtype; /* SPK_BF16: of a plan in bfloat16; otherwise that of the kernel (its table), whatever stands here */
+    /* SPK_BF16: of a plan in bfloat16; SPK_I64: labels and counters; otherwise that of the kernel (its table). */
+    spk_dtype dtype;
 } spk_view;
 
 /* Rows of a view. */
@@ -524,6 +528,7 @@ typedef struct spk_geom {
     bool writes_din[SPK_MAX_IN], spoils_dout;
     bool train; /* a backward pass will follow */
     int n_threads;
+    const struct spk_device *device; /* where the views lie; NULL: in the processor's memory */
 } spk_geom;
 
 typedef struct spk_kernel {

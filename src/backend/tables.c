@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/cpu/isa_impl.h"
+#include "backend/device_impl.h"
 #include "backend/reference/ref_impl.h"
 #include "backend/widen_impl.h"
 
@@ -87,8 +88,19 @@ bool spk_kernel_fits(const spk_kernel *k, const spk_geom *g)
     return !k->supports || k->supports(g);
 }
 
+/* The device's own, or the processor's on copies. */
+static const spk_kernel *find_on_device(const spk_geom *g)
+{
+    const spk_kernel *k = g->device->t->kernel(g->op);
+    if (!k || (k->supports && !k->supports(g))) k = &spk__on_host;
+    spk_debug("impl", "%s %s (%lld x %lld x %lld): %s", spk_op_name(g->op), spk_dtype_name(g->dtype),
+              (long long)g->in[0].n, (long long)(g->in[0].h * g->in[0].w), (long long)g->in[0].c, k->name);
+    return k;
+}
+
 const spk_kernel *spk_kernel_find(const spk_geom *g)
 {
+    if (g->device) return find_on_device(g);
     const char *only = getenv("SPK_IMPL");
     const spk_kernel *const *k = spk_kernel_table(g->op, g->dtype);
     /* The last one is the reference, which always fits. */

@@ -24,7 +24,7 @@ static void *scratch_at(const spk_plan *p, const spk_step *s, int which)
 
 void spk_plan_forward(spk_plan *p, bool weights_changed)
 {
-    const spk_ctx ctx = {p->options.n_threads, p->draws, p->sync};
+    const spk_ctx ctx = {.n_threads = p->options.n_threads, .draws = p->draws, .sync = p->sync};
     spk_graph_update_lengths(p->g);
     if (p->generation != p->arena->generation) spk__plan_set_pointers(p);
     for (int i = 0; i < p->n_steps; i++) {
@@ -42,7 +42,7 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
 
 static void run_backward(spk_plan *p)
 {
-    const spk_ctx ctx = {p->options.n_threads, p->draws, p->sync};
+    const spk_ctx ctx = {.n_threads = p->options.n_threads, .draws = p->draws, .sync = p->sync};
     SPK_ASSERT(p->options.train && p->generation == p->arena->generation);
     for (int i = p->n_steps - 1; i >= 0; i--) {
         spk_step *s = &p->steps[i];

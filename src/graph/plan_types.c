@@ -47,7 +47,7 @@ void spk__plan_choose_types(spk_plan *p)
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++) {
         const spk_tensor *t = spk_graph_tensor(p->g, i);
         const bool frames = !t->param && !t->constant && !t->is_input && t->dtype != SPK_I64 && t->h * t->w > 1;
-        p->type[i] = frames ? p->options.real : real;
+        p->type[i] = t->dtype == SPK_I64 ? SPK_I64 : frames ? p->options.real : real;
     }
     for (int i = 0; i < spk_graph_n_tensors(p->g); i++) {
         spk_tensor *t = spk_graph_tensor(p->g, i);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "backend/bf16_impl.h"
+#include "backend/device_impl.h"
 #include "backend/op_case.h"
 
 enum { GUARD = 16 };
@@ -35,6 +36,9 @@ typedef struct rig {
     size_t save_bytes, scratch_bytes;
     char *block_in[SPK_MAX_IN], *block_out, *block_din[SPK_MAX_IN], *block_dout;
 } rig;
+
+/* Where kernels run; NULL: here. */
+static const spk_device *rig_device;
 
 static inline size_t rig_size(const rig *r, const case_tensor *t)
 {
@@ -59,7 +63,7 @@ static inline spk_view rig_view(const rig *r, const case_tensor *t, char **block
                       .c = t->c,
                       .ld = t->c + t->gap,
                       .len = t->has_len ? r->c->len : NULL,
-                      .dtype = t->dtype};
+                      .dtype = t->is_int ? SPK_I64 : t->dtype};
 }
 
 static inline void *rig_room(size_t bytes)
@@ -81,8 +85,14 @@ static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_thread
     for (int i = 0; i < SPK_MAX_IN; i++) {
         const case_tensor *t = &c->in[i];
         if (!t->there) continue;
-        g.in[i] =
-            (spk_view){NULL, t->n, t->h ? t->h : 1, t->w, t->c, t->c + t->gap, t->has_len ? c->len : NULL, t->dtype};
+        g.in[i] = (spk_view){NULL,
+                             t->n,
+                             t->h ? t->h : 1,
+                             t->w,
+                             t->c,
+                             t->c + t->gap,
+                             t->has_len ? c->len : NULL,
+                             t->is_int ? SPK_I64 : t->dtype};
         g.has_in[i] = true;
         g.reads_in[i] = t->read_bwd || t->is_param;
         g.want_din[i] = train && t->has_grad && !(skip >> i & 1);
@@ -92,6 +102,7 @@ static inline spk_geom case_geom(const op_case *c, spk_dtype dtype, int n_thread
     g.out[0] = (spk_view){NULL, y->n, y->h ? y->h : 1, y->w, y->c, y->c + y->gap, NULL, y->dtype};
     g.reads_out[0] = y->read_bwd;
     g.spoils_dout = rig_lean;
+    g.device = rig_device;
     return g;
 }
 
@@ -193,12 +204,95 @@ static inline void rig_check(const rig *r)
     rig_check_room(r, r->a.scratch, r->scratch_bytes, "scratch");
 }
 
+/* ---- on a device ---- */
+
+enum { RIG_BLOCKS = 2 * SPK_MAX_IN + 4 };
+
+typedef struct rig_block {
+    char *here;
+    void *there;
+    size_t bytes;
+} rig_block;
+
+/* All memory of a rig that a kernel may see. */
+static inline int rig_blocks(const rig *r, rig_block *b)
+{
+    int n = 0;
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        if (r->block_in[i]) b[n++] = (rig_block){r->block_in[i], NULL, rig_bytes(r, &r->c->in[i])};
+        if (r->block_din[i]) b[n++] = (rig_block){r->block_din[i], NULL, rig_bytes(r, &r->c->in[i])};
+    }
+    if (r->block_out) b[n++] = (rig_block){r->block_out, NULL, rig_bytes(r, &r->c->out[0])};
+    if (r->block_dout) b[n++] = (rig_block){r->block_dout, NULL, rig_bytes(r, &r->c->out[0])};
+    if (r->a.save) b[n++] = (rig_block){r->a.save, NULL, r->save_bytes + 64};
+    if (r->a.scratch) b[n++] = (rig_block){r->a.scratch, NULL, r->scratch_bytes + 64};
+    return n;
+}
+
+static inline void *rig_there(const rig_block *b, int n, void *here)
+{
+    for (int i = 0; i < n; i++)
+        if (here && (char *)here >= b[i].here && (char *)here < b[i].here + b[i].bytes)
+            return (char *)b[i].there + ((char *)here - b[i].here);
+    return NULL;
+}
+
+/* The draws on the device, and keys of its own to them. */
+static inline void *rig_draws_there(const spk_ctx *ctx)
+{
+    void *draws = rig_device->t->alloc(rig_device->self, sizeof(spk_draws));
+    assert_non_null(draws);
+    spk_device_put(rig_device, draws, &ctx->draws, sizeof(spk_draws));
+    return draws;
+}
+
+/* run(a) with all memory on the device and back. */
+static inline void rig_run_there(rig *r, void (*run)(const spk_kargs *a))
+{
+    rig_block b[RIG_BLOCKS];
+    const int n = rig_blocks(r, b);
+    spk_kargs a = r->a;
+    spk_ctx ctx = r->ctx;
+    for (int i = 0; i < n; i++) {
+        b[i].there = rig_device->t->alloc(rig_device->self, b[i].bytes);
+        assert_non_null(b[i].there);
+        spk_device_put(rig_device, b[i].there, b[i].here, b[i].bytes);
+    }
+    for (int i = 0; i < SPK_MAX_IN; i++) {
+        a.in[i].p = rig_there(b, n, a.in[i].p);
+        a.din[i].p = rig_there(b, n, a.din[i].p);
+    }
+    a.out[0].p = rig_there(b, n, a.out[0].p);
+    a.dout[0].p = rig_there(b, n, a.dout[0].p);
+    a.save = rig_there(b, n, a.save);
+    a.scratch = rig_there(b, n, a.scratch);
+    ctx.device = rig_device->self;
+    void *draws = rig_draws_there(&ctx);
+    ctx.device_draws = draws;
+    a.ctx = &ctx;
+    rig_device->t->refresh(rig_device->self);
+    run(&a);
+    for (int i = 0; i < n; i++) {
+        spk_device_get(rig_device, b[i].here, b[i].there, b[i].bytes);
+        rig_device->t->free(rig_device->self, b[i].there);
+    }
+    rig_device->t->free(rig_device->self, draws);
+}
+
+static inline void rig_run(rig *r, void (*run)(const spk_kargs *a))
+{
+    if (rig_device && r->g.device)
+        rig_run_there(r, run);
+    else
+        run(&r->a);
+}
+
 /* One forward pass; out gets the output, states what the kernel wrote back. */
 static inline void rig_fwd(rig *r, const op_values *v)
 {
     for (int i = 0; i < SPK_MAX_IN; i++)
         if (r->c->in[i].there) rig_put(r, &r->c->in[i], &r->a.in[i], v->in[i]);
-    r->k->fwd(&r->a);
+    rig_run(r, r->k->fwd);
     rig_check(r);
 }
 
@@ -232,7 +326,7 @@ static inline void rig_bwd(rig *r, const op_values *v, double *const *before)
         r->a.add[i] = before[i] != NULL;
         if (before[i]) rig_put(r, &c->in[i], &r->a.din[i], before[i]);
     }
-    r->k->bwd(&r->a);
+    rig_run(r, r->k->bwd);
     rig_check(r);
     rig_check_canaries(r, &c->out[0], r->block_dout, "dout");
     for (int i = 0; i < SPK_MAX_IN; i++)

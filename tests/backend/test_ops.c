@@ -4,7 +4,8 @@
  *   the double reference's gradient against finite differences,
  *   every float kernel, forward and backward, against the double reference,
  *   gradients written, added and left out; memory outside of rows; the same bits twice; 1, 2 and 3 threads.
- * SEED=n in the environment draws other values, OP=name tests one op.
+ * SEED=n in the environment draws other values, OP=name tests one op. With SPK_DEVICE=emulated (or cuda) the kernels are
+ * those of that device, and its copies to the processor, instead of the processor's own.
  */
 #include <unistd.h>
 
@@ -242,7 +243,7 @@ static void check_again(const op_case *c, const spk_kernel *k, op_values *v, con
     double *out = copy_of(v->out, case_count(&c->out[0]));
     op_values other = values_new(c, seed + 1);
     rig_put(r, &c->out[0], &r->a.out[0], other.out);
-    k->again(&r->a);
+    rig_run(r, k->again);
     rig_get(r, &c->out[0], &r->a.out[0], v->out);
     assert_same_bits(c, k, "the output made again", v->out, out, case_count(&c->out[0]));
     values_free(&other);
@@ -265,7 +266,7 @@ static void check_kernel(const op_case *c, const spk_kernel *k, op_values *v, co
     double *zero[SPK_MAX_IN], *some[SPK_MAX_IN];
     written(c, zero);
     random_before(c, some);
-    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+    for (int n_threads = 1; n_threads <= (rig_device ? 1 : 3); n_threads++) {
         rig *r = rig_open(c, k, type, n_threads, false, 0);
         check_forward(r, v, t);
         rig_close(r);
@@ -361,6 +362,55 @@ static void check_bf16(const op_case *c, int64_t *taken)
     }
 }
 
+/* ---- a device ---- */
+
+static spk_device *device; /* NULL: the processor's kernels are tested */
+static int64_t taken_there[2],
+    on_host; /* rows that the device's kernel took in float and bfloat16, and the copies here */
+
+static void check_there(const op_case *c, spk_dtype dtype)
+{
+    op_values v = values_new(c, seed);
+    const spk_kernel *k = device->t->kernel(c->op);
+    const bool copies = c->op != SPK_OP_CONV1D && c->op != SPK_OP_CONV2D && c->op != SPK_OP_BATCH_NORM;
+    for (int i = 0; i < SPK_MAX_IN; i++)
+        if (c->in[i].dtype == SPK_BF16 || (dtype == SPK_BF16 && i == 1 && rounds_weights(c->op)))
+            round_all(v.in[i], &c->in[i]);
+    if (c->out[0].dtype == SPK_BF16) round_all(v.dout, &c->out[0]);
+    type = SPK_F32;
+    truth t = find_truth(c, &v);
+    type = dtype;
+    rig_device = device;
+    const spk_geom g = case_geom(c, dtype, 2, true, 0);
+    if (k && (!k->supports || k->supports(&g))) {
+        check_kernel(c, k, &v, &t);
+        taken_there[dtype == SPK_BF16]++;
+    }
+    if (copies && (dtype == SPK_F32 || !c->loss)) {
+        check_kernel(c, &spk__on_host, &v, &t);
+        on_host++;
+    }
+    rig_device = NULL;
+    free_truth(&t);
+    values_free(&v);
+}
+
+static void check_op_there(spk_op op)
+{
+    static const spk_kernel all_frames = {.name = "all frames"};
+    int64_t rows = 0;
+    taken_there[0] = taken_there[1] = on_host = 0;
+    for (const op_row *row = op_tests[op]->rows; row->name; row++, rows++) {
+        const op_case c = make_case(op, row), b = with_bf16(&c, &all_frames);
+        check_there(&c, SPK_F32);
+        if (meets_bf16(op) && !c.loss) check_there(&b, SPK_BF16);
+    }
+    print_message(
+        "%s on %s: its kernel ran %lld rows of %lld in float, %lld in bfloat16; copies to the processor %lld\n",
+        spk_op_name(op), device->info.name, (long long)taken_there[0], (long long)rows, (long long)taken_there[1],
+        (long long)on_host);
+}
+
 static void report(spk_op op, spk_dtype dtype, const int64_t *taken, int64_t rows, bool all)
 {
     const spk_kernel *const *table = spk_kernel_table(op, dtype);
@@ -397,7 +447,10 @@ static void check_op(spk_op op)
     {                                                                                                                  \
         (void)state;                                                                                                   \
         if (only && strcmp(only, #name) != 0) skip();                                                                  \
-        check_op(SPK_OP_##NAME);                                                                                       \
+        if (device)                                                                                                    \
+            check_op_there(SPK_OP_##NAME);                                                                             \
+        else                                                                                                           \
+            check_op(SPK_OP_##NAME);                                                                                   \
     }
 SPK_OPS(OP_RUN)
 #undef OP_RUN
@@ -407,6 +460,7 @@ SPK_OPS(OP_RUN)
 static void test_choice(void **state)
 {
     (void)state;
+    if (device) skip();
     for (int op = 0; op < SPK_N_OPS; op++) {
         for (const op_row *row = op_tests[op]->rows; row->name; row++) {
             const op_case c = make_case((spk_op)op, row);
@@ -429,6 +483,7 @@ static void test_refusals(void **state)
 {
     (void)state;
     int refused = 0;
+    if (device) skip();
     for (const op_row *row = op_tests[SPK_OP_MELSPEC]->rows; row->name; row++) {
         const op_case c = make_case(SPK_OP_MELSPEC, row);
         const spk_geom g = case_geom(&c, SPK_F32, 2, false, 0);
@@ -457,6 +512,10 @@ int main(int argc, char **argv)
     only = getenv("OP");
     if (text && spk_parse_int(text, &number)) seed = (uint64_t)number;
     print_message("SEED=%llu\n", (unsigned long long)seed);
+    if (getenv("SPK_DEVICE") && spk_device_open(&(spk_device_options){0}, &device) != SPK_OK) {
+        print_message("skipped: %s\n", spk_errmsg());
+        return 77;
+    }
     const struct CMUnitTest tests[] = {
 #define OP_RUN(NAME, name) cmocka_unit_test_setup_teardown(run_##name, NULL, NULL),
         SPK_OPS(OP_RUN)
@@ -464,5 +523,7 @@ int main(int argc, char **argv)
             cmocka_unit_test(test_choice),
         cmocka_unit_test(test_refusals),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    spk_device_close(device);
+    return failed;
 }

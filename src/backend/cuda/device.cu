@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A GPU through CUDA's runtime: opening it, its memory, copies, recorded runs. */
+#include "backend/cuda/cuda_impl.h"
+
+#include <cublasLt.h>
+#include <cudnn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ALIGNED = 256 };
+static const size_t usual_workspace = size_t(64) << 20;
+static char sentence[512];
+
+void spk_cuda_check(cudaError_t error, const char *file, int line)
+{
+    if (error == cudaSuccess) return;
+    fprintf(stderr, "spk: the GPU failed: %s (%s, line %d)\n", cudaGetErrorString(error), file, line);
+    abort();
+}
+
+void spk_cuda_short_of_memory(size_t bytes)
+{
+    fprintf(stderr, "spk: out of memory on the GPU for %zu bytes; use a smaller batch_size\n", bytes);
+    abort();
+}
+
+static int count(void)
+{
+    int n = 0;
+    return cudaGetDeviceCount(&n) == cudaSuccess ? n : 0;
+}
+
+static void close(void *self)
+{
+    spk_cuda *d = static_cast<spk_cuda *>(self);
+    if (!d) return;
+    if (d->dnn) cudnnDestroy(static_cast<cudnnHandle_t>(d->dnn));
+    if (d->lt) cublasLtDestroy(static_cast<cublasLtHandle_t>(d->lt));
+    if (d->workspace) cudaFree(d->workspace);
+    if (d->stream) cudaStreamDestroy(d->stream);
+    free(d->follow);
+    free(d);
+}
+
+static const char *give_up(spk_cuda *d, const char *what, const char *why)
+{
+    snprintf(sentence, sizeof sentence, "%s: %s", what, why);
+    close(d);
+    return sentence;
+}
+
+static const char *open(const spk_device_options *options, void **self, spk_device_info *info)
+{
+    cudaDeviceProp p;
+    spk_cuda *d = static_cast<spk_cuda *>(calloc(1, sizeof *d));
+    if (!d) return "out of memory";
+    d->options = *options;
+    cudaError_t error = cudaSetDevice(options->index);
+    if (error == cudaSuccess) error = cudaGetDeviceProperties(&p, options->index);
+    if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking);
+    d->workspace_bytes = options->workspace_bytes ? options->workspace_bytes : usual_workspace;
+    if (error == cudaSuccess) error = cudaMalloc(&d->workspace, d->workspace_bytes);
+    if (error != cudaSuccess) return give_up(d, "the GPU cannot be opened", cudaGetErrorString(error));
+    d->n_sm = p.multiProcessorCount;
+    cublasLtHandle_t lt;
+    const cublasStatus_t lt_status = cublasLtCreate(&lt);
+    if (lt_status != CUBLAS_STATUS_SUCCESS)
+        return give_up(d, "cuBLASLt cannot be opened", cublasLtGetStatusString(lt_status));
+    d->lt = lt;
+    cudnnHandle_t dnn;
+    cudnnStatus_t dnn_status = cudnnCreate(&dnn);
+    if (dnn_status == CUDNN_STATUS_SUCCESS) d->dnn = dnn;
+    if (dnn_status == CUDNN_STATUS_SUCCESS) dnn_status = cudnnSetStream(dnn, d->stream);
+    if (dnn_status != CUDNN_STATUS_SUCCESS)
+        return give_up(d, "cuDNN cannot be opened", cudnnGetErrorString(dnn_status));
+    const size_t version = cudnnGetVersion();
+    snprintf(info->name, sizeof info->name, "%s", p.name);
+    snprintf(info->library, sizeof info->library, "CUDA %d.%d, cuDNN %zu.%zu", CUDART_VERSION / 1000,
+             CUDART_VERSION % 1000 / 10, version / 10000, version / 100 % 100);
+    info->memory_gb = static_cast<double>(p.totalGlobalMem) / 1e9;
+    *self = d;
+    return nullptr;
+}
+
+/* ---- memory ---- */
+
+static void *alloc(void *self, size_t bytes)
+{
+    (void)self;
+    void *p = nullptr;
+    if (cudaMalloc(&p, (bytes + ALIGNED - 1) / ALIGNED * ALIGNED) == cudaSuccess) return p;
+    cudaGetLastError(); /* memory that is short is no failure of what comes next */
+    return nullptr;
+}
+
+static void free_memory(void *self, void *p)
+{
+    spk_cuda *d = static_cast<spk_cuda *>(self);
+    SPK_CUDA(cudaStreamSynchronize(d->stream));
+    SPK_CUDA(cudaFree(p));
+}
+
+static size_t room(void *self)
+{
+    (void)self;
+    size_t free_bytes = 0, all = 0;
+    SPK_CUDA(cudaMemGetInfo(&free_bytes, &all));
+    return free_bytes;
+}
+
+static void copy(spk_cuda *d, void *to, const void *from, const spk_device_rows *r, cudaMemcpyKind kind)
+{
+    if (r->n <= 0 || r->bytes == 0) return;
+    const bool dense = r->n == 1 || (r->to_ld == r->bytes && r->from_ld == r->bytes);
+    if (dense)
+        SPK_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(r->n) * r->bytes, kind, d->stream));
+    else
+        SPK_CUDA(
+            cudaMemcpy2DAsync(to, r->to_ld, from, r->from_ld, r->bytes, static_cast<size_t>(r->n), kind, d->stream));
+}
+
+static void put(void *self, void *to, const void *from, const spk_device_rows *rows)
+{
+    copy(static_cast<spk_cuda *>(self), to, from, rows, cudaMemcpyHostToDevice);
+}
+
+static void wait(void *self)
+{
+    SPK_CUDA(cudaStreamSynchronize(static_cast<spk_cuda *>(self)->stream));
+}
+
+static void get(void *self, void *to, const void *from, const spk_device_rows *rows)
+{
+    copy(static_cast<spk_cuda *>(self), to, from, rows, cudaMemcpyDeviceToHost);
+    wait(self);
+}
+
+static void zero(void *self, void *p, size_t bytes)
+{
+    SPK_CUDA(cudaMemsetAsync(p, 0, bytes, static_cast<spk_cuda *>(self)->stream));
+}
+
+/* ---- recorded runs ---- */
+
+static void begin_record(void *self)
+{
+    SPK_CUDA(cudaStreamBeginCapture(static_cast<spk_cuda *>(self)->stream, cudaStreamCaptureModeThreadLocal));
+}
+
+static void *end_record(void *self)
+{
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t made = nullptr;
+    if (cudaStreamEndCapture(static_cast<spk_cuda *>(self)->stream, &graph) != cudaSuccess || !graph) {
+        cudaGetLastError();
+        return nullptr;
+    }
+    if (cudaGraphInstantiate(&made, graph, 0) != cudaSuccess) {
+        cudaGetLastError();
+        made = nullptr;
+    }
+    cudaGraphDestroy(graph);
+    return made;
+}
+
+static void replay(void *self, void *recorded)
+{
+    SPK_CUDA(cudaGraphLaunch(static_cast<cudaGraphExec_t>(recorded), static_cast<spk_cuda *>(self)->stream));
+}
+
+static void forget(void *self, void *recorded)
+{
+    wait(self);
+    SPK_CUDA(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recorded)));
+}
+
+const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
+                                           .kind = "CUDA",
+                                           .count = count,
+                                           .open = open,
+                                           .close = close,
+                                           .alloc = alloc,
+                                           .free = free_memory,
+                                           .room = room,
+                                           .put = put,
+                                           .get = get,
+                                           .zero = zero,
+                                           .wait = wait,
+                                           .kernel = nullptr,
+                                           .follow = nullptr,
+                                           .unfollow = nullptr,
+                                           .refresh = nullptr,
+                                           .begin_record = begin_record,
+                                           .end_record = end_record,
+                                           .replay = replay,
+                                           .forget = forget};

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The emulated device: its memory is the processor's, filled with NaN at first, and its products are plain loops. */
+#include "backend/cuda/cuda_impl.h"
+
+void spk_cuda_check(cudaError_t error, const char *file, int line)
+{
+    if (error == cudaSuccess) return;
+    fprintf(stderr, "emulated CUDA: error %d (%s, line %d)\n", error, file, line);
+    abort();
+}
+
+void spk_cuda_short_of_memory(size_t bytes)
+{
+    fprintf(stderr, "emulated CUDA: out of memory for %zu bytes\n", bytes);
+    abort();
+}
+
+static int count(void)
+{
+    return 1;
+}
+
+static const char *open(const spk_device_options *options, void **self, spk_device_info *info)
+{
+    if (options->index != 0) return "there is one emulated device";
+    spk_cuda *d = static_cast<spk_cuda *>(calloc(1, sizeof *d));
+    d->options = *options;
+    d->n_sm = 4;
+    snprintf(info->name, sizeof info->name, "emulated GPU");
+    snprintf(info->library, sizeof info->library, "CUDA on the processor");
+    info->memory_gb = 4;
+    *self = d;
+    return nullptr;
+}
+
+static void close(void *self)
+{
+    free(static_cast<spk_cuda *>(self)->follow);
+    free(self);
+}
+
+static void *alloc(void *, size_t bytes)
+{
+    const size_t whole = (bytes + 255) / 256 * 256;
+    void *p = aligned_alloc(256, whole ? whole : 256);
+    if (p) memset(p, 0xff, whole);
+    return p;
+}
+
+static void free_memory(void *, void *p)
+{
+    free(p);
+}
+
+static size_t room(void *)
+{
+    return size_t(4) << 30;
+}
+
+static void copy(void *, void *to, const void *from, const spk_device_rows *r)
+{
+    for (int64_t i = 0; i < r->n; i++)
+        memcpy(static_cast<char *>(to) + static_cast<size_t>(i) * r->to_ld,
+               static_cast<const char *>(from) + static_cast<size_t>(i) * r->from_ld, r->bytes);
+}
+
+static void zero(void *, void *p, size_t bytes)
+{
+    memset(p, 0, bytes);
+}
+
+static void wait(void *)
+{
+}
+static void begin_record(void *)
+{
+}
+static void *end_record(void *)
+{
+    return nullptr; /* nothing is recorded here: what was asked for has been done */
+}
+static void replay(void *, void *)
+{
+}
+
+const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
+                                           .kind = "emulated CUDA",
+                                           .count = count,
+                                           .open = open,
+                                           .close = close,
+                                           .alloc = alloc,
+                                           .free = free_memory,
+                                           .room = room,
+                                           .put = copy,
+                                           .get = copy,
+                                           .zero = zero,
+                                           .wait = wait,
+                                           .kernel = nullptr,
+                                           .follow = nullptr,
+                                           .unfollow = nullptr,
+                                           .refresh = nullptr,
+                                           .begin_record = begin_record,
+                                           .end_record = end_record,
+                                           .replay = replay,
+                                           .forget = replay};
+
+/* ---- products ---- */
+
+static double at(const spk_matrix *m, int64_t batch, int64_t i, int64_t j)
+{
+    const int64_t place = batch * m->stride + i * m->ld + j;
+    return m->type == SPK_BF16 ? static_cast<double>(spk_load(static_cast<const spk_b16 *>(m->p) + place))
+                               : static_cast<double>(static_cast<const float *>(m->p)[place]);
+}
+
+void spk_cuda_product(spk_cuda *, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c, const spk_product *how)
+{
+    const int64_t inner = how->transpose_a ? a->rows : a->cols;
+    for (int64_t n = 0; n < how->batch; n++)
+        for (int64_t i = 0; i < c->rows; i++)
+            for (int64_t j = 0; j < c->cols; j++) {
+                double sum = how->bias ? static_cast<double>(how->bias[j]) : 0;
+                for (int64_t k = 0; k < inner; k++)
+                    sum += (how->transpose_a ? at(a, n, k, i) : at(a, n, i, k)) *
+                           (how->transpose_b ? at(b, n, j, k) : at(b, n, k, j));
+                if (how->relu && sum < 0) sum = 0;
+                const int64_t place = n * c->stride + i * c->ld + j;
+                if (c->type == SPK_BF16)
+                    spk_put(static_cast<spk_b16 *>(c->p) + place, static_cast<float>(sum), how->add);
+                else
+                    spk_put(static_cast<float *>(c->p) + place, static_cast<float>(sum), how->add);
+            }
+}
