@@ -36,6 +36,7 @@ typedef struct spk_embedder_options {
     const char *model_file; /* weights (.pth, .safetensors); NULL: the folder's own, see spk_embedder_open */
     bool bf16;              /* frames in bfloat16, where the processor has arithmetic for it */
     bool f64;               /* weights and all that is computed in double: slow, and what is handed out is float */
+    int gpu;                /* which GPU of this machine computes, from 1; 0: the processor */
     int channel;            /* SPK_CHANNEL_REFUSE, SPK_CHANNEL_MEAN (spk/data.h), or which one from 0 */
 } spk_embedder_options;
 

@@ -29,6 +29,13 @@ typedef struct spk_net_options {
     /* Several processes divide the loss's classes among them, and this is the network of one (spk_model.divided); default 0:
      * all are here. */
     int class_process, class_processes;
+    /* A GPU computes, where the build has its plugin: which one of this machine's, from 1; 0: the processor. It computes in
+     * float or, by bf16_*, bfloat16; f64 and class_processes are not for it. */
+    int gpu;
+    bool gpu_tf32;      /* products of floats may round their factors to 10 bits (use_tf32) */
+    bool gpu_any_bits;  /* results may differ in the last bits from run to run (cudnn_deterministic: false) */
+    bool gpu_no_dnn;    /* convolutions without cuDNN (cudnn_enabled: false) */
+    bool gpu_benchmark; /* try the library's algorithms and take the fastest (cudnn_benchmark) */
     bool has_weights; /* weights will be loaded: a file that only gives initial values may be missing (so embed_only) */
 } spk_net_options;
 

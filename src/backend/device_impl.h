@@ -17,6 +17,7 @@ typedef struct spk_device_options {
     bool tf32;              /* products of floats may round their factors to 10 bits of mantissa */
     bool deterministic;     /* only kernels that give the same bits each time */
     bool benchmark;         /* try the library's algorithms and take the fastest */
+    bool no_dnn;            /* convolutions by products alone, without cuDNN (cudnn_enabled: false) */
     size_t workspace_bytes; /* that a library's kernel may use beside scratch; 0: as the plugin likes */
 } spk_device_options;
 
@@ -59,7 +60,7 @@ typedef struct spk_device_table {
     void (*refresh)(void *self);
 
     /* What is asked for between begin_record and end_record is not done but recorded; replay does it, as often as wanted,
-     * with the same pointers. end_record: NULL when it cannot be recorded. */
+     * with the same pointers. end_record: NULL when it could not be recorded. begin_record NULL: this device cannot. */
     void (*begin_record)(void *self);
     void *(*end_record)(void *self);
     void (*replay)(void *self, void *recorded);

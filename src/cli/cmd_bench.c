@@ -14,9 +14,9 @@
 
 typedef struct bench_options {
     char *config;
-    int64_t batch, steps, threads;
+    int64_t batch, steps, threads, ngpu;
     double seconds;
-    bool use_amp, skip_train, profile, ops, json, quiet;
+    bool use_amp, use_tf32, skip_train, profile, ops, json, quiet;
 } bench_options;
 
 enum { WARM_UP = 2, SAMPLE_RATE = 16000 };
@@ -30,6 +30,9 @@ static const spk_opt table[] = {
     {"num_threads", SPK_OPT_INT, FIELD(threads), "none", 1, 4096, NULL, "threads; none: all processors",
      SPK_OPT_NULLABLE},
     {"use_amp", SPK_OPT_BOOL, FIELD(use_amp), "false", 0, 0, NULL, "frames and products in bfloat16", 0},
+    {"ngpu", SPK_OPT_INT, FIELD(ngpu), "0", 0, 1, NULL, "0: the processor; 1: a GPU", 0},
+    {"use_tf32", SPK_OPT_BOOL, FIELD(use_tf32), "false", 0, 0, NULL, "on a GPU: products of floats in TensorFloat32",
+     0},
     {"skip_train", SPK_OPT_BOOL, FIELD(skip_train), "false", 0, 0, NULL, "time embedding only", 0},
     {"profile", SPK_OPT_BOOL, FIELD(profile), "false", 0, 0, NULL,
      "also print on stderr where the time of a step went, by kind of op", 0},
@@ -237,8 +240,12 @@ static spk_status run(const bench_options *o)
     spk_status status;
     spk_config config = {0};
     bench b = {.o = o, .threads = cli_threads(o->threads)};
-    const spk_net_options options = {
-        .n_threads = b.threads, .bf16_train = o->use_amp, .bf16_embed = o->use_amp, .has_weights = true};
+    const spk_net_options options = {.n_threads = b.threads,
+                                     .bf16_train = o->use_amp,
+                                     .bf16_embed = o->use_amp,
+                                     .gpu = (int)o->ngpu,
+                                     .gpu_tf32 = o->use_tf32,
+                                     .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
     b.roof.gflops = spk_backend_peak_gflops(b.threads);
@@ -281,7 +288,7 @@ int cmd_bench(int argc, char **argv)
             ? spk_comm_agree(cli_comm(),
                              spk_fail(SPK_E_UNSUPPORTED, "spk bench times one process; with several it times "
                                                          "their sums: --comm"))
-        : o.use_amp && !spk_backend_has_bf16()
+        : o.use_amp && o.ngpu == 0 && !spk_backend_has_bf16()
             ? spk_fail(SPK_E_UNSUPPORTED, "use_amp: this processor has no arithmetic in bfloat16 to be timed")
             : run(&o);
     spk_opts_clear(table, SPK_COUNT(table), &o);

@@ -47,6 +47,7 @@ spk_status eval_open_model(const eval_options *o, eval_task *t, bool *usage)
     options.n_threads = cli_threads(o->threads);
     cli_team_say();
     options.bf16 = o->use_amp;
+    SPK_TRY(spk_comm_gpu(cli_comm(), o->ngpu, "--ngpu", &options.gpu));
     options.f64 = in_double(o);
     options.n_loaders = (int)o->num_workers;
     options.model_file = o->spk_model_file;

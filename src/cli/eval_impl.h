@@ -24,10 +24,10 @@ typedef struct eval_options {
     char *config, *log_level;
     char *train_dtype; /* NULL: float32 */
     bool quiet, use_amp;
-    int64_t threads, seed;
+    int64_t threads, seed, ngpu;
     double dist_timeout;
     /* what is read and has no effect, or must have its harmless value */
-    int64_t ngpu, dist_world_size, dist_rank;
+    int64_t dist_world_size, dist_rank;
     char *model_tag, *dist_launcher;
     bool use_preprocessor, average_spk;
     int64_t any_int;

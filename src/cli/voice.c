@@ -37,6 +37,7 @@ spk_status voice_open(const voice_options *o, spk_embedder **e, bool *usage)
                          .allow_pipes = o->allow_pipes,
                          .threads = o->threads,
                          .num_workers = o->num_workers,
+                         .ngpu = o->ngpu,
                          .use_amp = o->use_amp};
     const spk_status status = eval_open_model(&same, &task, usage);
     *e = task.embedder;

@@ -28,7 +28,7 @@ typedef struct voice_options {
     /* running */
     char *config, *log_level;
     bool quiet, use_amp;
-    int64_t threads, num_workers;
+    int64_t threads, num_workers, ngpu;
 } voice_options;
 
 /* What a command does with its options and words. A wrong command line sets *usage. */

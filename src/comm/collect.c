@@ -145,6 +145,17 @@ static int count_bits(uint64_t x)
     return n;
 }
 
+spk_status spk_comm_gpu(const spk_comm *c, int64_t ngpu, const char *where, int *gpu)
+{
+    const int here = c ? c->place.local_size : 1;
+    *gpu = ngpu > 0 ? (c ? c->place.local_rank : 0) + 1 : 0;
+    if (ngpu <= 1 || ngpu == here) return SPK_OK;
+    return spk_fail(SPK_E_CONFIG,
+                    "%s: %lld GPUs are asked for, and %d process%s on this machine, which has one GPU each: start it "
+                    "with mpirun -np %lld, or leave ngpu at 1",
+                    where, (long long)ngpu, here, here == 1 ? " runs" : "es run", (long long)ngpu);
+}
+
 spk_status spk_comm_threads(spk_comm *c, int *threads)
 {
     *threads = spk_cpu_count();

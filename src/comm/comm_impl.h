@@ -31,6 +31,10 @@ bool spk_comm_is_first(const spk_comm *c);
 /* Threads that this rank should compute with: its machine's processors that the ranks there may use, over these ranks,
  * and no more than this one may; the smallest over all ranks, so that all round alike. */
 spk_status spk_comm_threads(spk_comm *c, int *threads) SPK_NODISCARD;
+/* Which GPU of its machine this process has, from 1, where `ngpu` of them are asked for (0: none, and 0 comes out): that of its
+ * place among the machine's ranks. With 1 each process has one, however many there are; with more there must be as many processes
+ * on the machine. `where`: of the option, for the message. */
+spk_status spk_comm_gpu(const spk_comm *c, int64_t ngpu, const char *where, int *gpu) SPK_NODISCARD;
 /* "rank 1 on node7 (processors 0-3)" of every rank, one a line. On rank 0; elsewhere nothing is added. */
 spk_status spk_comm_describe(spk_comm *c, spk_text *out) SPK_NODISCARD;
 

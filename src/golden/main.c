@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spk_golden [--f64] [--threads N] DIR...: a row for each array; exit status 1 when any fails, 2 for wrong usage. */
+/* spk_golden [--f64] [--threads N] [--ngpu 1] DIR...: a row for each array; exit status 1 when any fails, 2 for wrong usage. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,20 +9,26 @@
 #include "spk/state.h"
 
 static const char USAGE[] =
-    "usage: spk_golden [--f64] [--threads N] DIR...\n"
+    "usage: spk_golden [--f64] [--threads N] [--ngpu 1] DIR...\n"
     "Compute what each golden folder (config.yaml, model.pth, golden.npz) holds and compare. A folder of WeSpeaker's "
     "has\n"
     "model.pt instead of model.pth; one with kaldi_fbank.npz holds features; of any other, the folders in it are run.\n"
     "  --f64        the reference kernels in double precision, against the f64/ arrays\n"
     "  --threads N  threads (default: all processors)\n"
+    "  --ngpu 1     on a GPU, against the same arrays and tolerances\n"
     "Prints a row for each array: name, shape, error relative to its scale, tolerance, cosine, pass or FAIL.\n";
 
-static spk_status load(golden *g, bool f64, int n_threads)
+typedef struct choices {
+    bool f64;
+    int n_threads, gpu;
+} choices;
+
+static spk_status load(golden *g, const choices *o)
 {
     spk_status status;
     char *path = spk_path_join(g->folder, "config.yaml");
     char *weights = spk_path_join(g->folder, "model.pth"), *arrays = spk_path_join(g->folder, "golden.npz");
-    const spk_net_options options = {.n_threads = n_threads, .f64 = f64, .has_weights = true};
+    const spk_net_options options = {.n_threads = o->n_threads, .f64 = o->f64, .gpu = o->gpu, .has_weights = true};
     SPK_GO(spk_config_read(path, &g->config));
     SPK_GO(spk_config_check(&g->config, SPK_CONFIG_MODEL, NULL));
     SPK_GO(spk_net_new(&g->config, &options, &g->net));
@@ -50,7 +56,7 @@ static void count_forgotten(golden *g)
     spk_free(start);
 }
 
-static spk_status run_one(golden *g, bool f64, int n_threads, bool kaldi)
+static spk_status run_one(golden *g, const choices *o, bool kaldi)
 {
     if (kaldi) return golden_run_kaldi(g);
     char *foreign = spk_path_join(g->folder, "model.pt");
@@ -58,17 +64,17 @@ static spk_status run_one(golden *g, bool f64, int n_threads, bool kaldi)
     spk_free(foreign);
     if (wespeaker) {
         g->prefix = "";
-        return golden_run_wespeaker(g, f64, n_threads);
+        return golden_run_wespeaker(g, o->f64, o->n_threads);
     }
-    SPK_TRY(load(g, f64, n_threads));
-    return f64 ? golden_run_f64(g) : golden_run_f32(g);
+    SPK_TRY(load(g, o));
+    return o->f64 ? golden_run_f64(g) : golden_run_f32(g);
 }
 
-static bool run_arrays(const char *folder, bool f64, int n_threads, bool kaldi)
+static bool run_arrays(const char *folder, const choices *o, bool kaldi)
 {
-    golden g = {.folder = folder, .prefix = f64 && !kaldi ? "f64/" : ""};
-    printf("%s%s\n", folder, f64 ? " (double precision)" : "");
-    const spk_status status = run_one(&g, f64, n_threads, kaldi);
+    golden g = {.folder = folder, .prefix = o->f64 && !kaldi ? "f64/" : ""};
+    printf("%s%s\n", folder, o->f64 ? " (double precision)" : "");
+    const spk_status status = run_one(&g, o, kaldi);
     if (status == SPK_OK)
         count_forgotten(&g);
     else
@@ -113,16 +119,16 @@ static char **list_folders(const char *folder, int64_t *n)
     return list;
 }
 
-static bool run_folder(const char *folder, bool f64, int n_threads)
+static bool run_folder(const char *folder, const choices *o)
 {
     bool good = true;
     int64_t n = 0;
     const bool kaldi = holds(folder, "kaldi_fbank.npz");
     char **list = holds(folder, "golden.npz") ? NULL : list_folders(folder, &n);
-    if (kaldi && !f64) good = run_arrays(folder, f64, n_threads, true); /* float alone: nothing is trained there */
-    if (n == 0 && !kaldi) good = run_arrays(folder, f64, n_threads, false);
+    if (kaldi && !o->f64) good = run_arrays(folder, o, true); /* float alone: nothing is trained there */
+    if (n == 0 && !kaldi) good = run_arrays(folder, o, false);
     for (int64_t i = 0; i < n; i++) {
-        good = run_folder(list[i], f64, n_threads) && good;
+        good = run_folder(list[i], o) && good;
         spk_free(list[i]);
     }
     spk_free(list);
@@ -131,8 +137,9 @@ static bool run_folder(const char *folder, bool f64, int n_threads)
 
 int main(int argc, char **argv)
 {
-    bool f64 = false, good = true;
-    int64_t n_threads = 0;
+    choices o = {0};
+    bool good = true;
+    int64_t n_threads = 0, ngpu = 0;
     int n_folders = 0;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
@@ -144,9 +151,12 @@ int main(int argc, char **argv)
             return 0;
         }
         if (strcmp(argv[i], "--f64") == 0) {
-            f64 = true;
+            o.f64 = true;
         } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc && spk_parse_int(argv[i + 1], &n_threads) &&
                    n_threads > 0 && n_threads < 4096) {
+            i++;
+        } else if (strcmp(argv[i], "--ngpu") == 0 && i + 1 < argc && spk_parse_int(argv[i + 1], &ngpu) && ngpu >= 0 &&
+                   ngpu <= 1) {
             i++;
         } else if (argv[i][0] == '-') {
             fprintf(stderr, "spk_golden: error: unknown option or bad value: %s\n%s", argv[i], USAGE);
@@ -159,7 +169,9 @@ int main(int argc, char **argv)
         fputs(USAGE, stderr);
         return 2;
     }
+    o.n_threads = (int)n_threads;
+    o.gpu = (int)ngpu;
     for (int i = 1; i <= n_folders; i++)
-        good = run_folder(argv[i], f64, (int)n_threads) && good;
+        good = run_folder(argv[i], &o) && good;
     return good ? 0 : 1;
 }

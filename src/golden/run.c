@@ -30,6 +30,7 @@ static void row_of_view(golden *g, const char *name, spk_view v, spk_dtype dtype
 static void rows_of_parameters(golden *g, spk_dtype dtype)
 {
     const spk_params *params = spk_net_params(g->net);
+    spk_params_bring_here(params);
     for (int64_t i = 0; i < spk_params_n(params); i++) {
         const spk_param *p = spk_params_at(params, i);
         if (p->dtype == SPK_I64) continue;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Flat blocks of parameters, gradients and buffers with named views (params_impl.h). */
-#include "graph/params_impl.h"
+#include "graph/params_there_impl.h"
 
 #include <omp.h>
 #include <string.h>
@@ -14,7 +14,8 @@ struct spk_params {
     spk_map index;
     bool committed;
     void *data, *grad, *buffers;
-    int64_t n_trainable; /* elements with padding */
+    int64_t n_trainable, n_buffers; /* elements with padding */
+    spk_params_there *there;        /* NULL: all is here */
 };
 
 spk_params *spk_params_new(spk_dtype real)
@@ -33,6 +34,7 @@ void spk_params_free(spk_params *p)
         spk_free(p->item[i]->table);
         spk_free(p->item[i]);
     }
+    spk__params_there_free(p->there);
     spk_free(p->item);
     spk_map_clear(&p->index);
     spk_free(p->data);
@@ -169,10 +171,10 @@ spk_status spk_params_commit(spk_params *p, uint64_t seed)
     const size_t size = spk_dtype_size(p->real);
     SPK_ASSERT(!p->committed);
     p->n_trainable = lay_out(p, true, NULL, NULL);
-    const int64_t n_buffers = lay_out(p, false, NULL, NULL);
+    p->n_buffers = lay_out(p, false, NULL, NULL);
     p->data = spk_alloc_zero((size_t)p->n_trainable * size);
     p->grad = spk_alloc_zero((size_t)p->n_trainable * size);
-    p->buffers = spk_alloc_zero((size_t)n_buffers * size);
+    p->buffers = spk_alloc_zero((size_t)p->n_buffers * size);
     if (!p->data || !p->grad || !p->buffers)
         return spk_fail(SPK_E_NOMEM, "out of memory for a model of %lld parameters", (long long)p->n_trainable);
     lay_out(p, true, p->data, p->grad);
@@ -225,8 +227,58 @@ void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n)
     *n = p->n_trainable;
 }
 
+/* ---- a device ---- */
+
+spk_status spk_params_use_device(spk_params *p, const spk_device *device)
+{
+    const size_t size = spk_dtype_size(p->real);
+    SPK_ASSERT(p->committed && !p->there && p->real == SPK_F32);
+    SPK_TRY(spk__params_there_new(device, p->data, (size_t)p->n_trainable * size, p->buffers,
+                                  (size_t)p->n_buffers * size, &p->there));
+    for (int64_t i = 0; i < p->n; i++) {
+        spk_param *q = p->item[i];
+        const char *block = q->trainable ? p->data : p->buffers;
+        spk__params_there_place(p->there, q->trainable, (size_t)((const char *)q->data - block), q);
+    }
+    return SPK_OK;
+}
+
+void spk_params_written_here(spk_params *p, unsigned what)
+{
+    if (p->there) spk__params_there_stale(p->there, what, true);
+}
+
+void spk_params_written_there(spk_params *p, unsigned what)
+{
+    SPK_ASSERT(p->there);
+    spk__params_there_stale(p->there, what, false);
+}
+
+void spk_params_bring_here(const spk_params *p)
+{
+    if (p->there) spk__params_there_bring(p->there, true);
+}
+
+void spk_params_bring_there(const spk_params *p)
+{
+    if (p->there) spk__params_there_bring(p->there, false);
+}
+
+void spk_params_bring_gradients(const spk_params *p)
+{
+    if (p->there) spk__params_there_gradients(p->there, p->grad, (size_t)p->n_trainable * sizeof(float));
+}
+
+void spk_params_blocks_there(const spk_params *p, float **data, float **grad, int64_t *n)
+{
+    SPK_ASSERT(p->there);
+    spk__params_there_blocks(p->there, data, grad);
+    *n = p->n_trainable;
+}
+
 void spk_params_zero_grad(spk_params *p)
 {
+    if (p->there) spk__params_there_zero(p->there, (size_t)p->n_trainable * sizeof(float));
     const size_t bytes = (size_t)p->n_trainable * spk_dtype_size(p->real);
     char *grad = p->grad;
 #pragma omp parallel if (bytes >= LARGE) /* one thread does not fill the memory's bandwidth */
@@ -241,6 +293,7 @@ void spk_params_zero_grad(spk_params *p)
 
 spk_status spk_params_save(const spk_params *p, spk_tensors *out)
 {
+    spk_params_bring_here(p);
     for (int64_t i = 0; i < p->n; i++) {
         const spk_param *q = p->item[i];
         spk_ndarray *a;
@@ -322,6 +375,7 @@ spk_status spk_params_load(spk_params *p, const spk_tensors *in)
         if (!convertible(spk_params_find(p, in->item[i].name), &in->item[i].a))
             status = spk_fail(SPK_E_MISMATCH, "the weights do not fit the model: %s has the type %s", in->item[i].name,
                               spk_dtype_name(in->item[i].a.dtype));
+    if (status == SPK_OK) spk_params_bring_here(p); /* a device's values are no longer the newer ones */
     for (int64_t i = 0; status == SPK_OK && i < in->n; i++) {
         int64_t at = -1;
         const spk_ndarray *a = &in->item[i].a;
@@ -336,6 +390,7 @@ spk_status spk_params_load(spk_params *p, const spk_tensors *in)
                          a->dtype == SPK_F32 ? (double)((const float *)a->data)[before + k]
                                              : ((const double *)a->data)[before + k]);
     }
+    if (status == SPK_OK) spk_params_written_here(p, SPK_VALUES | SPK_BUFFERS);
     spk_text_clear(&text);
     return status;
 }

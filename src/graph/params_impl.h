@@ -9,7 +9,7 @@
 #ifndef SPK_GRAPH_PARAMS_IMPL_H
 #define SPK_GRAPH_PARAMS_IMPL_H
 
-#include "base/base_impl.h"
+#include "backend/device_impl.h"
 
 typedef enum spk_init_kind {
     SPK_INIT_CONST,   /* a */
@@ -34,8 +34,9 @@ typedef struct spk_param {
     int64_t first, whole; /* rows before these and of all, where other processes have the others; whole 0: no others */
     spk_init init;
     void *data;
-    void *grad;   /* NULL for buffers */
-    float *table; /* SPK_INIT_TABLE: own copy */
+    void *grad;                    /* NULL for buffers */
+    void *data_there, *grad_there; /* on the device, if there is one */
+    float *table;                  /* SPK_INIT_TABLE: own copy */
 } spk_param;
 
 typedef struct spk_params spk_params;
@@ -69,6 +70,21 @@ int64_t spk_params_trainable_count(const spk_params *p); /* without padding; of 
 /* The blocks; n elements with padding. */
 void spk_params_blocks(spk_params *p, void **data, void **grad, int64_t *n);
 void spk_params_zero_grad(spk_params *p);
+
+/*
+ * On a device: after spk_params_commit, blocks there too (SPK_E_NOMEM). The values then are where they were written last, and
+ * are copied over when the other side wants them: whoever writes says so.
+ */
+spk_status spk_params_use_device(spk_params *p, const spk_device *device); /* must outlive p */
+enum { SPK_VALUES = 1, SPK_BUFFERS = 2 };                                  /* trainable values; all others */
+void spk_params_written_here(spk_params *p, unsigned what);
+void spk_params_written_there(spk_params *p, unsigned what);
+/* What the other side wrote comes here, or goes there. Nothing happens without a device. */
+void spk_params_bring_here(const spk_params *p);
+void spk_params_bring_there(const spk_params *p);
+/* Gradients are made there; a copy of all of them to the block here, which waits. */
+void spk_params_bring_gradients(const spk_params *p);
+void spk_params_blocks_there(const spk_params *p, float **data, float **grad, int64_t *n);
 
 /* Copies in declaration order: arrays of the store's type (or int64). */
 spk_status spk_params_save(const spk_params *p, spk_tensors *out);

@@ -5,14 +5,29 @@
  */
 #include "graph/plan_inside_impl.h"
 
+spk_arena *spk_arena_new_on(const spk_device *device)
+{
+    spk_arena *a = spk_new(sizeof *a);
+    a->device = device;
+    return a;
+}
+
 spk_arena *spk_arena_new(void)
 {
-    return spk_new(sizeof(spk_arena));
+    return spk_arena_new_on(NULL);
+}
+
+static void free_block(const spk_arena *a)
+{
+    if (a->device && a->p)
+        a->device->t->free(a->device->self, a->p);
+    else
+        spk_free(a->p);
 }
 
 void spk_arena_free(spk_arena *a)
 {
-    if (a) spk_free(a->p);
+    if (a) free_block(a);
     spk_free(a);
 }
 
@@ -22,9 +37,24 @@ size_t spk_arena_bytes(const spk_arena *a)
 }
 
 /* The old block goes only when the new one is there (which holds no pages yet): other plans run on after a failure. */
+static spk_status reserve_there(spk_arena *a, size_t bytes)
+{
+    const double room = (double)(a->device->t->room(a->device->self) + a->bytes);
+    if (a->p) free_block(a); /* a device's memory is all there is: the old block's room is needed for the new one */
+    a->p = a->device->t->alloc(a->device->self, bytes);
+    a->bytes = a->p ? bytes : 0;
+    a->generation++;
+    if (a->p) return SPK_OK;
+    return spk_fail(SPK_E_NOMEM,
+                    "out of memory on the GPU: a batch needs %.2f GB for activations, and %.2f GB are free; use a "
+                    "batch_size of at most %.0f %% of this one",
+                    (double)bytes / 1e9, room / 1e9, 100 * 0.95 * room / (double)bytes);
+}
+
 static spk_status arena_reserve(spk_arena *a, size_t bytes)
 {
     if (bytes <= a->bytes) return SPK_OK;
+    if (a->device) return reserve_there(a, bytes);
     void *larger = spk_alloc(bytes);
     if (!larger)
         return spk_fail(SPK_E_NOMEM, "out of memory: %.2f GB are needed for activations; use a smaller batch_size",
@@ -79,7 +109,8 @@ static spk_status choose_kernels(spk_plan *p, const bool *needs)
                       .attr = &s->node->attr,
                       .train = s->backward,
                       .spoils_dout = s->node->out[0] != p->options.loss, /* that one is the caller's */
-                      .n_threads = p->options.n_threads};
+                      .n_threads = p->options.n_threads,
+                      .device = p->arena->device};
         for (int k = 0; k < s->node->n_in; k++) {
             g.has_in[k] = s->node->in[k] != NULL;
             if (g.has_in[k]) g.in[k] = spk__plan_view(p, s->node->in[k]);
@@ -158,12 +189,13 @@ void spk__plan_set_pointers(spk_plan *p)
             if (!t) continue;
             const spk_tensor *root = spk_tensor_root(t, NULL);
             if (root->is_input) { /* a reshaped input is the caller's memory too */
-                s->args.in[k].p = (void *)(uintptr_t)p->bound[root->id];
+                s->args.in[k].p = p->there ? spk__plan_there_tensor(p, root) : (void *)(uintptr_t)p->bound[root->id];
             } else if (t->constant) {
-                s->args.in[k].p = constant_at(p, t);
+                s->args.in[k].p = p->there ? spk__plan_there_tensor(p, t) : constant_at(p, t);
             } else if (t->param) {
-                s->args.in[k].p = param_at(p, t, t->param->data);
-                s->args.din[k].p = s->backward ? param_at(p, t, t->param->grad) : NULL;
+                const spk_param *q = t->param;
+                s->args.in[k].p = param_at(p, t, p->there ? q->data_there : q->data);
+                s->args.din[k].p = s->backward ? param_at(p, t, p->there ? q->grad_there : q->grad) : NULL;
             } else {
                 s->args.in[k].p = spk__plan_at(p, p->value_of, t);
                 s->args.din[k].p = s->backward ? spk__plan_at(p, p->grad_of, t) : NULL;
@@ -173,7 +205,7 @@ void spk__plan_set_pointers(spk_plan *p)
             spk_tensor *t = s->node->out[k];
             s->args.out[k].p = spk__plan_at(p, p->value_of, t);
             s->args.dout[k].p = !s->backward           ? NULL
-                                : t == p->options.loss ? (void *)p->seed
+                                : t == p->options.loss ? p->there ? spk__plan_there_seed(p) : (void *)p->seed
                                                        : spk__plan_at(p, p->grad_of, t);
         }
         s->args.save = s->save < 0 ? NULL : (char *)p->arena->p + p->buffers[s->save].offset;
@@ -205,6 +237,7 @@ static spk_status build(spk_plan *p)
     spk_debug("plan", "%d steps, %.3f GB of activations, %d results made again", p->n_steps, (double)p->bytes / 1e9,
               p->n_again);
     SPK_GO(arena_reserve(p->arena, p->bytes));
+    if (p->arena->device) SPK_GO(spk__plan_there_new(p));
     spk__plan_set_pointers(p);
 done:
     spk_free(needs);
@@ -238,6 +271,7 @@ spk_status spk_plan_new(spk_graph *g, spk_arena *arena, const spk_plan_options *
 void spk_plan_free(spk_plan *p)
 {
     if (!p) return;
+    spk__plan_there_free(p);
     for (int i = 0; i < p->n_steps; i++)
         if (p->steps[i].kernel && p->steps[i].kernel->destroy) p->steps[i].kernel->destroy(p->steps[i].state);
     for (int i = 0; i < p->n_steps; i++)

@@ -10,12 +10,15 @@
 #ifndef SPK_GRAPH_PLAN_IMPL_H
 #define SPK_GRAPH_PLAN_IMPL_H
 
+#include "backend/device_impl.h"
 #include "graph/graph_impl.h"
 
 typedef struct spk_arena spk_arena;
 typedef struct spk_plan spk_plan;
 
 spk_arena *spk_arena_new(void);
+/* In the memory of a device, on which the plans then run; it must outlive the arena. NULL: the processor. */
+spk_arena *spk_arena_new_on(const spk_device *device);
 void spk_arena_free(spk_arena *a);
 size_t spk_arena_bytes(const spk_arena *a);
 
@@ -56,7 +59,8 @@ void spk_plan_momentum(spk_plan *p, double momentum); /* SPK_PLAN_USUAL_MOMENTUM
 /* The same from any tensor that was given as loss: `gradient` is that of its values (N, W, C), in the real type. */
 void spk_plan_backward_from(spk_plan *p, const void *gradient);
 
-/* A kept tensor's values after a run (view: rows are ld elements apart). */
+/* A kept tensor's values after a run (view: rows are ld elements apart). Of a plan on a device, a copy of them, which waits for
+ * the run to end and is the plan's until the next call for that tensor. */
 spk_view spk_plan_value(const spk_plan *p, spk_tensor *t);
 
 size_t spk_plan_bytes(const spk_plan *p); /* of the arena that this plan uses */

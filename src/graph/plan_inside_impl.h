@@ -11,7 +11,10 @@
 #include "graph/memory_impl.h"
 #include "graph/plan_impl.h"
 
+typedef struct spk_plan_there spk_plan_there;
+
 struct spk_arena {
+    const spk_device *device; /* NULL: the processor's memory */
     void *p;
     size_t bytes;
     int64_t generation; /* counts moves */
@@ -48,13 +51,14 @@ struct spk_plan {
     size_t bytes, bytes_sum;
     int64_t generation; /* of the arena when pointers were last set */
     double seed[2];     /* gradient of the loss tensor: room for either type */
-    bool profile;
+    bool profile, weights_changed;
     int64_t runs[2];                         /* forward, backward, since the clocks were last read */
     struct spk_plan_watch *watch;            /* NULL: nobody looks */
     const spk_reduction *sync;               /* NULL: this process's batch is all */
     void (*ready)(void *user, int64_t from); /* NULL: nobody wants to know */
     void *ready_user;
     int64_t *ready_from; /* by step: gradients from there on are final after its backward kernel; NULL: not known yet */
+    spk_plan_there *there; /* of a plan on a device; NULL: it is not */
 };
 
 /* needs[id]: a trainable parameter reaches that tensor. */
@@ -63,6 +67,18 @@ spk_view spk__plan_view(const spk_plan *p, const spk_tensor *t);
 /* Where a tensor's values (value_of) or gradient (grad_of) lie; NULL: nowhere. */
 void *spk__plan_at(const spk_plan *p, const int *buffer_of, spk_tensor *t);
 void spk__plan_set_pointers(spk_plan *p);
+
+/* plan_there.c: plans on a device. What the caller binds, constants, the loss's gradient and draws have copies there. */
+spk_status spk__plan_there_new(spk_plan *p);
+void spk__plan_there_free(spk_plan *p);
+void *spk__plan_there_tensor(const spk_plan *p, const spk_tensor *t); /* of a bound input or a constant */
+void *spk__plan_there_seed(const spk_plan *p);
+spk_view spk__plan_there_value(const spk_plan *p, const spk_tensor *t, const spk_view *v);
+/* Before a pass: what has changed here is copied there; the context that its kernels get. */
+spk_ctx spk__plan_there_begin(spk_plan *p, bool backward);
+/* Runs a pass's steps, or replays them as they were recorded. */
+typedef void (*spk_plan_pass)(spk_plan *p, const spk_ctx *ctx);
+void spk__plan_there_run(spk_plan *p, bool backward, const spk_ctx *ctx, spk_plan_pass run);
 
 /* plan_types.c */
 void spk__plan_choose_types(spk_plan *p);

@@ -84,7 +84,7 @@ static spk_status read_packed_config(const char *zip, spk_embedder *e)
 static spk_status open_net(spk_embedder *e, const spk_embedder_options *o)
 {
     const spk_net_options options = {
-        .n_threads = o->n_threads, .f64 = o->f64, .bf16_embed = o->bf16, .embed_only = true};
+        .n_threads = o->n_threads, .f64 = o->f64, .bf16_embed = o->bf16, .gpu = o->gpu, .embed_only = true};
     spk_net_info info;
     SPK_TRY(spk_config_check(&e->config, SPK_CONFIG_MODEL, NULL));
     if (o->f64 && o->bf16) return spk_fail(SPK_E_VALUE, "a model computes in bfloat16 or in double, not in both");

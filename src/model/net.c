@@ -30,6 +30,7 @@ struct spk_net {
     int64_t n_keys;
     spk_margin_schedule schedule;
     spk_params *params;
+    spk_device *device; /* NULL: the processor computes */
     spk_arena *arena;
     int n_plans;
     spk_net_plan *plan[MOST_PLANS];
@@ -310,8 +311,16 @@ void spk_net_bind(const spk_net *net, spk_net_plan *p, const float *speech)
     spk_plan_bind(p->plan, p->speech, p->wide);
 }
 
+/* What a training's forward pass writes beside activations. */
+static bool moves_statistics(const spk_net_plan *p)
+{
+    return p->mode == SPK_NET_TRAIN || p->mode == SPK_NET_TRAIN_FROM_FEATURES;
+}
+
 void spk_net_forward(spk_net *net, spk_net_plan *p)
 {
+    spk_params_bring_there(net->params);
+    if (net->device && moves_statistics(p)) spk_params_written_there(net->params, SPK_BUFFERS);
     const spk_draws none = {0}; /* embedding draws nothing, and the keys are those of a step that is over */
     spk_plan_draws(p->plan, p->mode == SPK_NET_EMBED ? &none : &net->draws);
     spk_plan_forward(p->plan, p->version != net->version);
@@ -367,23 +376,42 @@ static spk_status check_head(const spk_net *net)
                     "freeze_param: %s cannot be frozen while shard_classes divides it among processes", w->name);
 }
 
+static spk_status open_device(spk_net *net, const spk_config *c)
+{
+    const spk_net_options *o = &net->options;
+    char where[512];
+    const spk_device_options options = {
+        .index = o->gpu - 1, .tf32 = o->gpu_tf32, .deterministic = !o->gpu_any_bits, .benchmark = o->gpu_benchmark, .no_dnn = o->gpu_no_dnn};
+    spk_option_where(c->source, "ngpu", where, sizeof where);
+    if (o->f64)
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: float64 is computed by the processor only; leave ngpu at 0", where);
+    if (is_divided(net))
+        return spk_fail(SPK_E_UNSUPPORTED, "%s: shard_classes is for the processor only; leave one of the two out",
+                        where);
+    SPK_TRY(spk_device_open(&options, &net->device));
+    spk_info("model", "%s, %.0f GB, %s", net->device->info.name, net->device->info.memory_gb,
+             net->device->info.library);
+    return SPK_OK;
+}
+
 spk_status spk_net_new(const spk_config *config, const spk_net_options *options, spk_net **out)
 {
     spk_status status;
     spk_net *net = spk_new(sizeof *net);
     if (options) net->options = *options;
+    net->params = spk_params_new(net->options.f64 ? SPK_F64 : SPK_F32);
     SPK_ASSERT(!net->options.f64 || !(net->options.bf16_train || net->options.bf16_embed));
     if (net->options.n_threads <= 0) net->options.n_threads = spk_cpu_count();
     omp_set_num_threads(net->options.n_threads);
-    if ((net->options.bf16_train || net->options.bf16_embed) && !spk_backend_has_bf16()) {
+    if (net->options.gpu > 0) SPK_GO(open_device(net, config));
+    if ((net->options.bf16_train || net->options.bf16_embed) && !net->device && !spk_backend_has_bf16()) {
         spk_info("model", "use_amp: this processor has no arithmetic in bfloat16, so all is float32");
         net->options.bf16_train = net->options.bf16_embed = false;
     }
     if (strcmp(config->pool_lengths, "frontend") == 0) net->pool_lengths = SPK_POOL_FRONTEND;
     if (strcmp(config->pool_lengths, "none") == 0) net->pool_lengths = SPK_POOL_NONE;
     net->n_classes = config->spk_num;
-    net->params = spk_params_new(net->options.f64 ? SPK_F64 : SPK_F32);
-    net->arena = spk_arena_new();
+    net->arena = spk_arena_new_on(net->device);
     SPK_GO(read_parts(net, config));
     if (!net->options.embed_only && net->n_classes < 1)
         SPK_GO(spk_fail(SPK_E_CONFIG, "spk_num: the number of speakers is not given; set spk_num or give spk2utt"));
@@ -395,6 +423,7 @@ spk_status spk_net_new(const spk_config *config, const spk_net_options *options,
     if (net->head) SPK_GO(check_head(net));
     if (!net->options.embed_only) SPK_GO(read_schedule(net, config));
     SPK_GO(spk_params_commit(net->params, (uint64_t)config->seed));
+    if (net->device) SPK_GO(spk_params_use_device(net->params, net->device));
     spk__net_model_init(net, &net->model, net->size[SPK_PROJECTOR], net->options.embed_only);
     *out = net;
 done:
@@ -416,7 +445,8 @@ void spk_net_free(spk_net *net)
     spk_profile_clear(&net->profile);
     spk_free(net->keys);
     spk_params_free(net->params);
-    spk_arena_free(net->arena);
+    if (net->arena) spk_arena_free(net->arena);
+    spk_device_close(net->device);
     spk_free(net);
 }
 
@@ -457,6 +487,11 @@ const int64_t *spk__net_take_lengths(spk_net *net, int64_t n)
     SPK_ASSERT(!lengths || net->n_lengths == n);
     net->lengths = NULL;
     return lengths;
+}
+
+const spk_device *spk__net_device(const spk_net *net)
+{
+    return net->device;
 }
 
 spk_head *spk__net_head(const spk_net *net)

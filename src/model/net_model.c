@@ -7,7 +7,8 @@
 #include "graph/plan_watch_impl.h"
 #include "model/net_impl.h"
 
-enum { EMBED_BATCH = 32 }; /* waves that one plan embeds: more gain nothing and cost memory */
+/* Waves that one plan embeds: more gain nothing and cost memory. */
+enum { EMBED_BATCH = 32, EMBED_BATCH_ON_GPU = 256 };
 
 static spk_status check_length(const spk_net *net, int64_t samples)
 {
@@ -46,9 +47,10 @@ static spk_status embed_any(spk_net *net, const float *speech, const int64_t *le
                             float *narrow, double *wide)
 {
     const int64_t size = spk_net_model(net)->embedding_size;
+    const int64_t most = spk__net_device(net) ? EMBED_BATCH_ON_GPU : EMBED_BATCH;
     SPK_TRY(check_length(net, samples));
-    for (int64_t at = 0; at < n; at += EMBED_BATCH) {
-        const int64_t m = n - at < EMBED_BATCH ? n - at : EMBED_BATCH;
+    for (int64_t at = 0; at < n; at += most) {
+        const int64_t m = n - at < most ? n - at : most;
         spk_net_plan *p;
         const spk_net_lengths kind = lengths ? kind_of(net, lengths + at, m, samples) : SPK_NET_EVEN;
         SPK_TRY(spk_net_plan_for(net, SPK_NET_EMBED, m, samples, kind, &p));
@@ -121,7 +123,7 @@ static void join_team(spk_net *net, spk_net_plan *p)
     int64_t n;
     const spk_net_team *team = spk__net_team(net);
     spk_plan_synchronise(p->plan, team->sync);
-    if (!team->ready) return;
+    if (!team->ready || spk__net_device(net)) return; /* a device's gradients come here all at once */
     spk_params_blocks(spk_net_params(net), &data, &grad, &n);
     spk_plan_watch_gradients(p->plan, grad, team->ready, team->user);
 }
@@ -217,6 +219,14 @@ static spk_status step_divided(spk_net *net, const float *speech, const int64_t 
     return status;
 }
 
+/* From the device's memory, for an optimiser and a team that work here. */
+static void bring_gradients(spk_net *net)
+{
+    const spk_net_team *team = spk__net_team(net);
+    spk_params_bring_gradients(spk_net_params(net));
+    if (team->ready) team->ready(team->user, 0);
+}
+
 static spk_status forward_backward(void *self, const float *speech, const int64_t *labels, int64_t n, int64_t samples,
                                    double scale, spk_train_stats *stats)
 {
@@ -237,12 +247,16 @@ static spk_status forward_backward(void *self, const float *speech, const int64_
     const double start = spk_now();
     spk_net_forward(net, p);
     const double forward_s = spk_now() - start;
+    if (spk__net_device(net)) spk_plan_backward(p->plan, scale); /* it works on while this waits for the loss */
     const spk_view loss = spk_plan_value(p->plan, p->loss);
     double figures[2];
     copy_values(&loss, 2, NULL, figures);
     *stats = (spk_train_stats){.loss = figures[0], .accuracy = figures[1], .forward_s = forward_s};
     stats->has_margin = spk__net_margin(net, &stats->margin);
-    spk_plan_backward(p->plan, scale);
+    if (spk__net_device(net))
+        bring_gradients(net);
+    else
+        spk_plan_backward(p->plan, scale);
     leave_team(p);
     return SPK_OK;
 }
@@ -337,6 +351,7 @@ static bool parameter(void *self, int64_t i, spk_parameter *out)
 
 static void parameters_changed(void *self)
 {
+    spk_params_written_here(spk_net_params(self), SPK_VALUES);
     spk__net_weights_changed(self);
 }
 
@@ -400,6 +415,10 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->load_state = load_state;
     model->parameter = parameter;
     model->watch_gradients = watch_gradients;
+    if (spk__net_device(net)) {
+        model->find_anomaly = NULL; /* it looks at values here */
+        return;
+    }
     model->synchronise = synchronise;
     model->divided = divided;
     model->share_classes = share_classes;

@@ -21,6 +21,7 @@ spk_net_team *spk__net_team(spk_net *net);
 void spk__net_give_lengths(spk_net *net, const int64_t *lengths, int64_t n);
 const int64_t *spk__net_take_lengths(spk_net *net, int64_t n);
 /* The loss where other processes have the other classes; NULL: plans have it. */
+const spk_device *spk__net_device(const spk_net *net); /* NULL: the processor computes */
 spk_head *spk__net_head(const spk_net *net);
 void spk__net_weights_changed(spk_net *net);
 /* Features of a network without a frontend, 1 for waves. */

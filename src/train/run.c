@@ -7,6 +7,7 @@
 
 #include "backend/backend_impl.h"
 #include "comm/comm_impl.h"
+#include "config/args_impl.h"
 #include "formats/yaml_impl.h"
 #include "optim/optim_impl.h"
 
@@ -171,14 +172,22 @@ static spk_status open_all(spk_run *run)
     spk_status status = SPK_OK;
     spk_config *config = r.config;
     const bool collect = config->collect_stats;
+    char where[512];
+    int gpu = 0;
     SPK_GO(open_data(&r));
     if (r.comm) spk_train_set_share(r.train, spk_comm_rank(r.comm), spk_comm_size(r.comm), config->sync_bn);
     SPK_GO(spk_run_open_valid_sets(&r));
     if (spk_comm_is_first(r.comm)) SPK_GO(spk_run_compare_sets(&r));
     config->spk_num = spk_train_set_n_speakers(r.train);
+    SPK_GO(spk_comm_gpu(r.comm, config->ngpu, spk_option_where(config->source, "ngpu", where, sizeof where), &gpu));
     const spk_net_options options = {.n_threads = r.n_threads,
                                      .f64 = strcmp(config->train_dtype, "float64") == 0,
                                      .bf16_train = config->use_amp,
+                                     .gpu = gpu,
+                                     .gpu_tf32 = config->use_tf32,
+                                     .gpu_any_bits = !config->cudnn_deterministic,
+                                     .gpu_benchmark = config->cudnn_benchmark,
+                                     .gpu_no_dnn = !config->cudnn_enabled,
                                      .class_process = spk_comm_rank(r.comm),
                                      .class_processes = config->shard_classes && !collect ? spk_comm_size(r.comm) : 0};
     SPK_GO(collect ? net_to_frontend(config, &options, &r.net) : spk_net_new(config, &options, &r.net));

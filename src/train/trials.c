@@ -248,9 +248,7 @@ spk_status spk_trainer_check_options(const spk_model *model, const spk_trainer_o
 {
     SPK_ASSERT(model && "a model is needed");
     SPK_ASSERT(model->embed && model->embedding_size > 0 && "the model must embed");
-    if (options && options->ngpu != 0)
-        return spk_fail(SPK_E_UNSUPPORTED, "ngpu: %lld is not available yet: this release runs on the processor (0)",
-                        (long long)options->ngpu);
+    (void)options; /* ngpu: where a model computes is its own affair (spk_net_options.gpu) */
     const spk_distributed_option *d = distributed_option;
     const int size = spk_comm_size(d ? d->comm : NULL);
     if (d && !d->comm && (d->distributed || d->dist_world_size > 1 || d->dist_rank > 0))

@@ -119,8 +119,12 @@ conf 's/lr: 0.001/lr: -1/';                 bad "a rate out of range" 1 'lr' run
 conf 's/^encoder: .*/encoder: ecappa_tdnn/'; bad "an unknown encoder" 1 'bad.yaml:3:[0-9]+.*ecapa_tdnn' run_bad
 conf 's/^frontend: .*/frontend: s3prl/';     bad "a frontend that is not here" 1 's3prl.*layer_weights' run_bad
 conf 's/^max_epoch: 1/max_epoch: [/';       bad "no YAML" 1 'bad.yaml:1[0-9]' run_bad
-conf '$a ngpu: 1';                          bad "what is not there yet" 1 'bad.yaml:23.*ngpu' run_bad
-bad "on the command line" 2 'ngpu' train --ngpu 1
+conf '$a use_deepspeed: true';              bad "what is not there yet" 1 'bad.yaml:23.*use_deepspeed' run_bad
+bad "on the command line" 2 'use_deepspeed' train --use_deepspeed true
+export SPK_DEVICE=nothing
+bad "a GPU without a plugin" 1 'ngpu: .*libspk_nothing.so' train --ngpu 1
+conf '$a ngpu: 3';                          bad "GPUs for processes that are not there" 1 'bad.yaml:23.*ngpu: 3 GPUs.*mpirun -np 3' run_bad
+unset SPK_DEVICE
 bad "an abbreviated option" 2 'max_epoch' train --max_ep 3
 bad "no value" 2 'max_epoch' train --max_epoch
 bad "no output_dir" 2 'output_dir' spk train --config "$tmp/conf.yaml" --train_dir "$good/train" --valid_dir "$good/valid"

@@ -67,7 +67,6 @@ static void refused(void **state)
     static const struct {
         const char *text, *message;
     } cases[] = {
-        {"ngpu: 1", "conf.yaml:1:1: ngpu: 1 is not supported yet; leave it at 0"},
         {"use_deepspeed: true", "use_deepspeed: true is not supported yet; leave it at false"},
         {"optim: lbfgs", "optim: lbfgs is not supported yet; use adam, adamw, sgd"},
         {"scheduler: lambdalr", "scheduler: lambdalr is not supported yet; use none, reducelronplateau"},
@@ -159,12 +158,12 @@ static void on_command_line(void **state)
     bool usage = false;
     words w;
     char *const *argv =
-        words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --ngpu 4 --output_dir exp");
+        words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --use_adapter true --output_dir exp");
     assert_int_equal(spk_config_load(9, argv, &c, &request), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_UNSUPPORTED);
     assert_true(usage);
-    assert_string_equal(spk_errmsg(), "--ngpu: 4 is not supported yet; leave it at 0");
+    assert_string_equal(spk_errmsg(), "--use_adapter: true is not supported yet; leave it at false");
     spk_config_clear(&c);
     assert_int_equal(spk_config_load(5, argv, &c, &request), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_CONFIG);

@@ -72,17 +72,6 @@ static void zero(void *, void *p, size_t bytes)
 static void wait(void *)
 {
 }
-static void begin_record(void *)
-{
-}
-static void *end_record(void *)
-{
-    return nullptr; /* nothing is recorded here: what was asked for has been done */
-}
-static void replay(void *, void *)
-{
-}
-
 const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .kind = "emulated CUDA",
                                            .count = count,
@@ -99,10 +88,10 @@ const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .follow = nullptr,
                                            .unfollow = nullptr,
                                            .refresh = nullptr,
-                                           .begin_record = begin_record,
-                                           .end_record = end_record,
-                                           .replay = replay,
-                                           .forget = replay};
+                                           .begin_record = nullptr, /* it cannot record */
+                                           .end_record = nullptr,
+                                           .replay = nullptr,
+                                           .forget = nullptr};
 
 /* ---- products ---- */
 
