@@ -30,9 +30,9 @@ if(cuda_found)
   add_library(spk_cuda MODULE ${cuda_sources})
   target_include_directories(spk_cuda PRIVATE include src ${CUDNN_INCLUDE})
   target_compile_definitions(spk_cuda PRIVATE _POSIX_C_SOURCE=200809L)
-  target_compile_options(spk_cuda PRIVATE -std=c++20 -Xcompiler=-fvisibility=hidden,-Wall,-Wextra,-Wno-missing-field-initializers -lineinfo
+  target_compile_options(spk_cuda PRIVATE -std=c++20 -Xcompiler=-fvisibility=hidden,-Wall,-Wextra,-Wno-missing-field-initializers,-fopenmp -lineinfo
     $<$<BOOL:${SPK_WERROR}>:-Werror=all-warnings>)
-  target_link_libraries(spk_cuda PRIVATE ${CUDNN_LIBRARY} ${CUBLASLT_LIBRARY})
+  target_link_libraries(spk_cuda PRIVATE ${CUDNN_LIBRARY} ${CUBLASLT_LIBRARY} OpenMP::OpenMP_C)
   set_target_properties(spk_cuda PROPERTIES CUDA_STANDARD 20 LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR})
   install(TARGETS spk_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/spk)
 endif()

@@ -44,7 +44,8 @@ typedef struct spk_device_table {
 
     void *(*alloc)(void *self, size_t bytes); /* 256-byte aligned; NULL: memory is short */
     void (*free)(void *self, void *p);
-    size_t (*room)(void *self); /* bytes that alloc may still give */
+    size_t (*room)(void *self);      /* bytes that alloc may still give */
+    size_t (*most_used)(void *self); /* the most that was given at any time */
     void (*put)(void *self, void *to, const void *from, const spk_device_rows *rows); /* `from` may change then */
     void (*get)(void *self, void *to, const void *from, const spk_device_rows *rows);
     void (*zero)(void *self, void *p, size_t bytes);

@@ -57,6 +57,10 @@ static const spk_args_spec spec = {
         "MB that they must read and write, and what of the roofline they reach: the time that the matrix peak and the\n"
         "memory's bandwidth (measured at the start) would need, over the time taken. --json adds memory_gb_per_s,\n"
         "train_ops and embed_ops to the line's keys.\n"
+        "With --ngpu 1 share_of_peak and peak_gflops are null, and tf32, gpu (its name) and gpu_gb (most of its memory "
+        "in "
+        "use, 1e9\n"
+        "bytes) are added; each step begins with waves in the processor's memory.\n"
         "mpirun -np N spk bench --comm times sums over processes instead (spk bench --comm --help).",
     .no_file = true,
     .options = {table, NULL, SPK_COUNT(table)},
@@ -211,6 +215,14 @@ static spk_status measure(bench *b)
     return SPK_OK;
 }
 
+static void print_gpu(const bench *b)
+{
+    double gigabytes = 0;
+    const char *name = spk_net_gpu(b->net, &gigabytes);
+    printf(", \"peak_gflops\": null, \"tf32\": %s, \"gpu\": \"%s\", \"gpu_gb\": %.2f",
+           b->o->use_tf32 ? "true" : "false", name, gigabytes);
+}
+
 static void print(const bench *b)
 {
     spk_net_info info;
@@ -227,10 +239,15 @@ static void print(const bench *b)
     printf("\"embed_utt_per_s\": %.2f, \"peak_gb\": %.2f, ", batch / b->embed.median, spk_peak_gb());
     if (b->o->skip_train)
         printf("\"gflops\": null, \"share_of_peak\": null");
+    else if (b->o->ngpu)
+        printf("\"gflops\": %.1f, \"share_of_peak\": null", info.gflop_training * rate);
     else
         printf("\"gflops\": %.1f, \"share_of_peak\": %.3f", info.gflop_training * rate,
                info.gflop_training * rate / b->roof.gflops);
-    printf(", \"peak_gflops\": %.1f", b->roof.gflops);
+    if (b->o->ngpu)
+        print_gpu(b);
+    else
+        printf(", \"peak_gflops\": %.1f", b->roof.gflops);
     if (b->o->ops) print_json_ops(b);
     printf("}\n");
 }
@@ -248,7 +265,7 @@ static spk_status run(const bench_options *o)
                                      .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
-    b.roof.gflops = spk_backend_peak_gflops(b.threads);
+    if (o->ngpu == 0 || o->ops) b.roof.gflops = spk_backend_peak_gflops(b.threads);
     if (o->ops) b.roof.gbytes = spk_backend_memory_gbs(b.threads);
     if (o->ops && !(b.roof.gbytes > 0)) SPK_GO(spk_fail(SPK_E_NOMEM, "out of memory for measuring its speed (256 MB)"));
     SPK_GO(spk_net_new(&config, &options, &b.net));

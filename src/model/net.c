@@ -489,6 +489,13 @@ const int64_t *spk__net_take_lengths(spk_net *net, int64_t n)
     return lengths;
 }
 
+const char *spk_net_gpu(const spk_net *net, double *gigabytes)
+{
+    const spk_device *d = net->device;
+    if (d) *gigabytes = (double)d->t->most_used(d->self) / 1e9;
+    return d ? d->info.name : NULL;
+}
+
 const spk_device *spk__net_device(const spk_net *net)
 {
     return net->device;

@@ -64,6 +64,8 @@ void spk_net_layers_free(spk_net_layer *layers, int64_t n);
 /* A part's options as they count, its defaults settled: a new map, or NULL where there is no such part. */
 spk_yaml *spk_net_resolved_conf(const spk_net *net, spk_part_kind kind);
 size_t spk_net_arena_bytes(const spk_net *net);
+/* The GPU that computes, and the most memory there that was in use at any time; NULL: the processor computes. */
+const char *spk_net_gpu(const spk_net *net, double *gigabytes);
 /* Clocks on every op of all plans, those that are made later too; off forgets what they showed. */
 void spk_net_profile(spk_net *net, bool on);
 /* Add what the clocks showed to *into, and set them to zero. */

@@ -21,7 +21,7 @@ extern "C" {
 }
 
 #ifdef SPK_EMULATE_CUDA
-#include "emulate.h"
+#include <emulate.h>
 #else
 #include <cuda_runtime.h>
 #define SPK_SHARED(type, name)                                                                                         \
@@ -38,6 +38,11 @@ struct spk_follow {
     size_t bytes;
     int users;
 };
+struct spk_piece { /* of the device's memory */
+    void *p;
+    size_t bytes;
+};
+
 struct spk_cuda {
     spk_device_options options;
     cudaStream_t stream;
@@ -47,6 +52,12 @@ struct spk_cuda {
     void *lt, *dnn;         /* cublasLtHandle_t, cudnnHandle_t */
     spk_follow *follow;
     int n_follow;
+    spk_piece *piece; /* all that alloc gave */
+    int n_pieces;
+    size_t used, most_used; /* bytes that alloc gave, and the most at any time */
+    void *staging[2];       /* of put: pinned memory of the host that copies pass through in turn, */
+    cudaEvent_t staged[2];  /* and when each is free again */
+    int next_staging;
 };
 
 static inline spk_cuda *spk_cuda_of(const spk_kargs *a)

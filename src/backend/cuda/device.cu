@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNED = 256 };
+enum { ALIGNED = 256, STAGING_BYTES = 8 << 20, PART_BYTES = 1 << 20, LARGE_BYTES = 1 << 20 };
 static const size_t usual_workspace = size_t(64) << 20;
 static char sentence[512];
 
@@ -37,9 +37,14 @@ static void close(void *self)
     if (!d) return;
     if (d->dnn) cudnnDestroy(static_cast<cudnnHandle_t>(d->dnn));
     if (d->lt) cublasLtDestroy(static_cast<cublasLtHandle_t>(d->lt));
+    for (int i = 0; i < 2; i++) {
+        if (d->staging[i]) cudaFreeHost(d->staging[i]);
+        if (d->staged[i]) cudaEventDestroy(d->staged[i]);
+    }
     if (d->workspace) cudaFree(d->workspace);
     if (d->stream) cudaStreamDestroy(d->stream);
     free(d->follow);
+    free(d->piece);
     free(d);
 }
 
@@ -61,6 +66,10 @@ static const char *open(const spk_device_options *options, void **self, spk_devi
     if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking);
     d->workspace_bytes = options->workspace_bytes ? options->workspace_bytes : usual_workspace;
     if (error == cudaSuccess) error = cudaMalloc(&d->workspace, d->workspace_bytes);
+    for (int i = 0; i < 2 && error == cudaSuccess; i++) {
+        error = cudaMallocHost(&d->staging[i], STAGING_BYTES);
+        if (error == cudaSuccess) error = cudaEventCreateWithFlags(&d->staged[i], cudaEventDisableTiming);
+    }
     if (error != cudaSuccess) return give_up(d, "the GPU cannot be opened", cudaGetErrorString(error));
     d->n_sm = p.multiProcessorCount;
     cublasLtHandle_t lt;
@@ -87,11 +96,20 @@ static const char *open(const spk_device_options *options, void **self, spk_devi
 
 static void *alloc(void *self, size_t bytes)
 {
-    (void)self;
+    spk_cuda *d = static_cast<spk_cuda *>(self);
     void *p = nullptr;
-    if (cudaMalloc(&p, (bytes + ALIGNED - 1) / ALIGNED * ALIGNED) == cudaSuccess) return p;
-    cudaGetLastError(); /* memory that is short is no failure of what comes next */
-    return nullptr;
+    const size_t whole = (bytes + ALIGNED - 1) / ALIGNED * ALIGNED;
+    spk_piece *all = static_cast<spk_piece *>(realloc(d->piece, sizeof *all * static_cast<size_t>(d->n_pieces + 1)));
+    if (!all) return nullptr;
+    d->piece = all;
+    if (cudaMalloc(&p, whole) != cudaSuccess) {
+        cudaGetLastError(); /* memory that is short is no failure of what comes next */
+        return nullptr;
+    }
+    d->piece[d->n_pieces++] = {p, whole};
+    d->used += whole;
+    if (d->used > d->most_used) d->most_used = d->used;
+    return p;
 }
 
 static void free_memory(void *self, void *p)
@@ -99,6 +117,17 @@ static void free_memory(void *self, void *p)
     spk_cuda *d = static_cast<spk_cuda *>(self);
     SPK_CUDA(cudaStreamSynchronize(d->stream));
     SPK_CUDA(cudaFree(p));
+    for (int i = 0; i < d->n_pieces; i++)
+        if (d->piece[i].p == p) {
+            d->used -= d->piece[i].bytes;
+            d->piece[i] = d->piece[--d->n_pieces];
+            break;
+        }
+}
+
+static size_t most_used(void *self)
+{
+    return static_cast<spk_cuda *>(self)->most_used;
 }
 
 static size_t room(void *self)
@@ -120,9 +149,33 @@ static void copy(spk_cuda *d, void *to, const void *from, const spk_device_rows 
             cudaMemcpy2DAsync(to, r->to_ld, from, r->from_ld, r->bytes, static_cast<size_t>(r->n), kind, d->stream));
 }
 
+/* A large piece passes through pinned memory, which the device fetches at full speed while the next part is copied. */
+static void put_large(spk_cuda *d, char *to, const char *from, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += STAGING_BYTES) {
+        const size_t n = bytes - at < STAGING_BYTES ? bytes - at : size_t(STAGING_BYTES);
+        const int s = d->next_staging;
+        d->next_staging = 1 - s;
+        SPK_CUDA(cudaEventSynchronize(d->staged[s]));
+        char *room = static_cast<char *>(d->staging[s]);
+        const long parts = static_cast<long>((n + PART_BYTES - 1) / PART_BYTES);
+#pragma omp parallel for schedule(static)
+        for (long i = 0; i < parts; i++) {
+            const size_t begin = static_cast<size_t>(i) * PART_BYTES, left = n - begin;
+            memcpy(room + begin, from + at + begin, left < PART_BYTES ? left : size_t(PART_BYTES));
+        }
+        SPK_CUDA(cudaMemcpyAsync(to + at, room, n, cudaMemcpyHostToDevice, d->stream));
+        SPK_CUDA(cudaEventRecord(d->staged[s], d->stream));
+    }
+}
+
 static void put(void *self, void *to, const void *from, const spk_device_rows *rows)
 {
-    copy(static_cast<spk_cuda *>(self), to, from, rows, cudaMemcpyHostToDevice);
+    spk_cuda *d = static_cast<spk_cuda *>(self);
+    if (rows->n == 1 && rows->bytes >= LARGE_BYTES)
+        put_large(d, static_cast<char *>(to), static_cast<const char *>(from), rows->bytes);
+    else
+        copy(d, to, from, rows, cudaMemcpyHostToDevice);
 }
 
 static void wait(void *self)
@@ -183,6 +236,7 @@ const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .alloc = alloc,
                                            .free = free_memory,
                                            .room = room,
+                                           .most_used = most_used,
                                            .put = put,
                                            .get = get,
                                            .zero = zero,

@@ -52,6 +52,11 @@ static void free_memory(void *, void *p)
     free(p);
 }
 
+static size_t most_used(void *)
+{
+    return 0;
+}
+
 static size_t room(void *)
 {
     return size_t(4) << 30;
@@ -80,6 +85,7 @@ const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .alloc = alloc,
                                            .free = free_memory,
                                            .room = room,
+                                           .most_used = most_used,
                                            .put = copy,
                                            .get = copy,
                                            .zero = zero,

@@ -152,6 +152,7 @@ static inline void sincospif(float x, float *s, float *c)
 
 typedef int cudaError_t;
 typedef struct spk_emulated_stream *cudaStream_t;
+typedef struct spk_emulated_event *cudaEvent_t;
 enum { cudaSuccess = 0, cudaErrorMemoryAllocation = 2 };
 
 #endif
