@@ -55,7 +55,7 @@ void spk_plan_forward(spk_plan *p, bool weights_changed)
     spk_graph_update_lengths(p->g);
     if (p->generation != p->arena->generation) spk__plan_set_pointers(p);
     const spk_ctx ctx = context(p, false);
-    p->weights_changed = weights_changed;
+    p->weights_changed = weights_changed || p->there; /* a recorded pass serves all weights */
     if (p->there)
         spk__plan_there_run(p, false, &ctx, forward_steps);
     else
