@@ -15,8 +15,14 @@
 
 #define SPK_LEAST_SINE 1e-3
 
+#ifdef __CUDACC__ /* for a GPU's kernels too: attributes whose `margin` points there */
+#define SPK_CURVE static inline __host__ __device__
+#else
+#define SPK_CURVE static inline
+#endif
+
 /* cos(theta + m) for m > 0, cos(theta - |m|) for m < 0, and the derivative with respect to c = cos theta. */
-static inline double spk__cos_moved(double c, double m, double *slope)
+SPK_CURVE double spk__cos_moved(double c, double m, double *slope)
 {
     const double square = 1 - c * c, sine = square > 0 ? sqrt(square) : 0;
     *slope = cos(m) + c / fmax(sine, SPK_LEAST_SINE) * sin(m);
@@ -24,7 +30,7 @@ static inline double spk__cos_moved(double c, double m, double *slope)
 }
 
 /* phi of the own class: cos(theta + m) as long as that falls with theta, a line behind. */
-static inline double spk__margin_own(const spk_margin_attr *a, double c, double *slope)
+SPK_CURVE double spk__margin_own(const spk_margin_attr *a, double c, double *slope)
 {
     const double m = a->margin[0];
     *slope = 1;
@@ -41,20 +47,20 @@ static inline double spk__margin_own(const spk_margin_attr *a, double c, double 
 }
 
 /* Of the nearest other classes: cos(theta - m'). */
-static inline double spk__margin_other(const spk_margin_attr *a, double c, double *slope)
+SPK_CURVE double spk__margin_other(const spk_margin_attr *a, double c, double *slope)
 {
     return spk__cos_moved(c, -a->margin[1], slope);
 }
 
 /* Are there classes that get the penalty? */
-static inline int64_t spk__margin_n_top(const spk_margin_attr *a)
+SPK_CURVE int64_t spk__margin_n_top(const spk_margin_attr *a)
 {
     return a->margin[1] != 0 ? a->k_top : 0;
 }
 
 /* SphereFace2: g(phi) of the own class and of another, and its derivative with respect to c; specification of the
  * attribute in backend_impl.h. */
-static inline double spk__sphere_power(double z, int64_t t, double *slope)
+SPK_CURVE double spk__sphere_power(double z, int64_t t, double *slope)
 {
     double power = 1;
     for (int64_t i = 1; i < t; i++)
@@ -63,7 +69,7 @@ static inline double spk__sphere_power(double z, int64_t t, double *slope)
     return power * (z + 1) - 1;
 }
 
-static inline double spk__sphere_own(const spk_sphere_attr *a, double c, double *slope)
+SPK_CURVE double spk__sphere_own(const spk_sphere_attr *a, double c, double *slope)
 {
     const double m = a->margin[0];
     double turn = 1, value = c;
@@ -73,7 +79,7 @@ static inline double spk__sphere_own(const spk_sphere_attr *a, double c, double 
     return value;
 }
 
-static inline double spk__sphere_other(const spk_sphere_attr *a, double c, double *slope)
+SPK_CURVE double spk__sphere_other(const spk_sphere_attr *a, double c, double *slope)
 {
     const double m = a->margin[0];
     double turn = 1;

@@ -101,6 +101,8 @@ static const op_row rows_margin_softmax[] = {
     {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .x = 1, .margin = {0.3}, .q = 30, AAM},
     {"larger, both", .n = 33, .t = 1, .c = 96, .o = 333, .x = 3, .y = 5, .margin = {0.3, 0.09}, .q = 30, AAM,
      .flag2 = true},
+    {"many classes", .n = 3, .t = 1, .c = 8, .o = 9500, .x = 1, .margin = {0.3}, .q = 30, AAM},
+    {"many classes, both", .n = 3, .t = 1, .c = 8, .o = 4500, .x = 2, .y = 5, .margin = {0.3, 0.09}, .q = 20, AAM},
     {.name = NULL}};
 #undef AAM
 
@@ -127,6 +129,7 @@ static const op_row rows_sphereface2[] = {
     {"along, angular", .n = 9, .t = 1, .c = 12, .o = 8, .y = 3, .margin = {0.2}, .p = 0.7, .q = 32, .flag = true,
      .sparse = true},
     {"larger", .n = 33, .t = 1, .c = 96, .o = 333, .y = 3, .margin = {0.2}, .p = 0.7, .q = 32, .flag = true},
+    {"many classes", .n = 3, .t = 1, .c = 8, .o = 9500, .y = 3, .margin = {0.2}, .p = 0.7, .q = 32},
     {.name = NULL}};
 
 /* ---- proto_loss: n speakers, x rows of each, c dimensions; flag: GE2E; flag2: no accuracy; sparse: no w, b; p: w ---- */
