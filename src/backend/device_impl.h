@@ -32,7 +32,15 @@ typedef struct spk_device_rows {
     size_t bytes, to_ld, from_ld;
 } spk_device_rows;
 
-enum { SPK_DEVICE_VERSION = 1 };
+enum { SPK_DEVICE_VERSION = 2 };
+
+/* The scalars of an optimiser's step; what they do: src/optim/step_adam.inc.h, step_sgd.inc.h. */
+typedef struct spk_device_adam {
+    float scale, decay, shrink, c1, b2, c2, rate, root, eps;
+} spk_device_adam;
+typedef struct spk_device_sgd {
+    float scale, decay, keep, add, direct, through, rate;
+} spk_device_sgd;
 
 typedef struct spk_device_table {
     int version;
@@ -66,6 +74,14 @@ typedef struct spk_device_table {
     void *(*end_record)(void *self);
     void (*replay)(void *self, void *recorded);
     void (*forget)(void *self, void *recorded);
+
+    /* On flat blocks there of n floats, which do not overlap. norm: the p-norm (p > 0, INFINITY: largest magnitude), summed in
+     * double, always in the same order; not finite when a gradient is not. It waits. Steps: w and the state change;
+     * `largest` NULL: no AMSGrad; `momentum` NULL: none. */
+    double (*norm)(void *self, const float *gradients, int64_t n, double p);
+    void (*adam)(void *self, const spk_device_adam *s, int64_t n, float *w, const float *g, float *m, float *v,
+                 float *largest);
+    void (*sgd)(void *self, const spk_device_sgd *s, int64_t n, float *w, const float *g, float *momentum);
 } spk_device_table;
 
 #define SPK_DEVICE_PLUGIN_SYMBOL "spk_device_plugin"

@@ -7,6 +7,7 @@
  *   m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, amsgrad: u = max(u, v), else u = v
  *   w -= lr / (1 - b1^t) * m / (sqrt(u) / sqrt(1 - b2^t) + eps)
  */
+#include "backend/device_impl.h"
 #include "optim/kind_impl.h"
 
 typedef struct adam_conf {
@@ -72,11 +73,19 @@ static void prepare_w(const void *conf, const spk_optim_now *now, spk_optim_scal
 #define SPK_STEP "optim/step_adam.inc.h"
 #include "optim/both_types.inc.h"
 
+static void update_there(const spk_device *d, const spk_optim_scalars *scalars, int64_t n, float *w, const float *g,
+                         void *const *state)
+{
+    const float *s = scalars->f;
+    const spk_device_adam all = {s[SCALE], s[DECAY], s[SHRINK], s[C1], s[B2], s[C2], s[RATE], s[ROOT], s[EPS]};
+    d->t->adam(d->self, &all, n, w, g, state[0], state[1], state[2]);
+}
+
 #define KIND(word, table, how)                                                                                         \
     {                                                                                                                  \
         .name = word, .options = table, .n_options = SPK_COUNT(table), .conf_size = sizeof(adam_conf),                 \
         .lr_offset = offsetof(adam_conf, lr), .momentum_offset = offsetof(adam_conf, betas), .check = check,           \
-        .blocks = blocks, .prepare = how, .update = {                                                                  \
+        .blocks = blocks, .prepare = how, .update_there = update_there, .update = {                                    \
             update_f32,                                                                                                \
             update_f64                                                                                                 \
         }                                                                                                              \

@@ -66,12 +66,14 @@ static double sum_between(const spk_optim *o, const void *gradients, double p, i
 
 double spk_optim_grad_norm(const spk_optim *o, const void *gradients, double p)
 {
+    if (o->device) return spk__optim_norm_there(o, gradients, p);
     return norm_of(sum_between(o, gradients, p, 0, o->n), p);
 }
 
 /* Before the own ones, these, and behind them: what all processes have is summed alike by all. */
 double spk_optim_grad_norm_shared(const spk_optim *o, const void *gradients, double p, const spk_optim_own *own)
 {
+    SPK_ASSERT(!o->device);
     const double before = sum_between(o, gradients, p, 0, own->at);
     const double behind = sum_between(o, gradients, p, own->at + own->n, o->n);
     double here = sum_between(o, gradients, p, own->at, own->at + own->n);

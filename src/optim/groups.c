@@ -216,7 +216,7 @@ spk_status spk_optim_set_groups(spk_optim *o, const spk_optim_param *params, int
 {
     wishes w;
     spk_status status = SPK_OK;
-    SPK_ASSERT(o->steps == 0);
+    SPK_ASSERT(o->steps == 0 && !o->device);
     SPK_GO(read_wishes(conf, &w));
     spk_free(o->group);
     spk_free(o->piece);

@@ -45,6 +45,9 @@ typedef struct spk_optim_kind {
     void (*prepare)(const void *conf, const spk_optim_now *now, spk_optim_scalars *out);
     void (*update[2])(const spk_optim_scalars *scalars, int64_t n, void *weights, const void *gradients,
                       void *const *state);
+    /* The same step on a device, whose addresses these are; NULL: there is none. */
+    void (*update_there)(const struct spk_device *device, const spk_optim_scalars *scalars, int64_t n, float *weights,
+                         const float *gradients, void *const *state);
 } spk_optim_kind;
 #define SPK_OPTIM_NO_MOMENTUM SIZE_MAX
 
@@ -71,6 +74,8 @@ struct spk_optim {
     double *part; /* sums of a piece each */
     /* What it keeps the state of and updates: these pieces, [own_at, own_at + own_n) of the blocks. */
     int64_t own_from, own_to, own_at, own_n;
+    const struct spk_device *device;   /* where steps happen; NULL: here */
+    void *there[SPK_OPTIM_MAX_BLOCKS]; /* the blocks on it */
 };
 
 /* Element i of a block of the optimiser's type. */
@@ -78,6 +83,12 @@ static inline void *spk__optim_at(const spk_optim *o, const void *block, int64_t
 {
     return (char *)(uintptr_t)block + (size_t)i * spk_dtype_size(o->real);
 }
+
+/* With a device (there.c): its blocks, made with what is in those here; a step and the norm there. */
+void spk__optim_free_there(spk_optim *o);
+spk_status spk__optim_make_there(spk_optim *o);
+void spk__optim_step_there(const spk_optim *o, float *w, const float *g);
+double spk__optim_norm_there(const spk_optim *o, const float *gradients, double p);
 
 /* Pieces are whole cache lines, small enough that threads share the work evenly. */
 enum { SPK_OPTIM_PIECE = 1 << 14 };

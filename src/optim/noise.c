@@ -27,6 +27,7 @@ static void normal_pair(uint32_t a, uint32_t b, float sigma, float out[2])
 void spk_optim_add_noise(const spk_optim *o, void *gradients, uint64_t seed, int64_t count)
 {
     const float sigma = (float)spk_grad_noise_sigma(count);
+    SPK_ASSERT(!o->device);
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = 0; i < o->n_spans; i++) {
         const spk_optim_piece *p = &o->span[i];

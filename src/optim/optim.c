@@ -96,6 +96,7 @@ spk_status spk_optim_check(const char *name, const spk_yaml *map)
 
 static void free_blocks(spk_optim *o)
 {
+    spk__optim_free_there(o);
     for (int i = 0; i < o->n_blocks; i++)
         spk_free(o->block[i].v);
     o->n_blocks = 0;
@@ -115,7 +116,7 @@ static spk_status make_blocks(spk_optim *o)
                             o->kind->name, n, (double)o->own_n * (double)size * 1e-9);
         o->block[o->n_blocks++] = (spk_optim_block){names[i], v, o->own_n};
     }
-    return SPK_OK;
+    return o->device ? spk__optim_make_there(o) : SPK_OK;
 }
 
 spk_status spk_optim_new(const char *name, const spk_yaml *map, int64_t n, spk_optim **out)
@@ -215,6 +216,10 @@ void spk_optim_step(spk_optim *o, void *parameters, const void *gradients, doubl
         if (now.t == 1) start_group(o, i, now.lr);
         prepare(o, &now, &o->scalars[i]);
     }
+    if (o->device) {
+        spk__optim_step_there(o, parameters, gradients);
+        return;
+    }
 #pragma omp parallel for schedule(static) if (o->n >= SPK_OPTIM_PARALLEL_FROM)
     for (int64_t i = o->own_from; i < o->own_to; i++)
         if (o->steps > o->group[o->piece[i].group].freeze_steps) update_piece(o, &o->piece[i], parameters, gradients);
@@ -241,7 +246,7 @@ void spk_optim_part(const spk_optim *o, int rank, int size, int64_t *at, int64_t
 
 spk_status spk_optim_keep_part(spk_optim *o, int rank, int size)
 {
-    SPK_ASSERT(o->steps == 0 && rank >= 0 && rank < size);
+    SPK_ASSERT(o->steps == 0 && rank >= 0 && rank < size && !o->device);
     o->own_from = part_from(o, rank, size);
     o->own_to = part_from(o, rank + 1, size);
     spk_optim_part(o, rank, size, &o->own_at, &o->own_n);

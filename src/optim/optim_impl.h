@@ -70,6 +70,24 @@ int spk_optim_blocks(spk_optim *o, spk_optim_block out[SPK_OPTIM_MAX_BLOCKS]);
 spk_status spk_optim_set_momentum(spk_optim *o, double momentum);
 double spk_optim_momentum(const spk_optim *o); /* NAN: it has none */
 
+/* ---- on a device (there.c) ---- */
+
+struct spk_device; /* backend/device_impl.h */
+
+/* Can its steps be done on a device? Those of sgd, adam and adamw in float can, where no group is frozen at first and the state is
+ * not divided. Ask it when the groups are made. */
+bool spk_optim_fits_device(const spk_optim *o);
+/*
+ * From now on the state is kept on `device`, which must outlive the optimiser; parameters and gradients of
+ * spk_optim_step, and gradients of spk_optim_grad_norm, are addresses there. A step does not wait for the device, a norm
+ * does. Noise, and norms that are shared with other processes, are for gradients here. SPK_E_NOMEM: then all is as before.
+ */
+spk_status spk_optim_use_device(spk_optim *o, const struct spk_device *device);
+/* The blocks of spk_optim_blocks are copies then: pull before they are read, push when they were written into. Without
+ * a device they do nothing. */
+void spk_optim_pull(spk_optim *o);
+void spk_optim_push(spk_optim *o);
+
 /* ---- parameter groups (groups.c) ---- */
 
 /* Where a parameter lies in the blocks. Parameters are in the order of their places; gaps between them are padding. */

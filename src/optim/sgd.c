@@ -4,6 +4,7 @@
  *
  *   g += wd w; b = g at the first step, then mu b + (1 - dampening) g; w -= lr (nesterov ? g + mu b : b)
  */
+#include "backend/device_impl.h"
 #include "optim/kind_impl.h"
 
 typedef struct sgd_conf {
@@ -58,6 +59,14 @@ static void prepare(const void *conf, const spk_optim_now *now, spk_optim_scalar
 #define SPK_STEP "optim/step_sgd.inc.h"
 #include "optim/both_types.inc.h"
 
+static void update_there(const spk_device *d, const spk_optim_scalars *scalars, int64_t n, float *w, const float *g,
+                         void *const *state)
+{
+    const float *s = scalars->f;
+    const spk_device_sgd all = {s[SCALE], s[DECAY], s[KEEP], s[ADD], s[DIRECT], s[THROUGH], s[RATE]};
+    d->t->sgd(d->self, &all, n, w, g, state[0]);
+}
+
 const spk_optim_kind spk__optim_sgd = {.name = "sgd",
                                        .options = options,
                                        .n_options = SPK_COUNT(options),
@@ -67,4 +76,5 @@ const spk_optim_kind spk__optim_sgd = {.name = "sgd",
                                        .check = check,
                                        .blocks = blocks,
                                        .prepare = prepare,
-                                       .update = {update_f32, update_f64}};
+                                       .update = {update_f32, update_f64},
+                                       .update_there = update_there};

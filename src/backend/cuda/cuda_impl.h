@@ -52,6 +52,7 @@ struct spk_cuda {
     void *lt, *dnn;         /* cublasLtHandle_t, cudnnHandle_t */
     spk_follow *follow;
     int n_follow;
+    double *parts;    /* of norms (update.cu); NULL: none yet */
     spk_piece *piece; /* all that alloc gave */
     int n_pieces;
     size_t used, most_used; /* bytes that alloc gave, and the most at any time */
@@ -77,6 +78,10 @@ extern const spk_device_table spk_cuda_runtime;
 const void *spk_cuda_follow_bytes(void *self, const void *host, size_t bytes);
 void spk_cuda_unfollow_bytes(void *self, const void *host);
 void spk_cuda_refresh(void *self);
+double spk_cuda_norm(void *self, const float *gradients, int64_t n, double p);
+void spk_cuda_adam(void *self, const spk_device_adam *s, int64_t n, float *w, const float *g, float *m, float *v,
+                   float *largest);
+void spk_cuda_sgd(void *self, const spk_device_sgd *s, int64_t n, float *w, const float *g, float *momentum);
 [[noreturn]] void spk_cuda_short_of_memory(size_t bytes); /* for small things; says so and aborts */
 
 /* A following copy for a kernel's state; NULL for NULL. */

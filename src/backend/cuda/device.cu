@@ -42,6 +42,7 @@ static void close(void *self)
         if (d->staged[i]) cudaEventDestroy(d->staged[i]);
     }
     if (d->workspace) cudaFree(d->workspace);
+    if (d->parts) cudaFree(d->parts);
     if (d->stream) cudaStreamDestroy(d->stream);
     free(d->follow);
     free(d->piece);

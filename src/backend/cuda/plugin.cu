@@ -76,5 +76,8 @@ extern "C" __attribute__((visibility("default"))) const spk_device_table *spk_de
     table.follow = spk_cuda_follow_bytes;
     table.unfollow = spk_cuda_unfollow_bytes;
     table.refresh = spk_cuda_refresh;
+    table.norm = spk_cuda_norm;
+    table.adam = spk_cuda_adam;
+    table.sgd = spk_cuda_sgd;
     return &table;
 }

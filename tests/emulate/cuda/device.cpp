@@ -35,6 +35,7 @@ static const char *open(const spk_device_options *options, void **self, spk_devi
 static void close(void *self)
 {
     free(static_cast<spk_cuda *>(self)->follow);
+    free(static_cast<spk_cuda *>(self)->parts);
     free(self);
 }
 
