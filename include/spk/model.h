@@ -72,6 +72,7 @@ typedef struct spk_class_slice {
     int64_t row, at, n, room, first, whole, whole_room;
 } spk_class_slice;
 
+struct spk_device;
 typedef struct spk_model spk_model;
 struct spk_model {
     void *self;
@@ -120,6 +121,11 @@ struct spk_model {
     /* The same of a model whose parameters are double; one of the two is NULL. */
     void (*blocks_f64)(void *self, double **parameters, double **gradients, int64_t *n);
     void (*parameters_changed)(void *self);
+    /* Of a model that computes on a GPU: the blocks in its memory, for an optimiser that works there (`device`: the program's
+     * own handle). With `stay` gradients no longer come to the blocks above, whose parameters are then out of date too, and
+     * parameters_changed speaks of those there. NULL: the model computes in the processor's memory. */
+    void (*blocks_there)(void *self, bool stay, const struct spk_device **device, float **parameters, float **gradients,
+                         int64_t *n);
     /* Copy of all parameters and buffers under ESPnet's state_dict names and shapes, in the model's type, and back from
      * float32 or float64. load_state refuses missing, surplus and misshapen tensors with SPK_E_MISMATCH and then leaves the model as it was. */
     spk_status (*save_state)(void *self, spk_tensors *out);

@@ -136,6 +136,7 @@ struct spk_training {
     spk_model *model;
     struct spk_optim *optim;
     struct spk_scheduler *scheduler;
+    bool there; /* the model's GPU has parameters, gradients and the optimiser's state */
     spk_reporter *reporter;
     int64_t epoch;            /* the one that runs, from 1 */
     int64_t step;             /* optimiser steps done since the beginning of the training */

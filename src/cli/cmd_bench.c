@@ -90,13 +90,24 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Where the optimiser works; of a GPU its handle comes back. */
+static const spk_device *blocks_of(const spk_model *m, float **parameters, float **gradients, int64_t *n)
+{
+    const spk_device *device = NULL;
+    if (m->blocks_there)
+        m->blocks_there(m->self, true, &device, parameters, gradients, n);
+    else
+        m->blocks(m->self, parameters, gradients, n);
+    return device;
+}
+
 static spk_status train_step(bench *b)
 {
     spk_model *model = spk_net_model(b->net);
     spk_train_stats stats;
     float *parameters, *gradients;
     int64_t n;
-    model->blocks(model->self, &parameters, &gradients, &n);
+    blocks_of(model, &parameters, &gradients, &n);
     const double start = spk_now();
     model->zero_grad(model->self);
     b->train.zero += spk_now() - start;
@@ -205,8 +216,9 @@ static spk_status measure(bench *b)
         float *parameters, *gradients;
         int64_t n;
         spk_model *model = spk_net_model(b->net);
-        model->blocks(model->self, &parameters, &gradients, &n);
+        const spk_device *device = blocks_of(model, &parameters, &gradients, &n);
         SPK_TRY(spk_optim_new("adam", NULL, n, &b->optim));
+        if (device) SPK_TRY(spk_optim_use_device(b->optim, device));
         SPK_TRY(timed(b, train_step, &b->train));
         if (b->o->profile) print_profile(b, "training", &b->train, true);
     }

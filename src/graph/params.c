@@ -16,6 +16,7 @@ struct spk_params {
     void *data, *grad, *buffers;
     int64_t n_trainable, n_buffers; /* elements with padding */
     spk_params_there *there;        /* NULL: all is here */
+    bool stays_there;
 };
 
 spk_params *spk_params_new(spk_dtype real)
@@ -269,6 +270,17 @@ void spk_params_bring_gradients(const spk_params *p)
     if (p->there) spk__params_there_gradients(p->there, p->grad, (size_t)p->n_trainable * sizeof(float));
 }
 
+void spk_params_stay_there(spk_params *p)
+{
+    SPK_ASSERT(p->there);
+    p->stays_there = true;
+}
+
+bool spk_params_stays_there(const spk_params *p)
+{
+    return p->stays_there;
+}
+
 void spk_params_blocks_there(const spk_params *p, float **data, float **grad, int64_t *n)
 {
     SPK_ASSERT(p->there);
@@ -279,6 +291,7 @@ void spk_params_blocks_there(const spk_params *p, float **data, float **grad, in
 void spk_params_zero_grad(spk_params *p)
 {
     if (p->there) spk__params_there_zero(p->there, (size_t)p->n_trainable * sizeof(float));
+    if (p->stays_there) return;
     const size_t bytes = (size_t)p->n_trainable * spk_dtype_size(p->real);
     char *grad = p->grad;
 #pragma omp parallel if (bytes >= LARGE) /* one thread does not fill the memory's bandwidth */

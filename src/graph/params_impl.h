@@ -84,6 +84,9 @@ void spk_params_bring_here(const spk_params *p);
 void spk_params_bring_there(const spk_params *p);
 /* Gradients are made there; a copy of all of them to the block here, which waits. */
 void spk_params_bring_gradients(const spk_params *p);
+/* From now on the gradients' block here is not used, and spk_params_zero_grad leaves it alone. */
+void spk_params_stay_there(spk_params *p);
+bool spk_params_stays_there(const spk_params *p);
 void spk_params_blocks_there(const spk_params *p, float **data, float **grad, int64_t *n);
 
 /* Copies in declaration order: arrays of the store's type (or int64). */

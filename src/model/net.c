@@ -380,8 +380,11 @@ static spk_status open_device(spk_net *net, const spk_config *c)
 {
     const spk_net_options *o = &net->options;
     char where[512];
-    const spk_device_options options = {
-        .index = o->gpu - 1, .tf32 = o->gpu_tf32, .deterministic = !o->gpu_any_bits, .benchmark = o->gpu_benchmark, .no_dnn = o->gpu_no_dnn};
+    const spk_device_options options = {.index = o->gpu - 1,
+                                        .tf32 = o->gpu_tf32,
+                                        .deterministic = !o->gpu_any_bits,
+                                        .benchmark = o->gpu_benchmark,
+                                        .no_dnn = o->gpu_no_dnn};
     spk_option_where(c->source, "ngpu", where, sizeof where);
     if (o->f64)
         return spk_fail(SPK_E_UNSUPPORTED, "%s: float64 is computed by the processor only; leave ngpu at 0", where);

@@ -223,6 +223,7 @@ static spk_status step_divided(spk_net *net, const float *speech, const int64_t 
 static void bring_gradients(spk_net *net)
 {
     const spk_net_team *team = spk__net_team(net);
+    if (spk_params_stays_there(spk_net_params(net))) return;
     spk_params_bring_gradients(spk_net_params(net));
     if (team->ready) team->ready(team->user, 0);
 }
@@ -351,8 +352,22 @@ static bool parameter(void *self, int64_t i, spk_parameter *out)
 
 static void parameters_changed(void *self)
 {
-    spk_params_written_here(spk_net_params(self), SPK_VALUES);
+    spk_params *params = spk_net_params(self);
+    if (spk_params_stays_there(params))
+        spk_params_written_there(params, SPK_VALUES);
+    else
+        spk_params_written_here(params, SPK_VALUES);
     spk__net_weights_changed(self);
+}
+
+static void blocks_there(void *self, bool stay, const spk_device **device, float **parameters, float **gradients,
+                         int64_t *n)
+{
+    spk_params *params = spk_net_params(self);
+    *device = spk__net_device(self);
+    if (stay) spk_params_stay_there(params);
+    spk_params_bring_there(params);
+    spk_params_blocks_there(params, parameters, gradients, n);
 }
 
 static spk_status save_state(void *self, spk_tensors *out)
@@ -417,6 +432,7 @@ void spk__net_model_init(spk_net *net, spk_model *model, int64_t embedding_size,
     model->watch_gradients = watch_gradients;
     if (spk__net_device(net)) {
         model->find_anomaly = NULL; /* it looks at values here */
+        model->blocks_there = blocks_there;
         return;
     }
     model->synchronise = synchronise;

@@ -401,6 +401,7 @@ spk_status spk_checkpoint_apply(const spk_checkpoint *c, spk_training *t)
     SPK_TRY(load_model(c, t->model));
     for (int i = 0; i < n_blocks; i++)
         spk_classes_take_state(t, from[i], &block[i]);
+    spk_optim_push(t->optim);
     spk_optim_set_steps(t->optim, optim_steps);
     *t = place;
     say_differences(c, t->setup);

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backend/device_impl.h"
 #include "optim/optim_impl.h"
 #include "train/classes_impl.h"
 #include "train/ranks_impl.h"
@@ -72,13 +73,30 @@ spk_dtype spk_training_blocks(const spk_training *t, void **parameters, void **g
     const spk_model *m = t->model;
     float *p = NULL, *g = NULL;
     double *wide_p = NULL, *wide_g = NULL;
-    if (m->blocks)
+    const spk_device *device;
+    if (t->there)
+        m->blocks_there(m->self, true, &device, &p, &g, n);
+    else if (m->blocks)
         m->blocks(m->self, &p, &g, n);
     else
         m->blocks_f64(m->self, &wide_p, &wide_g, n);
     *parameters = m->blocks ? (void *)p : wide_p;
     *gradients = m->blocks ? (void *)g : wide_g;
     return m->blocks ? SPK_F32 : SPK_F64;
+}
+
+/* Of a model on a GPU: all that a step needs stays there, where nothing is to be done with gradients here. */
+static spk_status stay_there(spk_training *t)
+{
+    const spk_model *m = t->model;
+    const spk_device *device;
+    float *parameters, *gradients;
+    int64_t n;
+    if (!m->blocks_there || t->ranks || t->setup->grad_noise || !spk_optim_fits_device(t->optim)) return SPK_OK;
+    m->blocks_there(m->self, true, &device, &parameters, &gradients, &n);
+    SPK_TRY(spk_optim_use_device(t->optim, device));
+    t->there = true;
+    return SPK_OK;
 }
 
 spk_status spk_rates_open(spk_training *t)
@@ -96,6 +114,7 @@ spk_status spk_rates_open(spk_training *t)
     SPK_GO(spk_scheduler_new(s->scheduler, scheduler_conf, spk_optim_lr(t->optim), &t->scheduler));
     SPK_GO(spk_ranks_shard(t));
     SPK_GO(spk_scheduler_bind(t->scheduler, t->optim));
+    SPK_GO(stay_there(t));
 done:
     spk_yaml_free(optim_conf);
     spk_yaml_free(scheduler_conf);

@@ -80,6 +80,7 @@ void spk_ranks_dismiss(spk_training *t)
 
 int spk_ranks_blocks(spk_training *t, spk_optim_block *block)
 {
+    spk_optim_pull(t->optim);
     const int n_blocks = spk_optim_blocks(t->optim, block);
     for (int i = 0; t->whole_state && i < n_blocks; i++) {
         block[i].n = spk_classes_count(t);
