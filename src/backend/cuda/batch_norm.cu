@@ -9,6 +9,9 @@
  */
 #include "backend/cuda/frames_impl.h"
 
+namespace
+{
+
 /* Coefficients of C channels: y = (x - mean) slope + beta; dx = slope dy + d (x - mean) + e. */
 struct coefs {
     float *mean, *inv, *slope, *beta, *d, *e;
@@ -28,6 +31,8 @@ struct extent {
     }
 };
 
+} // namespace
+
 static const spk_batch_norm_attr *attr_of(const void *attr)
 {
     return static_cast<const spk_batch_norm_attr *>(attr);
@@ -40,6 +45,9 @@ static extent extent_of(const spk_view *x, const spk_batch_norm_attr *attr, cons
 }
 
 /* ---- forward ---- */
+
+namespace
+{
 
 struct finish_forward {
     const float *gamma, *beta; /* NULL: 1 and 0 */
@@ -90,12 +98,17 @@ template <typename L> struct moments {
     }
 };
 
+} // namespace
+
 /* By the running statistics. */
 static __global__ void write_running(finish_forward to, int64_t n_c)
 {
     const int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (c < n_c) to.write(c, static_cast<double>(to.running_mean[c]), static_cast<double>(to.running_var[c]));
 }
+
+namespace
+{
 
 template <typename L> struct normalise {
     L x, y;
@@ -112,10 +125,8 @@ template <typename L> struct normalise {
         spk_floats<V>(k.beta, t.lane, beta);
         const int64_t valid = rows.valid.rows(t.item), row0 = t.item * rows.rows;
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP] = {};
-#pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++)
-                if (at + u * t.step < t.end) r[u] = x.load(row0 + at + u * t.step, t.lane);
+            typename L::raw r[SPK_GROUP];
+            spk_load_group(x, row0, t, at, r);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 const int64_t row = at + u * t.step;
@@ -129,6 +140,8 @@ template <typename L> struct normalise {
         }
     }
 };
+
+} // namespace
 
 static size_t partial_bytes(const spk_cuda *d, const spk_view *x, const void *attr)
 {
@@ -196,6 +209,9 @@ static void fwd(const spk_kargs *a)
 
 /* ---- backward ---- */
 
+namespace
+{
+
 /* Sums of dy, zero where the ReLU was, and of its product with x - mean. */
 template <typename L> struct slopes {
     enum { width = L::width };
@@ -216,13 +232,9 @@ template <typename L> struct slopes {
         t.end = min(t.end, rows.valid.rows(t.item));
         const int64_t row0 = t.item * rows.rows;
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP] = {}, q[SPK_GROUP] = {};
-#pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++) {
-                if (at + u * t.step >= t.end) continue;
-                r[u] = x.load(row0 + at + u * t.step, t.lane);
-                q[u] = dy.load(row0 + at + u * t.step, t.lane);
-            }
+            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            spk_load_group(x, row0, t, at, r);
+            spk_load_group(dy, row0, t, at, q);
             for (int i = 0; i < V; i++) {
                 float sum = 0, product = 0;
 #pragma unroll
@@ -268,13 +280,9 @@ template <typename L> struct write_dx {
         }
         const int64_t valid = rows.valid.rows(t.item), row0 = t.item * rows.rows;
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP] = {}, q[SPK_GROUP] = {};
-#pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++) {
-                if (at + u * t.step >= t.end) continue;
-                r[u] = x.load(row0 + at + u * t.step, t.lane);
-                q[u] = dy.load(row0 + at + u * t.step, t.lane);
-            }
+            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            spk_load_group(x, row0, t, at, r);
+            spk_load_group(dy, row0, t, at, q);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 const int64_t row = at + u * t.step;
@@ -290,6 +298,8 @@ template <typename L> struct write_dx {
         }
     }
 };
+
+} // namespace
 
 static void bwd(const spk_kargs *a)
 {

@@ -20,7 +20,7 @@
 
 #include "backend/cuda/cuda_impl.h"
 
-enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_CHANNELS = 32, SPK_FINISH_ROWS = 32 };
+enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_CHANNELS = 32, SPK_FINISH_ROWS = 16 };
 
 /* ---- lanes ---- */
 
@@ -202,7 +202,7 @@ static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64
 
 /* ---- element by element: op.run(tile) ---- */
 
-template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS) spk_map_kernel(Op op, spk_tiles g)
+template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2) spk_map_kernel(Op op, spk_tiles g)
 {
     op.run(spk_tile_here(g));
 }
@@ -219,7 +219,7 @@ template <typename Op> static inline void spk_map_frames(spk_cuda *d, const Op &
  * op.run(tile, states of the lane) goes through frames, op.finish(item, c, state) has them all. */
 
 template <typename Op>
-static __global__ void __launch_bounds__(SPK_FRAME_THREADS)
+static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
     spk_reduce_kernel(Op op, spk_tiles g, bool whole, typename Op::state *partial)
 {
     typedef typename Op::state state;
@@ -319,6 +319,18 @@ template <int K> struct spk_sums {
 
 enum { SPK_GROUP = 4 }; /* frames that are read at once and summed in float, before double takes them */
 
+/* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
+template <typename L>
+__device__ static inline void spk_load_group(const L &x, int64_t row0, const spk_tile &t, int64_t at,
+                                             typename L::raw *r)
+{
+#pragma unroll
+    for (int u = 0; u < SPK_GROUP; u++) {
+        r[u] = {};
+        if (at + u * t.step < t.end) r[u] = x.load(row0 + at + u * t.step, t.lane);
+    }
+}
+
 /* Adds a group's sum and sum of squares. Its own mean is taken out first, so that float has no more to hold than how the
  * group's values differ; double then has room for the rest. */
 __device__ static inline void spk_add_moments(const float *v, spk_sums<2> &m)
@@ -343,8 +355,7 @@ __device__ static inline void spk_sum_moments(const L &x, int64_t row0, const sp
     int64_t at = t.first;
     for (; at + (SPK_GROUP - 1) * t.step < t.end; at += SPK_GROUP * t.step) {
         typename L::raw r[SPK_GROUP];
-        for (int u = 0; u < SPK_GROUP; u++)
-            r[u] = x.load(row0 + at + u * t.step, t.lane);
+        spk_load_group(x, row0, t, at, r);
         for (int i = 0; i < L::width; i++) {
             const float v[SPK_GROUP] = {L::get(r[0], i), L::get(r[1], i), L::get(r[2], i), L::get(r[3], i)};
             spk_add_moments(v, m[i]);
