@@ -40,12 +40,13 @@ struct weighted {
         first += other.first;
         second += other.second;
     }
-    /* SPK_GROUP frames, or fewer with w = 0 for the rest. */
+    /* SPK_GROUP frames, or fewer with w = 0 and x = 0 for the rest. */
     __device__ void add(const float *w, const float *x)
     {
         const float sum = (w[0] + w[1]) + (w[2] + w[3]);
-        const float mean = sum > 0 ? ((w[0] * x[0] + w[1] * x[1]) + (w[2] * x[2] + w[3] * x[3])) / sum : 0;
-        float spread = 0, rest = 0; /* what the rounded mean leaves counts too */
+        const float product = (w[0] * x[0] + w[1] * x[1]) + (w[2] * x[2] + w[3] * x[3]);
+        const float mean = sum > 1e-30f ? __fdividef(product, sum) : 0; /* about: what it leaves counts too */
+        float spread = 0, rest = 0;
         for (int u = 0; u < SPK_GROUP; u++) {
             const float d = x[u] - mean;
             rest += w[u] * d;
@@ -98,7 +99,7 @@ template <typename L> struct attn_forward {
                 }
                 m[i].raise(max);
                 for (int u = 0; u < SPK_GROUP; u++)
-                    w[u] = expf(w[u] - m[i].max);
+                    w[u] = __expf(w[u] - m[i].max);
                 m[i].add(w, v);
             }
         }
@@ -155,7 +156,7 @@ template <typename L> struct attn_backward {
                 if (row >= t.end) break;
                 for (int i = 0; i < V; i++) {
                     const float y = L::get(q[u], i) - mean[i];
-                    const float w = row >= len ? 0 : (uniform ? 1 : expf(L::get(r[u], i) - max[i])) * inv[i];
+                    const float w = row >= len ? 0 : (uniform ? 1 : __expf(L::get(r[u], i) - max[i])) * inv[i];
                     const float k = dmu[i] * y + dvar[i] * (y * y - var[i]);
                     to_e[i] = row >= len || uniform ? 0 : w * k;
                     to_x[i] = row >= len ? 0 : w * (dmu[i] + 2 * dvar[i] * y);

@@ -20,6 +20,7 @@
 
 #include "backend/cuda/cuda_impl.h"
 
+enum { SPK_GROUP = 4 }; /* frames that a thread reads at once, and sums in float before double takes them */
 enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_CHANNELS = 32, SPK_FINISH_ROWS = 16 };
 
 /* ---- lanes ---- */
@@ -182,21 +183,24 @@ static inline spk_tiles spk_tiles_of(int64_t items, int64_t frames, int64_t c, i
 /* Blocks enough for the chip, and as long runs as that allows. */
 static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
 {
-    enum { BLOCKS_EACH = 16, MOST_ROWS = 16 };
+    enum { BLOCKS_EACH = 8, MOST_ROWS = 16 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
-    const int64_t groups = items * ((frames + g.ty - 1) / g.ty) * g.c_tiles;
-    g.run = spk_within(groups / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH), 1, MOST_ROWS) * g.ty;
+    const int64_t rows = items * ((frames + g.ty - 1) / g.ty) * g.c_tiles / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH);
+    const int64_t each = spk_within(rows, 1, MOST_ROWS);
+    g.run = (each > SPK_GROUP ? each / SPK_GROUP * SPK_GROUP : each) * g.ty;
     g.parts = static_cast<int>((frames + g.run - 1) / g.run);
     return g;
 }
 
-/* Parts as are needed to fill the chip, none with less than a few frames for each thread. */
+/* As many parts as fill the chip, of equal numbers of groups for each thread. */
 static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
 {
-    enum { BLOCKS_EACH = 4, LEAST_ROWS = 4 };
+    enum { BLOCKS_EACH = 4, LEAST_GROUPS = 2 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
     const int64_t have = items * g.c_tiles, want = static_cast<int64_t>(d->n_sm) * BLOCKS_EACH;
-    g.parts = static_cast<int>(spk_within((want + have - 1) / have, 1, 1 + frames / (g.ty * LEAST_ROWS)));
+    const int64_t groups = (frames + g.ty * SPK_GROUP - 1) / (g.ty * SPK_GROUP);
+    const int64_t each = spk_within((groups * have + want - 1) / want, LEAST_GROUPS, INT32_MAX);
+    g.parts = static_cast<int>(spk_within((groups + each - 1) / each, 1, INT32_MAX));
     return g;
 }
 
@@ -223,7 +227,7 @@ static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
     spk_reduce_kernel(Op op, spk_tiles g, bool whole, typename Op::state *partial)
 {
     typedef typename Op::state state;
-    SPK_SHARED(state, room); /* ty rows of `columns` */
+    SPK_SHARED(state, room); /* ty rows of `columns`: first channels of the lanes, second ones, .. */
     const spk_tile t = spk_tile_here(g);
     const int columns = g.tx * Op::width;
     const int x = static_cast<int>(threadIdx.x) % g.tx, y = static_cast<int>(threadIdx.x) / g.tx;
@@ -232,42 +236,44 @@ static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
         mine[i] = state();
     op.run(t, mine);
     for (int i = 0; i < Op::width; i++)
-        room[y * columns + x * Op::width + i] = mine[i];
+        room[y * columns + i * g.tx + x] = mine[i];
     __syncthreads();
     const int64_t row = blockIdx.x / static_cast<unsigned>(g.c_tiles); /* item and part */
-    const int64_t c0 = static_cast<int64_t>(blockIdx.x % static_cast<unsigned>(g.c_tiles)) * columns;
+    const int64_t lane0 = static_cast<int64_t>(blockIdx.x % static_cast<unsigned>(g.c_tiles)) * g.tx;
     for (int k = static_cast<int>(threadIdx.x); k < columns; k += static_cast<int>(blockDim.x)) {
-        if (c0 + k >= g.lanes * Op::width) break;
+        const int64_t i = k / g.tx, lane = lane0 + k % g.tx;
+        if (lane >= g.lanes) continue;
         state s = room[k];
         for (int j = 1; j < g.ty; j++)
             s.merge(room[j * columns + k]);
         if (whole)
-            op.finish(t.item, c0 + k, s);
+            op.finish(t.item, lane * Op::width + i, s);
         else
-            partial[row * g.lanes * Op::width + c0 + k] = s;
+            partial[(row * Op::width + i) * g.lanes + lane] = s;
     }
 }
 
+/* A row of partial states for each part of an item, of channels in the same order. */
 template <typename Op>
 static __global__ void __launch_bounds__(SPK_FINISH_CHANNELS *SPK_FINISH_ROWS)
-    spk_finish_kernel(Op op, const typename Op::state *partial, int64_t parts, int64_t n_c, unsigned c_tiles)
+    spk_finish_kernel(Op op, const typename Op::state *partial, int64_t parts, int64_t lanes, unsigned c_tiles)
 {
     typedef typename Op::state state;
     SPK_SHARED(state, room);
-    const int64_t item = blockIdx.x / c_tiles;
-    const int64_t c = static_cast<int64_t>(blockIdx.x % c_tiles) * SPK_FINISH_CHANNELS + threadIdx.x;
+    const int64_t item = blockIdx.x / c_tiles, n_c = lanes * Op::width;
+    const int64_t at = static_cast<int64_t>(blockIdx.x % c_tiles) * SPK_FINISH_CHANNELS + threadIdx.x;
     state s = state();
-    if (c < n_c) {
-#pragma unroll 4
+    if (at < n_c) {
+#pragma unroll 8
         for (int64_t p = threadIdx.y; p < parts; p += blockDim.y)
-            s.merge(partial[(item * parts + p) * n_c + c]);
+            s.merge(partial[(item * parts + p) * n_c + at]);
     }
     room[threadIdx.y * SPK_FINISH_CHANNELS + threadIdx.x] = s;
     __syncthreads();
-    if (threadIdx.y > 0 || c >= n_c) return;
+    if (threadIdx.y > 0 || at >= n_c) return;
     for (unsigned j = 1; j < blockDim.y; j++)
         s.merge(room[j * SPK_FINISH_CHANNELS + threadIdx.x]);
-    op.finish(item, c, s);
+    op.finish(item, at % lanes * Op::width + at / lanes, s);
 }
 
 /* Items apart, or with `across` all items as one. */
@@ -284,7 +290,7 @@ static inline void spk_reduce_frames(spk_cuda *d, const Op &op, const spk_tiles 
     const unsigned rows = static_cast<unsigned>(spk_within((parts + 3) / 4, 1, SPK_FINISH_ROWS));
     const unsigned c_tiles = spk_blocks(n_c, SPK_FINISH_CHANNELS);
     spk_launch(d, spk_finish_kernel<Op>, static_cast<unsigned>(items) * c_tiles, dim3(SPK_FINISH_CHANNELS, rows),
-               rows * SPK_FINISH_CHANNELS * sizeof(state), op, partial, parts, n_c, c_tiles);
+               rows * SPK_FINISH_CHANNELS * sizeof(state), op, partial, parts, g.lanes, c_tiles);
 }
 
 /* Bytes that it wants, a multiple of 64, whatever lanes will fit. */
@@ -316,8 +322,6 @@ template <int K> struct spk_sums {
             s[k] += other.s[k];
     }
 };
-
-enum { SPK_GROUP = 4 }; /* frames that are read at once and summed in float, before double takes them */
 
 /* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
 template <typename L>
@@ -352,19 +356,19 @@ __device__ static inline void spk_add_moment(float v, spk_sums<2> &m)
 template <typename L>
 __device__ static inline void spk_sum_moments(const L &x, int64_t row0, const spk_tile &t, spk_sums<2> *m)
 {
-    int64_t at = t.first;
-    for (; at + (SPK_GROUP - 1) * t.step < t.end; at += SPK_GROUP * t.step) {
+    for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
         typename L::raw r[SPK_GROUP];
         spk_load_group(x, row0, t, at, r);
-        for (int i = 0; i < L::width; i++) {
-            const float v[SPK_GROUP] = {L::get(r[0], i), L::get(r[1], i), L::get(r[2], i), L::get(r[3], i)};
-            spk_add_moments(v, m[i]);
+        if (at + (SPK_GROUP - 1) * t.step < t.end) {
+            for (int i = 0; i < L::width; i++) {
+                const float v[SPK_GROUP] = {L::get(r[0], i), L::get(r[1], i), L::get(r[2], i), L::get(r[3], i)};
+                spk_add_moments(v, m[i]);
+            }
+            continue;
         }
-    }
-    for (; at < t.end; at += t.step) {
-        const typename L::raw r = x.load(row0 + at, t.lane);
-        for (int i = 0; i < L::width; i++)
-            spk_add_moment(L::get(r, i), m[i]);
+        for (int u = 0; u < SPK_GROUP - 1; u++)
+            for (int i = 0; i < L::width && at + u * t.step < t.end; i++)
+                spk_add_moment(L::get(r[u], i), m[i]);
     }
 }
 
