@@ -185,7 +185,8 @@ static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t 
 {
     enum { BLOCKS_EACH = 8, MOST_ROWS = 16 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
-    const int64_t rows = items * ((frames + g.ty - 1) / g.ty) * g.c_tiles / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH);
+    const int64_t rows =
+        items * ((frames + g.ty - 1) / g.ty) * g.c_tiles / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH);
     const int64_t each = spk_within(rows, 1, MOST_ROWS);
     g.run = (each > SPK_GROUP ? each / SPK_GROUP * SPK_GROUP : each) * g.ty;
     g.parts = static_cast<int>((frames + g.run - 1) / g.run);
