@@ -229,6 +229,9 @@ static const op_row rows_batch_norm[] = {
     {"one channel", .n = 3, .t = 1501, .c = 1, .flag = true, .p = 2},
     {"wider than a chunk", .n = 2, .t = 5, .c = 700, .flag = true, .x = 1},
     {"larger", .n = 3, .t = 101, .c = 72, .flag = true, .flag2 = true},
+    {"several blocks", .n = 2, .t = 150, .c = 520, .flag = true, .x = 1, .p = 1},
+    {"narrow slice", .n = 3, .t = 33, .c = 64, .gap = 448, .flag = true, .x = 1},
+    {"lengths, lanes", .n = 6, .t = 40, .c = 24, .y = 1, .flag = true, .flag2 = true},
     {.name = NULL}};
 
 /* ---- act, add, copy: x is the function ---- */
@@ -313,6 +316,8 @@ static const op_row rows_time_mean[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"ragged", .n = 5, .t = 9, .c = 11, .gap = 3, .ragged = true},
                                         {"wide", .n = 1, .t = 13, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
+                                        {"several blocks", .n = 2, .t = 150, .c = 520},
+                                        {"ragged, lanes", .n = 5, .t = 90, .c = 24, .ragged = true},
                                         {.name = NULL}};
 
 /* ---- scale_add, row_bias ---- */
@@ -345,12 +350,14 @@ static const op_row rows_scale_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"slices", .n = 2, .t = 6, .c = 17, .gap = 3},
                                         {"wide", .n = 1, .t = 5, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
+                                        {"several blocks", .n = 2, .t = 150, .c = 520},
                                         {.name = NULL}};
 static const op_row rows_row_bias[] = {{"one", .n = 1, .t = 1, .c = 1, .x = SPK_RELU},
                                        {"odd", .n = 3, .t = 7, .c = 37, .x = SPK_RELU},
                                        {"slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_RELU},
                                        {"wide", .n = 1, .t = 5, .c = 1100, .x = SPK_RELU},
                                        {"larger", .n = 3, .t = 101, .c = 72, .x = SPK_RELU},
+                                       {"several blocks", .n = 2, .t = 150, .c = 520, .x = SPK_RELU},
                                        {"tanh", .n = 3, .t = 7, .c = 37, .x = SPK_TANH},
                                        {"tanh slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_TANH},
                                        {"linear", .n = 3, .t = 7, .c = 37, .x = SPK_LINEAR},
@@ -401,6 +408,8 @@ static const op_row rows_time_stats[] = {
     {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .p = 1e-3, .ragged = true},
     {"wide", .n = 1, .t = 13, .c = 1100},
     {"larger", .n = 3, .t = 101, .c = 72},
+    {"several blocks", .n = 2, .t = 150, .c = 520, .y = 1},
+    {"ragged, lanes", .n = 5, .t = 90, .c = 24, .p = 1e-3, .ragged = true},
     {.name = NULL}};
 
 /* ---- attn_stats ---- */
@@ -432,6 +441,8 @@ static const op_row rows_attn_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3},
                                          {"ragged", .n = 6, .t = 9, .c = 11, .gap = 1, .ragged = true},
                                          {"wide", .n = 1, .t = 13, .c = 1100},
                                          {"larger", .n = 3, .t = 101, .c = 72},
+                                         {"several blocks", .n = 2, .t = 150, .c = 520, .x = 8, .y = 1},
+                                         {"ragged, lanes", .n = 5, .t = 90, .c = 24, .ragged = true},
                                          {.name = NULL}};
 
 #include "backend/rows_conformer.h"

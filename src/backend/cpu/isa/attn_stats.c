@@ -87,7 +87,7 @@ static void add_tile(const spk_kargs *a, int64_t row, int64_t c0, int64_t rows, 
     const int64_t e_ld = a->in[0].ld, x_ld = a->in[1].ld;
     const spk_elem *e = spk__frame(&a->in[0], row) + c0, *x = spk__frame(&a->in[1], row) + c0;
     int64_t t = 0;
-    raise(e, e_ld, x, x_ld, rows, n_c, s);
+    if (!uniform) raise(e, e_ld, x, x_ld, rows, n_c, s);
     for (; t + 4 <= rows; t += 4)
         add_frames(e + t * e_ld, e_ld, x + t * x_ld, x_ld, 4, n_c, uniform, s);
     for (; t < rows; t++)

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attn_stats (backend_impl.h) in one pass over time: each thread has the largest logit so far and the sums of the weights
+ * exp(e - max), and rescales them when a larger one comes; states of threads and blocks are merged the same way. Sums of
+ * a group of frames are around the group's own mean, as in spk_add_moments.
+ * Saves maximum, 1 / sum of weights and variance (3NC floats); the backward pass makes the weights again from them.
+ */
+#include <float.h>
+
+#include "backend/cuda/frames_impl.h"
+
+namespace
+{
+
+/* Sums of w, w x and w x^2, w = exp(e - max). */
+struct weighted {
+    float max;
+    double den, first, second;
+
+    __host__ __device__ weighted() : max(-INFINITY), den(0), first(0), second(0)
+    {
+    }
+    __device__ void scale(double by)
+    {
+        den *= by;
+        first *= by;
+        second *= by;
+    }
+    __device__ void raise(float to)
+    {
+        if (!(to > max)) return;
+        scale(static_cast<double>(expf(max - to)));
+        max = to;
+    }
+    __device__ void merge(weighted other)
+    {
+        raise(other.max);
+        if (other.max < max) other.scale(static_cast<double>(expf(other.max - max)));
+        den += other.den;
+        first += other.first;
+        second += other.second;
+    }
+    /* SPK_GROUP frames, or fewer with w = 0 and x = 0 for the rest. */
+    __device__ void add(const float *w, const float *x)
+    {
+        const float sum = (w[0] + w[1]) + (w[2] + w[3]);
+        const float product = (w[0] * x[0] + w[1] * x[1]) + (w[2] * x[2] + w[3] * x[3]);
+        const float mean = sum > 1e-30f ? __fdividef(product, sum) : 0; /* about: what it leaves counts too */
+        float spread = 0, rest = 0;
+        for (int u = 0; u < SPK_GROUP; u++) {
+            const float d = x[u] - mean;
+            rest += w[u] * d;
+            spread += w[u] * d * d;
+        }
+        const double s = static_cast<double>(sum), m = static_cast<double>(mean), r = static_cast<double>(rest);
+        den += s;
+        first += s * m + r;
+        second += static_cast<double>(spread) + m * (s * m + 2 * r);
+    }
+};
+
+/* Frames that weigh: the valid ones; where there is none all of them, alike. */
+struct weighing {
+    spk_valid valid;
+    __device__ int64_t frames(int64_t item, bool *uniform) const
+    {
+        const int64_t n = valid.rows(item);
+        *uniform = n == 0;
+        return n > 0 ? n : valid.frames;
+    }
+};
+
+template <typename L> struct attn_forward {
+    enum { width = L::width };
+    typedef weighted state;
+    L e, x;
+    weighing who;
+    int64_t channels;
+    double lo, hi;
+    float *out, *save; /* save: or NULL */
+    int64_t out_ld;
+
+    __device__ void run(spk_tile t, state *m) const
+    {
+        bool uniform;
+        const int64_t row0 = t.item * who.valid.frames;
+        t.end = min(t.end, who.frames(t.item, &uniform));
+        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
+            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            spk_load_group(e, row0, t, at, r);
+            spk_load_group(x, row0, t, at, q);
+            for (int i = 0; i < L::width; i++) {
+                float w[SPK_GROUP], v[SPK_GROUP], max = -INFINITY;
+                for (int u = 0; u < SPK_GROUP; u++) {
+                    const bool on = at + u * t.step < t.end;
+                    w[u] = !on ? -INFINITY : uniform ? 0 : L::get(r[u], i);
+                    v[u] = L::get(q[u], i);
+                    max = w[u] > max ? w[u] : max;
+                }
+                m[i].raise(max);
+                for (int u = 0; u < SPK_GROUP; u++)
+                    w[u] = __expf(w[u] - m[i].max);
+                m[i].add(w, v);
+            }
+        }
+    }
+    __device__ void finish(int64_t item, int64_t c, const state &m) const
+    {
+        const double mu = m.first / m.den, var = m.second / m.den - mu * mu;
+        out[item * out_ld + c] = static_cast<float>(mu);
+        out[item * out_ld + channels + c] = static_cast<float>(sqrt(var < lo ? lo : var > hi ? hi : var));
+        if (!save) return;
+        float *s = save + item * 3 * channels + c;
+        s[0] = m.max;
+        s[channels] = static_cast<float>(1 / m.den);
+        s[2 * channels] = static_cast<float>(var);
+    }
+};
+
+template <typename L> struct attn_backward {
+    L e, x, de, dx; /* de, dx without a pointer: not wanted */
+    weighing who;
+    int64_t channels;
+    double lo, hi;
+    const float *mu, *dy, *save;
+    int64_t mu_ld, dy_ld;
+    bool add_e, add_x;
+
+    __device__ void run(const spk_tile &t) const
+    {
+        enum { V = L::width };
+        bool uniform;
+        const int64_t row0 = t.item * who.valid.frames, len = who.frames(t.item, &uniform);
+        const float *s = save + t.item * 3 * channels;
+        float mean[V], max[V], inv[V], var[V], dmu[V], dvar[V];
+        spk_floats<V>(mu + t.item * mu_ld, t.lane, mean);
+        spk_floats<V>(s, t.lane, max);
+        spk_floats<V>(s + channels, t.lane, inv);
+        spk_floats<V>(s + 2 * channels, t.lane, var);
+        spk_floats<V>(dy + t.item * dy_ld, t.lane, dmu);
+        spk_floats<V>(dy + t.item * dy_ld + channels, t.lane, dvar);
+        for (int i = 0; i < V; i++) {
+            const double v = static_cast<double>(var[i]);
+            dvar[i] = v >= lo && v <= hi ? dvar[i] / (2 * sqrtf(var[i])) : 0;
+        }
+        spk_tile valid = t;
+        valid.end = min(t.end, len);
+        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
+            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            spk_load_group(e, row0, valid, at, r);
+            spk_load_group(x, row0, valid, at, q);
+#pragma unroll
+            for (int u = 0; u < SPK_GROUP; u++) {
+                const int64_t row = at + u * t.step;
+                float to_e[V], to_x[V];
+                if (row >= t.end) break;
+                for (int i = 0; i < V; i++) {
+                    const float y = L::get(q[u], i) - mean[i];
+                    const float w = row >= len ? 0 : (uniform ? 1 : __expf(L::get(r[u], i) - max[i])) * inv[i];
+                    const float k = dmu[i] * y + dvar[i] * (y * y - var[i]);
+                    to_e[i] = row >= len || uniform ? 0 : w * k;
+                    to_x[i] = row >= len ? 0 : w * (dmu[i] + 2 * dvar[i] * y);
+                }
+                if (de.p) de.store(row0 + row, t.lane, to_e, add_e);
+                if (dx.p) dx.store(row0 + row, t.lane, to_x, add_x);
+            }
+        }
+    }
+};
+
+} // namespace
+
+static double floor_of(const spk_attn_stats_attr *attr)
+{
+    return attr->lo < 0 ? static_cast<double>(FLT_EPSILON) : attr->lo;
+}
+
+static weighing weighing_of(const spk_kargs *a)
+{
+    return {{spk_followed_as<int64_t>(a, 0), a->in[1].h * a->in[1].w, 1}};
+}
+
+static void fwd(const spk_kargs *a)
+{
+    const spk_attn_stats_attr *attr = static_cast<const spk_attn_stats_attr *>(a->attr);
+    const spk_view *e = &a->in[0], *x = &a->in[1], *y = &a->out[0];
+    spk_by_lanes(x->c, {e, x}, {}, [&](auto *lanes) {
+        using L = std::remove_pointer_t<decltype(lanes)>;
+        const attn_forward<L> op = {L::of(e),
+                                    L::of(x),
+                                    weighing_of(a),
+                                    x->c,
+                                    floor_of(attr),
+                                    attr->hi,
+                                    static_cast<float *>(y->p),
+                                    static_cast<float *>(a->save),
+                                    y->ld};
+        const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), x->n, x->h * x->w, x->c, L::width);
+        spk_reduce_frames(spk_cuda_of(a), op, g, false, a->scratch);
+    });
+}
+
+static void bwd(const spk_kargs *a)
+{
+    const spk_attn_stats_attr *attr = static_cast<const spk_attn_stats_attr *>(a->attr);
+    const spk_view *e = &a->in[0], *x = &a->in[1], *y = &a->out[0], *dy = &a->dout[0];
+    if (!a->din[0].p && !a->din[1].p) return;
+    spk_by_lanes(x->c, {e, x, &a->din[0], &a->din[1]}, {y, dy}, [&](auto *lanes) {
+        using L = std::remove_pointer_t<decltype(lanes)>;
+        const attn_backward<L> op = {L::of(e),
+                                     L::of(x),
+                                     L::of(&a->din[0]),
+                                     L::of(&a->din[1]),
+                                     weighing_of(a),
+                                     x->c,
+                                     floor_of(attr),
+                                     attr->hi,
+                                     static_cast<const float *>(y->p),
+                                     static_cast<const float *>(dy->p),
+                                     static_cast<const float *>(a->save),
+                                     y->ld,
+                                     dy->ld,
+                                     a->add[0],
+                                     a->add[1]};
+        spk_map_frames(spk_cuda_of(a), op, spk_map_tiles(spk_cuda_of(a), x->n, x->h * x->w, x->c, L::width));
+    });
+}
+
+static size_t save_bytes(const spk_geom *g)
+{
+    return static_cast<size_t>(g->in[1].n * g->in[1].c) * 3 * sizeof(float);
+}
+
+static size_t scratch_bytes(const spk_geom *g, const void *)
+{
+    const spk_view *x = &g->in[1];
+    return spk_reduce_bytes(spk_cuda_of(g), x->n, x->h * x->w, x->c, sizeof(weighted));
+}
+
+/* Lengths are those of e, or of x where e has none. */
+static spk_status create(const spk_geom *g, void **state)
+{
+    const int64_t *len = g->in[0].len ? g->in[0].len : g->in[1].len;
+    return spk_follow_all(g, len, static_cast<size_t>(g->in[1].n) * sizeof(int64_t), nullptr, 0, state);
+}
+
+static bool supports(const spk_geom *g)
+{
+    return spk_is_real(&g->in[0]) && spk_is_real(&g->in[1]) && g->out[0].dtype == SPK_F32;
+}
+
+const spk_kernel spk__cuda_attn_stats = {.name = "cuda",
+                                         .supports = supports,
+                                         .create = create,
+                                         .destroy = spk_unfollow_all,
+                                         .save_bytes = save_bytes,
+                                         .scratch_bytes = scratch_bytes,
+                                         .fwd = fwd,
+                                         .bwd = bwd};

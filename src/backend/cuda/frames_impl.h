@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For the ops over frames that memory bounds: (items, frames, channels), read and written by neighbouring channels at once.
+ *
+ * Lanes are V channels of a row: 16 bytes where pointers, row strides and the number of channels allow it, else one. A block
+ * of threads is `tx` lanes wide and `ty` frames high; each thread stays with its lanes, so that what belongs to a channel is
+ * read once, and goes through frames. Two kinds of kernels are made from an op's struct (`run`, and for sums `finish`):
+ *
+ *   spk_map_frames     element by element; a block has a run of frames
+ *   spk_reduce_frames  a state for each channel, merged over the threads of a block, then over the blocks (through scratch)
+ *                      in the order of their numbers, and given to `finish`
+ */
+#ifndef SPK_BACKEND_CUDA_FRAMES_IMPL_H
+#define SPK_BACKEND_CUDA_FRAMES_IMPL_H
+
+#include <stdlib.h>
+
+#include <initializer_list>
+#include <type_traits>
+
+#include "backend/cuda/cuda_impl.h"
+
+enum { SPK_GROUP = 4 }; /* frames that a thread reads at once, and sums in float before double takes them */
+enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_CHANNELS = 32, SPK_FINISH_ROWS = 16 };
+
+/* ---- lanes ---- */
+
+/* A view's rows in lanes; `raw` is what one access moves. */
+template <typename T, int V> struct spk_lanes {
+    enum { width = V };
+    typedef spk_pack<T, V> raw;
+    T *p; /* NULL: absent */
+    int64_t ld;
+
+    static spk_lanes of(const spk_view *v)
+    {
+        return {static_cast<T *>(v->p), v->ld};
+    }
+    __device__ raw load(int64_t row, int64_t lane) const
+    {
+        return *reinterpret_cast<const raw *>(p + row * ld + lane * V);
+    }
+    __device__ static float get(const raw &r, int i)
+    {
+        return spk_load(&r.v[i]);
+    }
+    __device__ void store(int64_t row, int64_t lane, const float *y, bool add) const
+    {
+        raw *to = reinterpret_cast<raw *>(p + row * ld + lane * V), r;
+        if (add) r = *to;
+        for (int i = 0; i < V; i++)
+            spk_store(&r.v[i], add ? spk_load(&r.v[i]) + y[i] : y[i]);
+        *to = r;
+    }
+};
+
+/* One channel of either type, known when it runs: for ops whose views have different ones, which is rare. */
+struct spk_any_lane {
+    enum { width = 1 };
+    typedef float raw;
+    void *p;
+    int64_t ld;
+    bool b16;
+
+    static spk_any_lane of(const spk_view *v)
+    {
+        return {v->p, v->ld, v->dtype == SPK_BF16};
+    }
+    __device__ float load(int64_t row, int64_t lane) const
+    {
+        const int64_t at = row * ld + lane;
+        return b16 ? spk_load(static_cast<const spk_b16 *>(p) + at) : static_cast<const float *>(p)[at];
+    }
+    __device__ static float get(float r, int)
+    {
+        return r;
+    }
+    __device__ void store(int64_t row, int64_t lane, const float *y, bool add) const
+    {
+        const int64_t at = row * ld + lane;
+        if (b16)
+            spk_put(static_cast<spk_b16 *>(p) + at, y[0], add);
+        else
+            spk_put(static_cast<float *>(p) + at, y[0], add);
+    }
+};
+
+static inline bool spk_lanes_fit(const spk_view *v, int64_t c)
+{
+    const int64_t each = v->dtype == SPK_BF16 ? 8 : 4;
+    return reinterpret_cast<uintptr_t>(v->p) % 16 == 0 && v->ld % each == 0 && c % each == 0;
+}
+
+/* f(pointer of a type of lanes) for frames of c channels, with float vectors of channels beside them. Absent views (p NULL)
+ * have no say. */
+template <typename F>
+static inline void spk_by_lanes(int64_t c, std::initializer_list<const spk_view *> frames,
+                                std::initializer_list<const spk_view *> vectors, F f)
+{
+    bool wide = true, floats = true, halves = true;
+    for (const spk_view *v : frames) {
+        if (!v->p) continue;
+        wide = wide && spk_lanes_fit(v, c);
+        floats = floats && v->dtype != SPK_BF16;
+        halves = halves && v->dtype == SPK_BF16;
+    }
+    for (const spk_view *v : vectors)
+        if (v->p) wide = wide && spk_lanes_fit(v, c);
+    if (floats && wide)
+        f(static_cast<spk_lanes<float, 4> *>(nullptr));
+    else if (floats)
+        f(static_cast<spk_lanes<float, 1> *>(nullptr));
+    else if (halves && wide)
+        f(static_cast<spk_lanes<spk_b16, 8> *>(nullptr));
+    else if (halves)
+        f(static_cast<spk_lanes<spk_b16, 1> *>(nullptr));
+    else
+        f(static_cast<spk_any_lane *>(nullptr));
+}
+
+/* V floats of a vector of channels, from lane `lane` on: aligned where V > 1. */
+template <int V> __device__ static inline void spk_floats(const float *p, int64_t lane, float *v)
+{
+    enum { EACH = V % 4 == 0 ? 4 : 1 };
+    for (int i = 0; i < V; i += EACH) {
+        const spk_pack<float, EACH> r = *reinterpret_cast<const spk_pack<float, EACH> *>(p + lane * V + i);
+        for (int j = 0; j < EACH; j++)
+            v[i + j] = r.v[j];
+    }
+}
+
+/* ---- tiles ---- */
+
+struct spk_tiles {
+    int64_t items, frames, lanes; /* frames of one item */
+    int64_t run;                  /* frames of a block, one after the other; 0: each parts-th group of ty */
+    int tx, ty, c_tiles, parts;   /* parts of an item's frames */
+    bool backwards;               /* the last frames first: a cache may have them still */
+};
+
+/* What a thread does: frames first, first + step, .. below end of an item, of one lane. Threads without a lane have no
+ * frame, and a lane that may be read. */
+struct spk_tile {
+    int64_t item, lane, first, end, step;
+};
+
+__device__ static inline spk_tile spk_tile_here(const spk_tiles &g)
+{
+    const unsigned b = g.backwards ? gridDim.x - 1 - blockIdx.x : blockIdx.x;
+    const unsigned tile = b % static_cast<unsigned>(g.c_tiles), rest = b / static_cast<unsigned>(g.c_tiles);
+    const int64_t part = rest % static_cast<unsigned>(g.parts);
+    const int x = static_cast<int>(threadIdx.x) % g.tx, y = static_cast<int>(threadIdx.x) / g.tx;
+    spk_tile t = {};
+    t.item = rest / static_cast<unsigned>(g.parts);
+    t.lane = static_cast<int64_t>(tile) * g.tx + x;
+    t.first = (g.run ? part * g.run : part * g.ty) + y;
+    t.step = g.run ? g.ty : static_cast<int64_t>(g.parts) * g.ty;
+    t.end = g.run && (part + 1) * g.run < g.frames ? (part + 1) * g.run : g.frames;
+    if (t.lane >= g.lanes) {
+        t.lane = g.lanes - 1;
+        t.end = 0;
+    }
+    return t;
+}
+
+static inline int64_t spk_within(int64_t x, int64_t lo, int64_t hi)
+{
+    return x > hi ? hi : x < lo ? lo : x;
+}
+
+static inline spk_tiles spk_tiles_of(int64_t items, int64_t frames, int64_t c, int width)
+{
+    spk_tiles g = {};
+    g.items = items;
+    g.frames = frames;
+    g.lanes = c / width;
+    g.c_tiles = static_cast<int>((g.lanes + SPK_FRAME_LANES - 1) / SPK_FRAME_LANES);
+    g.tx = static_cast<int>((g.lanes + g.c_tiles - 1) / g.c_tiles);
+    g.ty = static_cast<int>(spk_within(SPK_FRAME_THREADS / g.tx, 1, frames > 0 ? frames : 1));
+    return g;
+}
+
+/* Blocks enough for the chip, and as long runs as that allows. */
+static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
+{
+    enum { BLOCKS_EACH = 8, MOST_ROWS = 16 };
+    spk_tiles g = spk_tiles_of(items, frames, c, width);
+    const int64_t rows =
+        items * ((frames + g.ty - 1) / g.ty) * g.c_tiles / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH);
+    const int64_t each = spk_within(rows, 1, MOST_ROWS);
+    g.run = (each > SPK_GROUP ? each / SPK_GROUP * SPK_GROUP : each) * g.ty;
+    g.parts = static_cast<int>((frames + g.run - 1) / g.run);
+    return g;
+}
+
+/* As many parts as fill the chip, of equal numbers of groups for each thread. */
+static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
+{
+    enum { BLOCKS_EACH = 4, LEAST_GROUPS = 2 };
+    spk_tiles g = spk_tiles_of(items, frames, c, width);
+    const int64_t have = items * g.c_tiles, want = static_cast<int64_t>(d->n_sm) * BLOCKS_EACH;
+    const int64_t groups = (frames + g.ty * SPK_GROUP - 1) / (g.ty * SPK_GROUP);
+    const int64_t each = spk_within((groups * have + want - 1) / want, LEAST_GROUPS, INT32_MAX);
+    g.parts = static_cast<int>(spk_within((groups + each - 1) / each, 1, INT32_MAX));
+    return g;
+}
+
+/* ---- element by element: op.run(tile) ---- */
+
+template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2) spk_map_kernel(Op op, spk_tiles g)
+{
+    op.run(spk_tile_here(g));
+}
+
+template <typename Op> static inline void spk_map_frames(spk_cuda *d, const Op &op, const spk_tiles &g)
+{
+    const int64_t blocks = g.items * g.parts * g.c_tiles;
+    spk_launch(d, spk_map_kernel<Op>, static_cast<unsigned>(blocks), static_cast<unsigned>(g.tx * g.ty), 0, op, g);
+}
+
+/* ---- a state for each channel ----
+ *
+ * Op::state is what a channel's frames come to: as it is made it stands for none, and merge adds another one's.
+ * op.run(tile, states of the lane) goes through frames, op.finish(item, c, state) has them all. */
+
+template <typename Op>
+static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
+    spk_reduce_kernel(Op op, spk_tiles g, bool whole, typename Op::state *partial)
+{
+    typedef typename Op::state state;
+    SPK_SHARED(state, room); /* ty rows of `columns`: first channels of the lanes, second ones, .. */
+    const spk_tile t = spk_tile_here(g);
+    const int columns = g.tx * Op::width;
+    const int x = static_cast<int>(threadIdx.x) % g.tx, y = static_cast<int>(threadIdx.x) / g.tx;
+    state mine[Op::width];
+    for (int i = 0; i < Op::width; i++)
+        mine[i] = state();
+    op.run(t, mine);
+    for (int i = 0; i < Op::width; i++)
+        room[y * columns + i * g.tx + x] = mine[i];
+    __syncthreads();
+    const int64_t row = blockIdx.x / static_cast<unsigned>(g.c_tiles); /* item and part */
+    const int64_t lane0 = static_cast<int64_t>(blockIdx.x % static_cast<unsigned>(g.c_tiles)) * g.tx;
+    for (int k = static_cast<int>(threadIdx.x); k < columns; k += static_cast<int>(blockDim.x)) {
+        const int64_t i = k / g.tx, lane = lane0 + k % g.tx;
+        if (lane >= g.lanes) continue;
+        state s = room[k];
+        for (int j = 1; j < g.ty; j++)
+            s.merge(room[j * columns + k]);
+        if (whole)
+            op.finish(t.item, lane * Op::width + i, s);
+        else
+            partial[(row * Op::width + i) * g.lanes + lane] = s;
+    }
+}
+
+/* A row of partial states for each part of an item, of channels in the same order. */
+template <typename Op>
+static __global__ void __launch_bounds__(SPK_FINISH_CHANNELS *SPK_FINISH_ROWS)
+    spk_finish_kernel(Op op, const typename Op::state *partial, int64_t parts, int64_t lanes, unsigned c_tiles)
+{
+    typedef typename Op::state state;
+    SPK_SHARED(state, room);
+    const int64_t item = blockIdx.x / c_tiles, n_c = lanes * Op::width;
+    const int64_t at = static_cast<int64_t>(blockIdx.x % c_tiles) * SPK_FINISH_CHANNELS + threadIdx.x;
+    state s = state();
+    if (at < n_c) {
+#pragma unroll 8
+        for (int64_t p = threadIdx.y; p < parts; p += blockDim.y)
+            s.merge(partial[(item * parts + p) * n_c + at]);
+    }
+    room[threadIdx.y * SPK_FINISH_CHANNELS + threadIdx.x] = s;
+    __syncthreads();
+    if (threadIdx.y > 0 || at >= n_c) return;
+    for (unsigned j = 1; j < blockDim.y; j++)
+        s.merge(room[j * SPK_FINISH_CHANNELS + threadIdx.x]);
+    op.finish(item, at % lanes * Op::width + at / lanes, s);
+}
+
+/* Items apart, or with `across` all items as one. */
+template <typename Op>
+static inline void spk_reduce_frames(spk_cuda *d, const Op &op, const spk_tiles &g, bool across, void *scratch)
+{
+    typedef typename Op::state state;
+    const int64_t n_c = g.lanes * Op::width, blocks = g.items * g.parts * g.c_tiles;
+    const int64_t parts = across ? g.items * g.parts : g.parts, items = across ? 1 : g.items;
+    state *partial = static_cast<state *>(scratch);
+    spk_launch(d, spk_reduce_kernel<Op>, static_cast<unsigned>(blocks), static_cast<unsigned>(g.tx * g.ty),
+               static_cast<size_t>(g.tx * g.ty * Op::width) * sizeof(state), op, g, parts == 1, partial);
+    if (parts == 1) return;
+    const unsigned rows = static_cast<unsigned>(spk_within((parts + 3) / 4, 1, SPK_FINISH_ROWS));
+    const unsigned c_tiles = spk_blocks(n_c, SPK_FINISH_CHANNELS);
+    spk_launch(d, spk_finish_kernel<Op>, static_cast<unsigned>(items) * c_tiles, dim3(SPK_FINISH_CHANNELS, rows),
+               rows * SPK_FINISH_CHANNELS * sizeof(state), op, partial, parts, g.lanes, c_tiles);
+}
+
+/* Bytes that it wants, a multiple of 64, whatever lanes will fit. */
+static inline size_t spk_reduce_bytes(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, size_t state)
+{
+    size_t most = 0;
+    for (int width : {1, 4, 8}) {
+        if (c % width) continue;
+        const spk_tiles t = spk_reduce_tiles(d, items, frames, c, width);
+        const size_t bytes = static_cast<size_t>(items * t.parts * c) * state;
+        most = bytes > most ? bytes : most;
+    }
+    return (most + 63) / 64 * 64;
+}
+
+/* ---- sums ---- */
+
+/* K sums in double. */
+template <int K> struct spk_sums {
+    double s[K];
+    __host__ __device__ spk_sums()
+    {
+        for (int k = 0; k < K; k++)
+            s[k] = 0;
+    }
+    __device__ void merge(const spk_sums &other)
+    {
+        for (int k = 0; k < K; k++)
+            s[k] += other.s[k];
+    }
+};
+
+/* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
+template <typename L>
+__device__ static inline void spk_load_group(const L &x, int64_t row0, const spk_tile &t, int64_t at,
+                                             typename L::raw *r)
+{
+#pragma unroll
+    for (int u = 0; u < SPK_GROUP; u++) {
+        r[u] = {};
+        if (at + u * t.step < t.end) r[u] = x.load(row0 + at + u * t.step, t.lane);
+    }
+}
+
+/* Adds a group's sum and sum of squares. Its own mean is taken out first, so that float has no more to hold than how the
+ * group's values differ; double then has room for the rest. */
+__device__ static inline void spk_add_moments(const float *v, spk_sums<2> &m)
+{
+    static_assert(SPK_GROUP == 4, "four values");
+    const float mean = 0.25f * ((v[0] + v[1]) + (v[2] + v[3]));
+    const float a = v[0] - mean, b = v[1] - mean, c = v[2] - mean, d = v[3] - mean;
+    const double wide = static_cast<double>(mean);
+    m.s[0] += 4 * wide;
+    m.s[1] += static_cast<double>((a * a + b * b) + (c * c + d * d)) + 4 * wide * wide;
+}
+__device__ static inline void spk_add_moment(float v, spk_sums<2> &m)
+{
+    m.s[0] += static_cast<double>(v);
+    m.s[1] += static_cast<double>(v) * static_cast<double>(v);
+}
+
+/* The moments of rows row0 + frame of x. */
+template <typename L>
+__device__ static inline void spk_sum_moments(const L &x, int64_t row0, const spk_tile &t, spk_sums<2> *m)
+{
+    for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
+        typename L::raw r[SPK_GROUP];
+        spk_load_group(x, row0, t, at, r);
+        if (at + (SPK_GROUP - 1) * t.step < t.end) {
+            for (int i = 0; i < L::width; i++) {
+                const float v[SPK_GROUP] = {L::get(r[0], i), L::get(r[1], i), L::get(r[2], i), L::get(r[3], i)};
+                spk_add_moments(v, m[i]);
+            }
+            continue;
+        }
+        for (int u = 0; u < SPK_GROUP - 1; u++)
+            for (int i = 0; i < L::width && at + u * t.step < t.end; i++)
+                spk_add_moment(L::get(r[u], i), m[i]);
+    }
+}
+
+/* ---- lengths ---- */
+
+/* How many rows of an item are valid. */
+struct spk_valid {
+    const int64_t *len; /* on the device; NULL: all */
+    int64_t frames, bins;
+    __device__ int64_t rows(int64_t item) const
+    {
+        if (!len) return frames * bins;
+        const int64_t n = len[item];
+        return (n < 0 ? 0 : n > frames ? frames : n) * bins;
+    }
+};
+
+/* Frames are rows of sound, or rows of a picture with all their bins. */
+static inline spk_valid spk_valid_of(const spk_view *v, const int64_t *len)
+{
+    return {len, v->h > 1 ? v->h : v->w, v->h > 1 ? v->w : 1};
+}
+
+/* What follows the host's values: state of a kernel. */
+struct spk_followed {
+    const spk_device *device;
+    const void *host[2], *copy[2];
+};
+
+/* bytes of host[i]; NULL: there is none. */
+static inline spk_status spk_follow_all(const spk_geom *g, const void *first, size_t bytes, const void *second,
+                                        size_t second_bytes, void **out)
+{
+    spk_followed *f = static_cast<spk_followed *>(calloc(1, sizeof *f));
+    if (!f) spk_cuda_short_of_memory(sizeof *f);
+    f->device = g->device;
+    f->host[0] = first;
+    f->host[1] = second;
+    f->copy[0] = spk_cuda_follow(g, static_cast<const char *>(first), static_cast<int64_t>(bytes));
+    f->copy[1] = spk_cuda_follow(g, static_cast<const char *>(second), static_cast<int64_t>(second_bytes));
+    *out = f;
+    return SPK_OK;
+}
+static inline spk_status spk_follow_lengths(const spk_geom *g, void **out) /* those of in 0 */
+{
+    return spk_follow_all(g, g->in[0].len, static_cast<size_t>(g->in[0].n) * sizeof(int64_t), nullptr, 0, out);
+}
+static inline void spk_unfollow_all(void *state)
+{
+    spk_followed *f = static_cast<spk_followed *>(state);
+    if (!f) return;
+    spk_cuda_unfollow(f->device, f->host[0]);
+    spk_cuda_unfollow(f->device, f->host[1]);
+    free(f);
+}
+template <typename T> static inline const T *spk_followed_as(const spk_kargs *a, int i)
+{
+    return static_cast<const T *>(static_cast<const spk_followed *>(a->state)->copy[i]);
+}
+
+#endif
