@@ -5,19 +5,19 @@
 enum { THREADS = 256, LANES = 32, LINES = 8 };
 
 /* The normalisation of inputs 3 to 6: gamma and beta may be absent, and all of it. */
-struct norm {
+struct folded {
     const float *gamma, *beta, *mean, *var;
     float eps;
 };
 
-static norm norm_of(const spk_kargs *a, const spk_conv *k)
+static folded norm_of(const spk_kargs *a, const spk_conv *k)
 {
     return {static_cast<const float *>(a->in[3].p), static_cast<const float *>(a->in[4].p),
             static_cast<const float *>(a->in[5].p), static_cast<const float *>(a->in[6].p),
             static_cast<float>(k->bn_eps)};
 }
 
-__device__ static float scale_of(const norm &m, int64_t o)
+__device__ static float scale_of(const folded &m, int64_t o)
 {
     return m.mean ? rsqrtf(m.var[o] + m.eps) * (m.gamma ? m.gamma[o] : 1) : 1;
 }
@@ -55,7 +55,7 @@ __device__ static int64_t parameter_of(const order &k, unsigned i, unsigned *o)
     return *o * k.w_o + c * k.w_c + row * k.w_i + (tap - row * k.kw) * k.w_j;
 }
 
-template <typename T> static __global__ void order_weights(const float *w, T *to, order k, norm m)
+template <typename T> static __global__ void order_weights(const float *w, T *to, order k, folded m)
 {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= k.o * k.taps * k.c) return;
@@ -74,7 +74,7 @@ void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, vo
     });
 }
 
-static __global__ void fold_bias(const float *bias, float *to, int64_t n, norm m)
+static __global__ void fold_bias(const float *bias, float *to, int64_t n, folded m)
 {
     const int64_t o = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
     if (o >= n) return;
