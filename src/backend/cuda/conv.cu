@@ -45,9 +45,19 @@ static size_t size_of(const spk_conv *k)
 {
     return spk_conv_size(k->type);
 }
-static size_t weights_of(const spk_conv *k)
+/* Elements of a row of x's products, and of dx's: as they lie, or gathered and padded. */
+static int64_t x_pitch(const spk_conv *k)
 {
-    return static_cast<size_t>(k->o) * static_cast<size_t>(spk_conv_taps(k)) * static_cast<size_t>(k->c);
+    return spk_conv_is_product(k) ? k->c : spk_conv_pitch(k, k->c);
+}
+static int64_t dy_pitch(const spk_conv *k)
+{
+    return spk_conv_is_product(k) ? k->o : spk_conv_pitch(k, k->o);
+}
+/* What cuDNN takes: (o, taps, c) without padding. */
+static int64_t dense_pitch(const spk_conv *k)
+{
+    return static_cast<int64_t>(spk_conv_taps(k)) * k->c;
 }
 static bool gathers(const spk_conv *k, spk_dtype read)
 {
@@ -63,14 +73,14 @@ static room forward_room(const spk_conv_state *s, spk_dtype x_type, char *base)
     const spk_conv *k = &s->k;
     const spk_dnn_conv *dnn = s->dnn[SPK_DNN_FORWARD];
     room r = {};
-    if (!s->weights_lie) r.weights = take(&r, base, weights_of(k) * size_of(k));
+    if (!s->weights_lie) r.weights = take(&r, base, times(x_pitch(k), k->o, size_of(k)));
     r.bias = take(&r, base, static_cast<size_t>(k->o) * sizeof(float));
     if (dnn) {
         if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
         r.workspace = take(&r, base, spk_dnn_conv_workspace(dnn));
         return r;
     }
-    if (gathers(k, x_type)) r.columns = take(&r, base, times(s->y_chunk, spk_conv_taps(k) * k->c, size_of(k)));
+    if (gathers(k, x_type)) r.columns = take(&r, base, times(s->y_chunk, x_pitch(k), size_of(k)));
     if (s->exact) r.y = take(&r, base, times(s->y_chunk, k->o, sizeof(float)));
     return r;
 }
@@ -84,19 +94,20 @@ static room backward_room(const spk_conv_state *s, spk_dtype x_type, spk_dtype d
     room r = {};
     if (k->masks_dy || dy_type != k->type) r.dy = take(&r, base, times(spk_conv_y_rows(k), k->o, size_of(k)));
     if (want[0]) {
-        if (!s->weights_lie) r.weights = take(&r, base, weights_of(k) * size_of(k));
+        const int64_t weights = data ? dense_pitch(k) * k->o : dy_pitch(k) * k->c;
+        if (!s->weights_lie) r.weights = take(&r, base, times(weights, 1, size_of(k)));
         if (data && !s->writes_dx) r.y = take(&r, base, times(spk_conv_x_rows(k), k->c, spk_conv_size(x_type)));
         if (data) workspace = spk_dnn_conv_workspace(data);
-        if (!data && !spk_conv_is_product(k)) columns = times(s->x_chunk, spk_conv_taps(k) * k->o, size_of(k));
+        if (!data && !spk_conv_is_product(k)) columns = times(s->x_chunk, dy_pitch(k), size_of(k));
     }
     if (want[1] && filter) {
         const size_t bytes = spk_dnn_conv_workspace(filter);
         if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
-        r.partial = take(&r, base, weights_of(k) * spk_conv_size(s->dw_type));
+        r.partial = take(&r, base, times(dense_pitch(k), k->o, spk_conv_size(s->dw_type)));
         if (bytes > workspace) workspace = bytes;
     } else if (want[1]) {
-        const size_t bytes = times(s->y_chunk, spk_conv_taps(k) * k->c, size_of(k));
-        if (!s->dw_lies) r.partial = take(&r, base, static_cast<size_t>(s->splits) * weights_of(k) * sizeof(float));
+        const size_t bytes = times(s->y_chunk, x_pitch(k), size_of(k));
+        if (!s->dw_lies) r.partial = take(&r, base, times(s->splits * x_pitch(k), k->o, sizeof(float)));
         if (gathers(k, x_type) && bytes > columns) columns = bytes;
     }
     if (want[2]) r.sums = take(&r, base, spk_conv_sum_bytes(spk_conv_y_rows(k), k->o));
@@ -119,7 +130,7 @@ bool spk_conv_supports(const spk_geom *g, const spk_conv *k)
 {
     const int64_t most = int64_t(1) << 30;
     return spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && spk_conv_x_rows(k) < most && spk_conv_y_rows(k) < most &&
-           static_cast<int64_t>(weights_of(k)) < most && spk_conv_taps(k) * static_cast<int64_t>(k->c + k->o) < most;
+           spk_conv_pitch(k, k->c) * k->o < most && spk_conv_pitch(k, k->o) * k->c < most;
 }
 
 /* Rows of so many columns that are gathered at once. */
@@ -135,8 +146,7 @@ static int64_t chunk_of(const spk_conv *k, int64_t rows, int64_t columns)
 static int64_t splits_of(const spk_conv_state *s)
 {
     const spk_conv *k = &s->k;
-    const int64_t columns = static_cast<int64_t>(spk_conv_taps(k)) * k->c;
-    const int64_t tiles = ((k->o + TILE - 1) / TILE) * ((columns + TILE - 1) / TILE);
+    const int64_t tiles = ((k->o + TILE - 1) / TILE) * ((x_pitch(k) + TILE - 1) / TILE);
     int64_t n = 2 * s->device->n_sm / tiles;
     if (n > s->y_chunk / ROWS_A_PART) n = s->y_chunk / ROWS_A_PART;
     return n < 1 ? 1 : n < MOST_SPLITS ? n : static_cast<int64_t>(MOST_SPLITS);
@@ -180,13 +190,12 @@ spk_status spk_conv_create(const spk_geom *g, const spk_conv *k, void **state)
     s->writes_dx = g->writes_din[0];
     s->weights_lie = k->type == SPK_F32 && spk_conv_is_product(k) && k->w_c == 1 && !g->has_in[5];
     s->y_chunk = gathers(k, g->in[0].dtype) || s->exact
-                     ? chunk_of(k, spk_conv_y_rows(k), static_cast<int64_t>(spk_conv_taps(k)) * k->c + k->o)
+                     ? chunk_of(k, spk_conv_y_rows(k), x_pitch(k) + (s->exact ? 2 * k->o : 0))
                      : spk_conv_y_rows(k);
-    s->x_chunk = spk_conv_is_product(k)
-                     ? spk_conv_x_rows(k)
-                     : chunk_of(k, spk_conv_x_rows(k), static_cast<int64_t>(spk_conv_taps(k)) * k->o);
+    s->x_chunk =
+        spk_conv_is_product(k) ? spk_conv_x_rows(k) : chunk_of(k, spk_conv_x_rows(k), dy_pitch(k));
     s->splits = splits_of(s);
-    s->dw_lies = spk_conv_taps(k) == 1 && k->w_c == 1 && s->splits == 1;
+    s->dw_lies = spk_conv_is_product(k) && k->w_c == 1 && s->splits == 1;
     ask_cudnn(s, g);
     *state = s;
     return SPK_OK;
@@ -221,7 +230,7 @@ static spk_matrix x_columns(const spk_kargs *a, const spk_conv_state *s, const r
 {
     const spk_conv *k = &s->k;
     const spk_rows_of x = rows_of(&a->in[0]);
-    const int64_t columns = static_cast<int64_t>(spk_conv_taps(k)) * k->c;
+    const int64_t columns = x_pitch(k);
     if (!r->columns || !gathers(k, x.type)) return matrix(&x, first, n, columns);
     const spk_rows_of to = dense(r->columns, k->type, columns);
     spk_conv_gather(s->device, k, false, &x, first, n, &to);
@@ -235,7 +244,7 @@ static void forward_products(const spk_kargs *a, const spk_conv_state *s, const 
 {
     const spk_conv *k = &s->k;
     const spk_rows_of y = rows_of(&a->out[0]);
-    const int64_t rows = spk_conv_y_rows(k), columns = static_cast<int64_t>(spk_conv_taps(k)) * k->c;
+    const int64_t rows = spk_conv_y_rows(k), columns = x_pitch(k);
     spk_product how = {};
     how.transpose_b = true;
     how.batch = 1;
@@ -271,15 +280,16 @@ void spk_conv_fwd(const spk_kargs *a)
     const spk_conv_state *s = static_cast<const spk_conv_state *>(a->state);
     const spk_conv *k = &s->k;
     const room r = forward_room(s, a->in[0].dtype, static_cast<char *>(a->scratch));
-    const int64_t columns = static_cast<int64_t>(spk_conv_taps(k)) * k->c;
+    const spk_dnn_conv *dnn = s->dnn[SPK_DNN_FORWARD];
+    const int64_t columns = dnn ? dense_pitch(k) : x_pitch(k);
     const float *bias = static_cast<const float *>(a->in[2].p);
-    if (a->in[5].p) {
+    if (a->in[5].p || (dnn && bias)) { /* cuDNN also wants it aligned */
         bias = reinterpret_cast<const float *>(r.bias);
         spk_conv_bias(a, k, reinterpret_cast<float *>(r.bias));
     }
     const spk_rows_of w = s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r.weights, k->type, columns);
-    if (!s->weights_lie) spk_conv_weights(a, k, false, r.weights);
-    if (s->dnn[SPK_DNN_FORWARD])
+    if (!s->weights_lie) spk_conv_weights(a, k, false, columns, r.weights);
+    if (dnn)
         forward_cudnn(a, s, &r, w.p, bias);
     else
         forward_products(a, s, &r, &w, bias);
@@ -291,12 +301,12 @@ static void data_products(const spk_kargs *a, const spk_conv_state *s, const roo
 {
     const spk_conv *k = &s->k;
     const spk_rows_of dx = rows_of(&a->din[0]);
-    const int64_t rows = spk_conv_x_rows(k), columns = static_cast<int64_t>(spk_conv_taps(k)) * k->o;
+    const int64_t rows = spk_conv_x_rows(k), columns = dy_pitch(k);
     const spk_rows_of w = s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r->weights, k->type, k->c);
     spk_product how = {};
     how.add = a->add[0];
     how.batch = 1;
-    if (!s->weights_lie) spk_conv_weights(a, k, true, r->weights);
+    if (!s->weights_lie) spk_conv_weights(a, k, true, columns, r->weights);
     for (int64_t first = 0; first < rows; first += s->x_chunk) {
         const int64_t n = rows - first < s->x_chunk ? rows - first : s->x_chunk;
         spk_matrix met = matrix(dy, first, n, k->o);
@@ -314,7 +324,7 @@ static void data_cudnn(const spk_kargs *a, const spk_conv_state *s, const room *
 {
     const spk_conv *k = &s->k;
     const spk_rows_of dx = rows_of(&a->din[0]), copy = dense(r->y, dx.type, k->c);
-    spk_conv_weights(a, k, false, r->weights);
+    spk_conv_weights(a, k, false, dense_pitch(k), r->weights);
     spk_dnn_conv_run(s->device, s->dnn[SPK_DNN_DATA], r->y ? r->y : dx.p, r->weights, dy->p, nullptr, r->workspace);
     if (r->y) spk_conv_finish(s->device, &copy, &dx, spk_conv_x_rows(k), k->c, nullptr, false, a->add[0]);
 }
@@ -363,7 +373,7 @@ static void filter_products(const spk_kargs *a, const spk_conv_state *s, const r
             filter_chunk(s, &y, &x, r->partial, first > 0);
         }
     }
-    if (!s->dw_lies) spk_conv_add_weights(s->device, k, r->partial, SPK_F32, s->splits, grads);
+    if (!s->dw_lies) spk_conv_add_weights(s->device, k, r->partial, SPK_F32, x_pitch(k), s->splits, grads);
 }
 
 static void filter_cudnn(const spk_kargs *a, const spk_conv_state *s, const room *r, const spk_rows_of *dy)
@@ -372,7 +382,7 @@ static void filter_cudnn(const spk_kargs *a, const spk_conv_state *s, const room
     const spk_rows_of x = rows_of(&a->in[0]), copy = dense(r->x, k->type, k->c);
     if (r->x) spk_conv_mask(s->device, &x, nullptr, &copy, spk_conv_x_rows(k), k->c);
     spk_dnn_conv_run(s->device, s->dnn[SPK_DNN_FILTER], r->x ? r->x : x.p, r->partial, dy->p, nullptr, r->workspace);
-    spk_conv_add_weights(s->device, k, r->partial, s->dw_type, 1, static_cast<float *>(a->din[1].p));
+    spk_conv_add_weights(s->device, k, r->partial, s->dw_type, dense_pitch(k), 1, static_cast<float *>(a->din[1].p));
 }
 
 void spk_conv_bwd(const spk_kargs *a)

@@ -35,6 +35,12 @@ static inline int64_t spk_conv_y_rows(const spk_conv *k)
 {
     return static_cast<int64_t>(k->n) * k->u * k->v;
 }
+/* Gathered rows are as long as a multiple of this, with zeros behind their values: products want aligned rows. */
+enum { SPK_CONV_PITCH = 8 };
+static inline int64_t spk_conv_pitch(const spk_conv *k, int64_t c)
+{
+    return (spk_conv_taps(k) * c + SPK_CONV_PITCH - 1) / SPK_CONV_PITCH * SPK_CONV_PITCH;
+}
 /* Is it one product of all rows as they lie? */
 static inline bool spk_conv_is_product(const spk_conv *k)
 {
@@ -52,7 +58,7 @@ struct spk_rows_of {
 
 /*
  * n rows from `first` on, each with what a row of the output (back: of the input) meets under every tap: (taps, c) values
- * of x, or (taps, o) of y; zeros where nothing is met. A product of them with the weights is y, or dx: where others
+ * of x, or (taps, o) of y; zeros where nothing is met, and behind them up to to->ld. A product of them with the weights is y, or dx: where others
  * scatter the columns' gradient, here each element of dx gathers its sum, in a fixed order.
  */
 void spk_conv_gather(spk_cuda *d, const spk_conv *k, bool back, const spk_rows_of *from, int64_t first, int64_t n,
@@ -63,12 +69,14 @@ void spk_conv_finish(spk_cuda *d, const spk_rows_of *from, const spk_rows_of *to
 /* to = from, or 0 where `sign` (of from's type; NULL: nowhere) is not positive. */
 void spk_conv_mask(spk_cuda *d, const spk_rows_of *from, const spk_rows_of *sign, const spk_rows_of *to, int64_t rows,
                    int64_t c);
-/* Weights of the type: (o, taps, c), or (taps, o, c) with taps_first; scaled by the normalisation of inputs 3 to 6. */
-void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, void *to);
+/* Weights of the type, scaled by the normalisation of inputs 3 to 6: o rows (taps, c), or with taps_first taps x o rows (c).
+ * pitch: of the rows, or how many rows; zeros behind the weights. */
+void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, int64_t pitch, void *to);
 /* bias (o): that of input 2, normalised. */
 void spk_conv_bias(const spk_kargs *a, const spk_conv *k, float *to);
-/* dw += the sum of n partial gradients (o, taps, c), `type`. */
-void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, spk_dtype type, int64_t n, float *dw);
+/* dw += the sum of n partial gradients, each o rows (taps, c) of that pitch. */
+void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, spk_dtype type, int64_t pitch, int64_t n,
+                          float *dw);
 /* db += the sums of columns; partial: spk_conv_sum_bytes. */
 size_t spk_conv_sum_bytes(int64_t rows, int64_t c);
 void spk_conv_add_sums(spk_cuda *d, const spk_rows_of *dy, int64_t rows, int64_t c, float *partial, float *db);

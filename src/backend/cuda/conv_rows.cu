@@ -67,7 +67,7 @@ template <bool BACK> __device__ static int place(int at, int tap, int stride, in
 template <typename X, typename Y, int V, bool BACK>
 static __global__ void gather_rows(const X *x, int64_t x_ld, Y *to, int64_t to_ld, int64_t first, int64_t n, walk k)
 {
-    const int columns = k.kh * k.kw * k.c / V;
+    const int taps = k.kh * k.kw, columns = static_cast<int>(to_ld) / V;
     for (int64_t r = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y; r < n;
          r += static_cast<int64_t>(gridDim.x) * blockDim.y) {
         const unsigned row = static_cast<unsigned>(first + r), w = static_cast<unsigned>(k.rows_w);
@@ -79,7 +79,7 @@ static __global__ void gather_rows(const X *x, int64_t x_ld, Y *to, int64_t to_l
             const int z = place<BACK>(at_w, tap_w, k.sw, k.dw, k.pw, k.read_w);
             spk_pack<Y, V> out;
             spk_pack<X, V> in;
-            const bool met = y >= 0 && z >= 0;
+            const bool met = tap < taps && y >= 0 && z >= 0;
             if (met) {
                 const int64_t from = (static_cast<int64_t>(item) * k.read_h + y) * k.read_w + z;
                 in = *reinterpret_cast<const spk_pack<X, V> *>(x + from * x_ld + c);
@@ -110,7 +110,7 @@ void spk_conv_gather(spk_cuda *d, const spk_conv *k, bool back, const spk_rows_o
                 using X = std::remove_pointer_t<decltype(x)>;
                 using Y = std::remove_pointer_t<decltype(y)>;
                 constexpr int V = decltype(v)::value;
-                const dim3 block = block_for(static_cast<int64_t>(w.kh) * w.kw * w.c / V);
+                const dim3 block = block_for(to->ld / V);
                 spk_launch(d, back ? gather_rows<X, Y, V, true> : gather_rows<X, Y, V, false>, row_blocks(n, block),
                            block, 0, static_cast<const X *>(from->p), from->ld, static_cast<Y *>(to->p), to->ld, first,
                            n, w);

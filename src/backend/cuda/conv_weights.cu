@@ -22,55 +22,68 @@ __device__ static float scale_of(const folded &m, int64_t o)
     return m.mean ? rsqrtf(m.var[o] + m.eps) * (m.gamma ? m.gamma[o] : 1) : 1;
 }
 
-/* (o, taps, c) or (taps, o, c) of parameters with any strides: threads along what is written. */
+/* Rows of the products and parameters with any strides. Threads run along the rows. */
 struct order {
-    unsigned o, taps, c, kw;
+    unsigned o, taps, c, kw, pitch;
     int64_t w_o, w_c, w_i, w_j;
     bool taps_first;
 };
 
-static order order_of(const spk_conv *k, bool taps_first)
+static order order_of(const spk_conv *k, bool taps_first, int64_t pitch)
 {
     return {static_cast<unsigned>(k->o),
             static_cast<unsigned>(spk_conv_taps(k)),
             static_cast<unsigned>(k->c),
             static_cast<unsigned>(k->kw),
+            static_cast<unsigned>(pitch),
             k->w_o,
             k->w_c,
             k->w_i,
             k->w_j,
             taps_first};
 }
-static unsigned count_of(const order &k)
+static int64_t count_of(const order &k)
 {
-    return k.o * k.taps * k.c;
+    return static_cast<int64_t>(k.pitch) * (k.taps_first ? k.c : k.o);
 }
 
-/* Where element i in the products' order lies among the parameters, and whose output it is. */
+/* Where element i of the products' rows lies among the parameters, and whose output it is; -1: it is padding. */
 __device__ static int64_t parameter_of(const order &k, unsigned i, unsigned *o)
 {
-    const unsigned line = i / k.c, c = i - line * k.c, n_inner = k.taps_first ? k.o : k.taps, outer = line / n_inner;
-    const unsigned inner = line - outer * n_inner, tap = k.taps_first ? outer : inner, row = tap / k.kw;
-    *o = k.taps_first ? inner : outer;
-    return *o * k.w_o + c * k.w_c + row * k.w_i + (tap - row * k.kw) * k.w_j;
+    unsigned c, tap;
+    if (k.taps_first) {
+        const unsigned line = i / k.c;
+        c = i - line * k.c;
+        tap = line / k.o;
+        *o = line - tap * k.o;
+    } else {
+        *o = i / k.pitch;
+        const unsigned rest = i - *o * k.pitch;
+        tap = rest / k.c;
+        c = rest - tap * k.c;
+    }
+    const unsigned row = tap / k.kw;
+    return tap < k.taps ? *o * k.w_o + c * k.w_c + row * k.w_i + (tap - row * k.kw) * k.w_j : -1;
 }
 
-template <typename T> static __global__ void order_weights(const float *w, T *to, order k, folded m)
+template <typename T> static __global__ void order_weights(const float *w, T *to, unsigned n, order k, folded m)
 {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= k.o * k.taps * k.c) return;
+    if (i >= n) return;
     unsigned o;
-    const float value = w[parameter_of(k, i, &o)];
-    spk_store(to + i, m.mean ? value * scale_of(m, o) : value);
+    const int64_t from = parameter_of(k, i, &o);
+    const float value = from >= 0 ? w[from] : 0;
+    spk_store(to + i, m.mean && from >= 0 ? value * scale_of(m, o) : value);
 }
 
-void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, void *to)
+void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, int64_t pitch, void *to)
 {
-    const order by = order_of(k, taps_first);
+    const order by = order_of(k, taps_first, pitch);
     spk_by_type(k->type, [&](auto *t) {
         using T = std::remove_pointer_t<decltype(t)>;
         spk_launch(spk_cuda_of(a), order_weights<T>, spk_blocks(count_of(by), THREADS), THREADS, 0,
-                   static_cast<const float *>(a->in[1].p), static_cast<T *>(to), by, norm_of(a, k));
+                   static_cast<const float *>(a->in[1].p), static_cast<T *>(to), static_cast<unsigned>(count_of(by)), by,
+                   norm_of(a, k));
     });
 }
 
@@ -90,25 +103,27 @@ void spk_conv_bias(const spk_kargs *a, const spk_conv *k, float *to)
 
 /* ---- gradients ---- */
 
-template <typename T> static __global__ void add_weights(const T *partial, int64_t n, float *dw, order k)
+template <typename T> static __global__ void add_weights(const T *partial, unsigned all, int64_t n, float *dw, order k)
 {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    const int64_t all = static_cast<int64_t>(k.o) * k.taps * k.c;
     if (i >= all) return;
+    unsigned o;
+    const int64_t to = parameter_of(k, i, &o);
+    if (to < 0) return;
     float sum = 0;
     for (int64_t s = 0; s < n; s++)
         sum += spk_load(partial + s * all + i);
-    unsigned o;
-    dw[parameter_of(k, i, &o)] += sum;
+    dw[to] += sum;
 }
 
-void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, spk_dtype type, int64_t n, float *dw)
+void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, spk_dtype type, int64_t pitch, int64_t n,
+                          float *dw)
 {
-    const order by = order_of(k, false);
+    const order by = order_of(k, false, pitch);
     spk_by_type(type, [&](auto *t) {
         using T = std::remove_pointer_t<decltype(t)>;
-        spk_launch(d, add_weights<T>, spk_blocks(count_of(by), THREADS), THREADS, 0,
-                   static_cast<const T *>(partial), n, dw, by);
+        spk_launch(d, add_weights<T>, spk_blocks(count_of(by), THREADS), THREADS, 0, static_cast<const T *>(partial),
+                   static_cast<unsigned>(count_of(by)), n, dw, by);
     });
 }
 

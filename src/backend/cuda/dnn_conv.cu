@@ -286,7 +286,10 @@ size_t spk_dnn_conv_workspace(const spk_dnn_conv *c)
 void spk_dnn_conv_run(spk_cuda *d, const spk_dnn_conv *c, void *x, void *w, void *y, const float *bias, void *workspace)
 {
     void *const xwyb[4] = {x, w, y, const_cast<float *>(bias)};
-    const cudnnStatus_t status = spk_dnn_execute(d, c->plan, xwyb, workspace);
+    const uintptr_t bits = reinterpret_cast<uintptr_t>(x) | reinterpret_cast<uintptr_t>(w) |
+                           reinterpret_cast<uintptr_t>(y) | reinterpret_cast<uintptr_t>(bias);
+    const cudnnStatus_t status =
+        bits % ALIGNED ? CUDNN_STATUS_BAD_PARAM_MISALIGNED_POINTER : spk_dnn_execute(d, c->plan, xwyb, workspace);
     if (status == CUDNN_STATUS_SUCCESS) return;
     char text[400], why[256] = "";
     cudnnGetLastErrorString(why, sizeof why);
