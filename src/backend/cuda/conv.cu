@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolutions as matrix products (conv1d, conv2d): y = gathered x times w^T, dx = gathered dy times w, dw = dy^T times
- * gathered x. Where cuDNN has something for a pass (dnn_conv.cu), that runs instead; SPK_CUDA_CONV=products in the
- * environment forbids it. A convolution of one tap over all rows is one product of x as it lies.
+ * gathered x. Where cuDNN has something for a pass (dnn_conv.cu), that runs instead; options.no_dnn, or
+ * SPK_CUDA_CONV=products in the environment, forbids it. A convolution of one tap over all rows is one product of x as it lies.
  */
 #include "backend/cuda/conv_impl.h"
 
@@ -159,9 +159,9 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     const char *path = getenv("SPK_CUDA_CONV");
     const spk_view *x = &g->in[0], *y = &g->out[0];
     const bool biased = g->has_in[2] || g->has_in[5], bare = !biased && !k->relu;
-    if (spk_conv_is_product(k) || (path && strcmp(path, "products") == 0)) return;
+    if (spk_conv_is_product(k) || s->device->options.no_dnn || (path && strcmp(path, "products") == 0)) return;
     spk_dnn_wish w = {SPK_DNN_FORWARD, k->type, y->dtype, k->type, x->dtype == k->type ? x->ld : k->c, y->ld,
-                      biased,          k->relu};
+                      biased,          k->relu, !g->train};
     s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
     if (!s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
         w.bias = w.relu = false;
@@ -170,12 +170,13 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     }
     const int64_t dy_ld = k->masks_dy || y->dtype != k->type ? k->o : y->ld;
     if (g->want_din[0]) {
-        w = {SPK_DNN_DATA, x->dtype, k->type, k->type, s->writes_dx ? x->ld : k->c, dy_ld, false, false};
+        w = {SPK_DNN_DATA, x->dtype, k->type, k->type, s->writes_dx ? x->ld : k->c, dy_ld, false, false, false};
         s->dnn[SPK_DNN_DATA] = spk_dnn_conv_new(s->device, k, &w);
     }
     for (int i = 0; i < 2 && g->want_din[1] && !s->dnn[SPK_DNN_FILTER]; i++) {
         s->dw_type = i == 0 ? SPK_F32 : k->type;
-        w = {SPK_DNN_FILTER, k->type, k->type, s->dw_type, x->dtype == k->type ? x->ld : k->c, dy_ld, false, false};
+        w = {SPK_DNN_FILTER, k->type, k->type, s->dw_type, x->dtype == k->type ? x->ld : k->c, dy_ld, false, false,
+             false};
         if (i == 0 || k->type != SPK_F32) s->dnn[SPK_DNN_FILTER] = spk_dnn_conv_new(s->device, k, &w);
     }
 }

@@ -91,6 +91,7 @@ struct spk_dnn_wish {
     spk_dtype x_type, y_type, w_type; /* weights are (o, taps, c) */
     int64_t x_ld, y_ld;
     bool bias, relu; /* forward: y = [relu](conv + bias), bias float */
+    bool soon;       /* by no engine that has to be compiled first: shapes come and go */
 };
 struct spk_dnn_conv;
 /* NULL: cuDNN has nothing for it. */

@@ -157,7 +157,7 @@ static void key_of(const spk_conv *k, const spk_dnn_wish *w, int64_t *key)
 {
     const int64_t all[] = {k->n,      k->h,       k->w,       k->c,    k->u,    k->v,    k->o,    k->kh,
                            k->kw,     k->sh,      k->sw,      k->dh,   k->dw,   k->ph,   k->pw,   k->type,
-                           w->pass,   w->x_type,  w->y_type,  w->w_type, w->x_ld, w->y_ld, w->bias, w->relu};
+                           w->pass,   w->x_type,  w->y_type,  w->w_type, w->x_ld, w->y_ld, w->bias, w->relu, w->soon};
     static_assert(sizeof all <= KEY * sizeof *key, "the key is too short");
     memset(key, 0, KEY * sizeof *key);
     memcpy(key, all, sizeof all);
@@ -172,10 +172,10 @@ static void describe(const spk_dnn_conv *c, char *text, size_t n)
     const auto type = [&](int i) { return v[i] == SPK_BF16 ? "bfloat16" : "float"; };
     snprintf(text, n,
              "convolution %s, (%d,%d,%d,%d) to (%d,%d,%d), taps %dx%d, stride %dx%d, dilation %dx%d, padding %dx%d, x %s ld "
-             "%d, y %s ld %d, w %s%s%s",
+             "%d, y %s ld %d, w %s%s%s%s",
              names[at(16)], at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10), at(11),
              at(12), at(13), at(14), type(17), at(20), type(18), at(21), type(19), v[22] ? ", bias" : "",
-             v[23] ? ", ReLU" : "");
+             v[23] ? ", ReLU" : "", v[24] ? ", soon" : "");
 }
 
 static void tell(const spk_dnn_conv *c)
@@ -198,7 +198,8 @@ static void make(spk_cuda *d, spk_dnn_conv *c, const spk_conv *k, const spk_dnn_
 {
     spk_dnn_limits limits = {};
     limits.strict_float = k->type == SPK_F32 && !d->options.tf32;
-    limits.deterministic = true;
+    limits.deterministic = d->options.deterministic;
+    limits.soon = w->soon;
     limits.benchmark = d->options.benchmark;
     limits.workspace = d->options.workspace_bytes > most_workspace ? d->options.workspace_bytes : most_workspace;
     limits.bytes[0] = bytes_of(spk_conv_x_rows(k), w->x_ld, w->x_type);

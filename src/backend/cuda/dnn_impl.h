@@ -30,8 +30,8 @@ void spk_dnn_empty(spk_dnn_bag *bag);
 
 /* What may run a graph, and for how large buffers of x, w, y and bias it is tried. */
 struct spk_dnn_limits {
-    bool strict_float; /* no factor is rounded, and no transform of tiles */
-    bool deterministic, benchmark;
+    bool strict_float;                   /* no factor is rounded, and no transform of tiles */
+    bool deterministic, soon, benchmark; /* soon: no engine is compiled when the plan is made */
     size_t workspace, bytes[4];
 };
 

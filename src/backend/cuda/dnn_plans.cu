@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Descriptors of cuDNN's graph interface, and which engine runs a graph: the first that its heuristics recommend and that can be made,
- * or, with options.benchmark, the fastest of the first few. Engines whose results differ from run to run are passed over,
- * and for strict floats those that use tensor cores, round factors, or transform tiles.
+ * or, with options.benchmark, the fastest of the first few. Engines whose results differ from run to run are passed over
+ * unless options allow them, and for strict floats those that use tensor cores, round factors, or transform tiles.
  */
 #include "backend/cuda/dnn_impl.h"
 
@@ -54,36 +54,38 @@ void spk_dnn_empty(spk_dnn_bag *bag)
 
 /* ---- engines ---- */
 
+static bool note_is_fine(cudnnBackendNumericalNote_t note, const spk_dnn_limits *limits)
+{
+    switch (note) {
+    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+        return !limits->deterministic;
+    case CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP:
+        return true;
+    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+        return false;
+    default: /* tensor cores, rounded factors, transforms */
+        return !limits->strict_float;
+    }
+}
+
 /* May the engine of this configuration run? */
 static bool allowed(cudnnBackendDescriptor_t config, const spk_dnn_limits *limits)
 {
     cudnnBackendDescriptor_t engine = nullptr;
     cudnnBackendNumericalNote_t notes[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
-    int64_t n = 0;
+    cudnnBackendBehaviorNote_t ways[CUDNN_BEHAVIOR_NOTE_TYPE_COUNT];
+    int64_t n = 0, n_notes = 0, n_ways = 0;
     if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) != CUDNN_STATUS_SUCCESS) return false;
     bool fine = cudnnBackendGetAttribute(config, CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &n,
-                                         &engine) == CUDNN_STATUS_SUCCESS;
-    n = 0;
-    if (fine)
-        fine = cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                        CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &n, notes) == CUDNN_STATUS_SUCCESS;
-    for (int64_t i = 0; i < n && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT && fine; i++) {
-        switch (notes[i]) {
-        case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-            fine = !limits->deterministic;
-            break;
-        case CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP:
-            break;
-        case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-            fine = !limits->strict_float;
-            break;
-        case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
-            fine = false;
-            break;
-        default:
-            fine = !limits->strict_float;
-        }
-    }
+                                         &engine) == CUDNN_STATUS_SUCCESS &&
+                cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                         CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &n_notes, notes) == CUDNN_STATUS_SUCCESS &&
+                cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                         CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &n_ways, ways) == CUDNN_STATUS_SUCCESS;
+    for (int64_t i = 0; i < n_notes && i < CUDNN_NUMERICAL_NOTE_TYPE_COUNT && fine; i++)
+        fine = note_is_fine(notes[i], limits);
+    for (int64_t i = 0; i < n_ways && i < CUDNN_BEHAVIOR_NOTE_TYPE_COUNT && fine; i++)
+        fine = ways[i] != CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION || !limits->soon;
     cudnnBackendDestroyDescriptor(engine);
     return fine;
 }

@@ -4,6 +4,7 @@
  * memory read the other way round, so its first factor is our b. What it recommends for a geometry is kept, with its descriptors, in
  * a table of fixed size, so that a step asks it for nothing; where it has nothing (odd alignments), tile.cu does the product.
  */
+#include "backend/cuda/conv_impl.h"
 #include "backend/cuda/product_impl.h"
 
 #include <cublasLt.h>
@@ -22,7 +23,7 @@ struct shape {
 
 struct slot {
     shape key;
-    bool used, tile; /* tile: the library has nothing */
+    bool used, tile; /* tile: the library has nothing, at least not with this epilogue */
     cublasLtMatmulDescOpaque_t op;
     cublasLtMatrixLayoutOpaque_t a, b, c;
     cublasLtMatmulAlgo_t algo;
@@ -202,6 +203,21 @@ static const void *bias_of(spk_cuda *d, const spk_matrix *c, const float *bias)
     return to;
 }
 
+/* Where the library has a product but not with this epilogue: bias and ReLU in a pass of their own. */
+static void product_then_epilogue(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c,
+                                  const spk_product *how)
+{
+    spk_product bare = *how;
+    bare.bias = nullptr;
+    bare.relu = false;
+    spk_cuda_product(d, a, b, c, &bare);
+    for (int64_t i = 0; i < how->batch; i++) {
+        char *p = static_cast<char *>(c->p) + static_cast<size_t>(i * c->stride) * spk_conv_size(c->type);
+        const spk_rows_of rows = {p, c->type, c->ld};
+        spk_conv_finish(d, &rows, &rows, c->rows, c->cols, how->bias, how->relu, false);
+    }
+}
+
 static bool by_tiles(void)
 {
     static const char *path = getenv("SPK_CUDA_PRODUCT");
@@ -230,7 +246,10 @@ void spk_cuda_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, con
         p->used = true;
     }
     if (p->tile) {
-        spk_tile_product(d, a, b, c, how);
+        if (how->bias || how->relu)
+            product_then_epilogue(d, a, b, c, how);
+        else
+            spk_tile_product(d, a, b, c, how);
         return;
     }
     if (bias) set_bias(p, bias);
