@@ -157,6 +157,8 @@ static const op_row rows_conv1d[] = {
     {"stride, product", .n = 3, .t = 301, .c = 12, .o = 24, .x = 1, .y = 1, .z = 3, .flag = true},
     {"stride past the end", .n = 2, .t = 12, .c = 3, .o = 2, .x = 3, .y = 1, .z = 5},
     {"padding beyond the sound", .n = 1, .t = 2, .c = 3, .o = 4, .x = 3, .y = 4, .z = 1, .p = 4},
+    {"one frame in", .n = 5, .t = 1, .c = 8, .o = 16, .x = 3, .y = 1, .z = 1, .p = 2, .flag = true, .flag2 = true},
+    {"one frame out", .n = 5, .t = 6, .c = 8, .o = 16, .x = 6, .y = 1, .z = 1, .flag = true, .flag2 = true},
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
     {"normalised", .n = 2, .t = 11, .c = 5, .o = 6, .x = 3, .y = 1, .z = 1, .p = 1, .flag = true, .ragged = true},
     {"normalised, no ReLU", .n = 2, .t = 11, .c = 5, .o = 6, .x = 3, .y = 1, .z = 2, .p = 1, .ragged = true},

@@ -22,6 +22,7 @@ static const op_row rows_depthwise[] = {{"one by one", .n = 1, .t = 1, .c = 1, .
                                         {"padding beyond the sound", .n = 2, .t = 3, .c = 6, .x = 31, .p = 15},
                                         {"as used", .n = 3, .t = 70, .c = 72, .x = 31, .p = 15},
                                         {"longer", .n = 1, .t = 203, .c = 130, .x = 15, .p = 7, .gap = 3},
+                                        {"stripes", .n = 3, .t = 330, .c = 40, .x = 31, .p = 15},
                                         {.name = NULL}};
 
 /* ---- layer_norm: p: far from zero by this; q: eps ---- */

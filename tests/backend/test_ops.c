@@ -512,7 +512,7 @@ int main(int argc, char **argv)
     only = getenv("OP");
     if (text && spk_parse_int(text, &number)) seed = (uint64_t)number;
     print_message("SEED=%llu\n", (unsigned long long)seed);
-    if (getenv("SPK_DEVICE") && spk_device_open(&(spk_device_options){0}, &device) != SPK_OK) {
+    if (getenv("SPK_DEVICE") && spk_device_open(&(spk_device_options){.deterministic = true}, &device) != SPK_OK) {
         print_message("skipped: %s\n", spk_errmsg());
         return 77;
     }

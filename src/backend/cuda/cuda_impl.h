@@ -50,6 +50,7 @@ struct spk_cuda {
     void *workspace;        /* for the libraries' kernels, workspace_bytes */
     size_t workspace_bytes; /* (one thing runs at a time) */
     void *lt, *dnn;         /* cublasLtHandle_t, cudnnHandle_t */
+    void *products, *convs; /* what the two recommended (gemm.cu, dnn_plans.cu) */
     spk_follow *follow;
     int n_follow;
     double *parts;    /* of norms (update.cu); NULL: none yet */

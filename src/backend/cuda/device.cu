@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A GPU through CUDA's runtime: opening it, its memory, copies, recorded runs. */
-#include "backend/cuda/cuda_impl.h"
+#include "backend/cuda/product_impl.h"
 
 #include <cublasLt.h>
 #include <cudnn.h>
@@ -35,6 +35,8 @@ static void close(void *self)
 {
     spk_cuda *d = static_cast<spk_cuda *>(self);
     if (!d) return;
+    spk_cuda_products_close(d);
+    spk_cuda_dnn_close(d);
     if (d->dnn) cudnnDestroy(static_cast<cudnnHandle_t>(d->dnn));
     if (d->lt) cublasLtDestroy(static_cast<cublasLtHandle_t>(d->lt));
     for (int i = 0; i < 2; i++) {
