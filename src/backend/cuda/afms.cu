@@ -45,9 +45,9 @@ static void fwd(const spk_kargs *a)
 template <typename X, typename Y> struct afms_backward {
     const X *x;
     const Y *d;
-    X *dx;                 /* or NULL */
+    X *dx; /* or NULL */
     const float *alpha, *y;
-    float *dy, *parts;     /* dy or NULL */
+    float *dy, *parts; /* dy or NULL */
     int64_t x_ld, d_ld, dx_ld, y_ld, dy_ld, n_t, n_c;
     bool add, add_y;
 };

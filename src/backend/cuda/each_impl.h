@@ -37,8 +37,8 @@ template <int V, typename T> __device__ static inline void spk_give(T *p, const 
 static inline bool spk_is_wide(const spk_view *v)
 {
     const uintptr_t bytes = SPK_EACH_WIDE * (v->dtype == SPK_BF16 ? sizeof(spk_b16) : sizeof(float));
-    return !v->p || (reinterpret_cast<uintptr_t>(v->p) % bytes == 0 && v->ld % SPK_EACH_WIDE == 0 &&
-                     v->c % SPK_EACH_WIDE == 0);
+    return !v->p ||
+           (reinterpret_cast<uintptr_t>(v->p) % bytes == 0 && v->ld % SPK_EACH_WIDE == 0 && v->c % SPK_EACH_WIDE == 0);
 }
 
 template <int V, typename F> static __global__ void spk_each(F f, int64_t rows, int64_t n_c)

@@ -61,8 +61,14 @@ static void bwd(const spk_kargs *a)
         spk_by_type(dy->dtype, [&](auto *py) {
             using X = std::remove_pointer_t<decltype(px)>;
             using Y = std::remove_pointer_t<decltype(py)>;
-            const glu_backward<X, Y> f = {static_cast<X *>(x->p), static_cast<Y *>(dy->p), static_cast<X *>(dx->p), x->ld,
-                                          dy->ld, dx->ld, dy->c, a->add[0]};
+            const glu_backward<X, Y> f = {static_cast<X *>(x->p),
+                                          static_cast<Y *>(dy->p),
+                                          static_cast<X *>(dx->p),
+                                          x->ld,
+                                          dy->ld,
+                                          dx->ld,
+                                          dy->c,
+                                          a->add[0]};
             const bool wide = spk_is_wide(x) && spk_is_wide(dy) && spk_is_wide(dx);
             spk_each_launch(spk_cuda_of(a), wide, f, spk_rows(dy), dy->c);
         });

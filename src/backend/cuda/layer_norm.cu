@@ -97,7 +97,8 @@ template <typename X, typename Y> struct backward_rows {
 };
 
 /* A row of a warp; its sums of gamma (C) and beta (C) in shared memory. */
-template <int V, typename X, typename Y> __device__ void backward_row(const backward_rows<X, Y> &b, int64_t row, float *mine)
+template <int V, typename X, typename Y>
+__device__ void backward_row(const backward_rows<X, Y> &b, int64_t row, float *mine)
 {
     const int64_t c0 = threadIdx.x % 32 * V;
     const float mean = b.save[2 * row], inv = b.save[2 * row + 1];
@@ -118,7 +119,8 @@ template <int V, typename X, typename Y> __device__ void backward_row(const back
         spk_give<V>(mine + b.n_c + c, d, true);
     }
     if (!b.dx) return; /* of all lanes */
-    const float s = spk_warp_sum(sum) / static_cast<float>(b.n_c), p = spk_warp_sum(product) / static_cast<float>(b.n_c);
+    const float s = spk_warp_sum(sum) / static_cast<float>(b.n_c),
+                p = spk_warp_sum(product) / static_cast<float>(b.n_c);
     for (int64_t c = c0; c < b.n_c; c += 32 * V) {
         spk_take<V>(x + c, v);
         spk_take<V>(dy + c, d);
@@ -198,7 +200,8 @@ static void bwd(const spk_kargs *a)
 
 static bool supports(const spk_geom *g)
 {
-    const int64_t most = 4 * SHARED / (2 * static_cast<int64_t>(sizeof(float))); /* channels whose sums fit for one warp */
+    const int64_t most =
+        4 * SHARED / (2 * static_cast<int64_t>(sizeof(float))); /* channels whose sums fit for one warp */
     return spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && g->in[0].c <= most;
 }
 

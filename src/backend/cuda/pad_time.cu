@@ -87,8 +87,8 @@ static void fwd(const spk_kargs *a)
         spk_by_type(y->dtype, [&](auto *py) {
             using X = std::remove_pointer_t<decltype(px)>;
             using Y = std::remove_pointer_t<decltype(py)>;
-            const pad_forward<X, Y> f = {static_cast<X *>(x->p), static_cast<Y *>(y->p), len, x->ld, y->ld, x->h * x->w,
-                                         pad};
+            const pad_forward<X, Y> f = {
+                static_cast<X *>(x->p), static_cast<Y *>(y->p), len, x->ld, y->ld, x->h * x->w, pad};
             spk_each_launch(spk_cuda_of(a), spk_is_wide(x) && spk_is_wide(y), f, spk_rows(y), y->c);
         });
     });
@@ -104,8 +104,8 @@ static void bwd(const spk_kargs *a)
         spk_by_type(dy->dtype, [&](auto *py) {
             using X = std::remove_pointer_t<decltype(px)>;
             using Y = std::remove_pointer_t<decltype(py)>;
-            const pad_backward<X, Y> f = {static_cast<Y *>(dy->p), static_cast<X *>(dx->p), len, dy->ld, dx->ld,
-                                          dx->h * dx->w,           pad,                     a->add[0]};
+            const pad_backward<X, Y> f = {
+                static_cast<Y *>(dy->p), static_cast<X *>(dx->p), len, dy->ld, dx->ld, dx->h * dx->w, pad, a->add[0]};
             spk_each_launch(spk_cuda_of(a), spk_is_wide(dy) && spk_is_wide(dx), f, spk_rows(dx), dx->c);
         });
     });

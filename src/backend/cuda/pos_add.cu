@@ -110,8 +110,8 @@ static void bwd(const spk_kargs *a)
         spk_by_type(dy->dtype, [&](auto *py) {
             using X = std::remove_pointer_t<decltype(px)>;
             using Y = std::remove_pointer_t<decltype(py)>;
-            const pos_add_backward<X, Y> f = {static_cast<Y *>(dy->p), static_cast<X *>(dx->p), dy->ld, dx->ld, scale,
-                                              a->add[0]};
+            const pos_add_backward<X, Y> f = {
+                static_cast<Y *>(dy->p), static_cast<X *>(dx->p), dy->ld, dx->ld, scale, a->add[0]};
             spk_each_launch(spk_cuda_of(a), spk_is_wide(dy) && spk_is_wide(dx), f, spk_rows(dy), dy->c);
         });
     });
