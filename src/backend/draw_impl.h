@@ -47,7 +47,7 @@ SPK_DRAW_ANYWHERE static inline void spk__draw_block(spk_draw_key key, uint64_t 
 }
 
 /* Element e's 32 bits. */
-SPK_DRAW_ANYWHERE static inline uint32_t spk__draw(spk_draw_key key, uint64_t e)
+static inline uint32_t spk__draw(spk_draw_key key, uint64_t e)
 {
     uint32_t word[4];
     spk__draw_block(key, e / SPK_DRAW_CHUNK * SPK_DRAW_LANES + e % SPK_DRAW_LANES, word);

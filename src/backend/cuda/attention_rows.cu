@@ -88,7 +88,7 @@ __device__ static inline float score(const rows_of &w, const score_row &r, const
 /* What dropout makes of x, the probability of key j or its gradient. */
 __device__ static inline float drop(const rows_of &w, const score_row &r, spk_draw_key key, int64_t j, float x)
 {
-    return spk__draw(key, static_cast<uint64_t>(r.first + j)) >= w.bound ? x * w.keep : 0;
+    return spk_cuda_draw(key, static_cast<uint64_t>(r.first + j)) >= w.bound ? x * w.keep : 0;
 }
 
 /* All threads of a block must come here. Without dropout there need not be draws. */

@@ -8,7 +8,7 @@ enum { ROWS = 8 }; /* that a thread goes through, so that the key is cheap besid
 /* 0 or 1; all threads of a block must come here. */
 __device__ static inline int which(const spk_draws *draws, uint64_t stream, uint32_t bound)
 {
-    return spk__draw(spk_cuda_block_key(draws, stream), 0) < bound ? 0 : 1;
+    return spk_cuda_draw(spk_cuda_block_key(draws, stream), 0) < bound ? 0 : 1;
 }
 
 template <int V, typename A, typename B, typename Y>

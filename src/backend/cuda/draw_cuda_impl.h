@@ -33,4 +33,13 @@ __device__ static inline spk_draw_key spk_cuda_block_key(const spk_draws *draws,
     return key;
 }
 
+/* spk__draw without an array that is indexed at run time: those lie in slow memory. */
+__device__ static inline uint32_t spk_cuda_draw(spk_draw_key key, uint64_t e)
+{
+    uint32_t word[4];
+    spk__draw_block(key, e / SPK_DRAW_CHUNK * SPK_DRAW_LANES + e % SPK_DRAW_LANES, word);
+    const uint32_t low = e / SPK_DRAW_LANES % 2 ? word[1] : word[0], high = e / SPK_DRAW_LANES % 2 ? word[3] : word[2];
+    return e / (2 * SPK_DRAW_LANES) % 2 ? high : low;
+}
+
 #endif

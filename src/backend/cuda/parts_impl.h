@@ -5,9 +5,9 @@
 
 #include "backend/cuda/cuda_impl.h"
 
-enum { SPK_PARTS_SLICES = 8 };
+enum { SPK_PARTS_SLICES = 32 };
 
-/* y[c] = or += the sum of x[part * stride + c] over the parts. A block: 32 columns, each in 8 slices of the parts. */
+/* y[c] = or += the sum of x[part * stride + c] over the parts. A block: 32 columns, each in 32 slices of the parts. */
 static __global__ void spk_add_parts(const float *x, int64_t stride, int64_t parts, int64_t n, float *y, bool add)
 {
     __shared__ double room[SPK_PARTS_SLICES][32];
