@@ -10,6 +10,12 @@
 
 #include "backend/backend_impl.h"
 
+#ifdef __CUDACC__ /* kernels of a GPU draw too (cuda/draw_cuda_impl.h) */
+#define SPK_DRAW_ANYWHERE __host__ __device__
+#else
+#define SPK_DRAW_ANYWHERE
+#endif
+
 enum { SPK_DRAW_CHUNK = 64, SPK_DRAW_LANES = 16, SPK_DRAW_ROUNDS = 7 };
 
 typedef struct spk_draw_key {
@@ -24,7 +30,7 @@ static inline spk_draw_key spk__draw_key(const spk_draws *d, uint64_t stream)
 }
 
 /* One block: four words. */
-static inline void spk__draw_block(spk_draw_key key, uint64_t block, uint32_t word[4])
+SPK_DRAW_ANYWHERE static inline void spk__draw_block(spk_draw_key key, uint64_t block, uint32_t word[4])
 {
     uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32), c2 = 0, c3 = 0;
     for (int round = 0; round < SPK_DRAW_ROUNDS; round++) {

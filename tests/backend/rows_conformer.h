@@ -46,6 +46,7 @@ static const op_row rows_layer_norm[] = {{"one row", .n = 1, .t = 1, .c = 5, .q 
                                          {"off centre", .n = 2, .t = 9, .c = 40, .q = 1e-12, .p = 10},
                                          {"as used", .n = 3, .t = 70, .c = 256, .q = 1e-12},
                                          {"wide", .n = 2, .t = 3, .c = 1536, .q = 1e-12},
+                                         {"many rows", .n = 2, .t = 2200, .c = 5, .q = 1e-5},
                                          {.name = NULL}};
 
 /* ---- attention: c channels, x heads, y kind, z length of the table, p dropout; flag: zero_triu; sparse: relative without biases ---- */
@@ -97,6 +98,10 @@ static const op_row rows_attention[] = {
     {"legacy, longer table", .n = 4, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .z = 9, .ragged = true},
     {"legacy, shorter table", .n = 4, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .z = 6, .ragged = true},
     {"legacy, dropout", .n = 2, .t = 9, .c = 12, .x = 2, .y = SPK_ATTN_LEGACY, .p = 0.5},
+    {"relative, several passes", .n = 5, .t = 12, .c = 12, .x = 2, .y = SPK_ATTN_RELATIVE, .p = 0.1, .ragged = true},
+    {"legacy, several passes", .n = 5, .t = 20, .c = 8, .x = 2, .y = SPK_ATTN_LEGACY, .ragged = true, .gap = 4},
+    {"relative, wide heads, upper zero", .n = 2, .t = 33, .c = 128, .x = 2, .y = SPK_ATTN_RELATIVE, .flag = true},
+    {"relative, long", .n = 1, .t = 261, .c = 4, .x = 1, .y = SPK_ATTN_RELATIVE},
     {"larger, relative", .n = 3, .t = 75, .c = 72, .x = 2, .y = SPK_ATTN_RELATIVE},
     {"larger, legacy", .n = 1, .t = 77, .c = 64, .x = 1, .y = SPK_ATTN_LEGACY},
     {"larger, plain", .n = 2, .t = 70, .c = 130, .x = 2, .p = 0.2},
@@ -144,6 +149,7 @@ static const op_row rows_pos_add[] = {{"one", .n = 1, .t = 1, .c = 1, .p = 2},
                                       {"table", .n = 3, .t = 5, .c = 37, .p = 6, .flag = true, .gap = 2},
                                       {"alpha", .n = 3, .t = 5, .c = 37, .p = 1},
                                       {"as used", .n = 3, .t = 70, .c = 256, .p = 1},
+                                      {"many rows", .n = 3, .t = 400, .c = 5, .p = 1},
                                       {.name = NULL}};
 
 /* ---- dropout, choose: p probability; x stream ---- */
@@ -161,6 +167,7 @@ static const op_row rows_dropout[] = {{"one", .n = 1, .t = 1, .c = 1, .p = 0.5},
                                       {"slices", .n = 3, .t = 5, .c = 37, .p = 0.9, .gap = 3, .x = 1},
                                       {"nothing stays", .n = 1, .t = 5, .c = 70, .p = 1},
                                       {"as used", .n = 2, .t = 50, .c = 256, .p = 0.1, .x = 7},
+                                      {"many rows", .n = 3, .t = 190, .c = 130, .p = 0.2, .x = 2},
                                       {.name = NULL}};
 
 static void describe_choose(const op_row *r, op_case *c)
@@ -176,5 +183,6 @@ static void describe_choose(const op_row *r, op_case *c)
 static const op_row rows_choose[] = {{"always a", .n = 2, .t = 3, .c = 7, .p = 1},
                                      {"always b", .n = 2, .t = 3, .c = 7, .p = 0},
                                      {"one draw", .n = 2, .t = 3, .c = 7, .p = 0.5, .x = 1},
+                                     {"many rows", .n = 3, .t = 50, .c = 12, .p = 0.5, .x = 3},
                                      {"another draw, slices", .n = 2, .t = 30, .c = 17, .p = 0.5, .x = 2, .gap = 3},
                                      {.name = NULL}};
