@@ -64,6 +64,7 @@ static const op_row rows_sinc[] = {{"one frame", .n = 1, .t = 5, .c = 2, .x = 5,
                                     .gap = 2, .sparse = true, .flag = true},
                                    {"ragged", .n = 5, .t = 150, .c = 8, .x = 21, .y = 3, .p = 0.3, .ragged = true},
                                    {"wide", .n = 2, .t = 700, .c = 70, .x = 51, .y = 16, .p = 0.3},
+                                   {"beyond 256 filters and taps", .n = 1, .t = 900, .c = 270, .x = 271, .y = 5, .p = 0.3},
                                    {"as used", .n = 2, .t = 1500, .c = 256, .x = 251, .y = 16, .p = 0.3},
                                    {.name = NULL}};
 
