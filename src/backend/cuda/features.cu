@@ -167,7 +167,7 @@ const spk_kernel spk__cuda_mvn = {.name = "cuda",
 /* ---- feature_norm ---- */
 
 /* (x - mean) / std; backward without the mean, which is NULL then. */
-template <typename X> struct norm {
+template <typename X> struct feature_apply {
     spk_elements<X> x, y;
     const float *mean, *std;
     const int64_t *len;
@@ -193,7 +193,7 @@ static void run_norm(const spk_kargs *a, const spk_view *from, const spk_view *t
     spk_by_type(from->dtype, [&](auto *t) {
         using X = std::remove_pointer_t<decltype(t)>;
         spk_each(spk_cuda_of(a), from->n, frames, from->c,
-                 norm<X>{spk_elements<X>(*from), spk_elements<X>(*to), mean, std, spk_lengths_of(a), frames,
+                 feature_apply<X>{spk_elements<X>(*from), spk_elements<X>(*to), mean, std, spk_lengths_of(a), frames,
                          backward && a->add[0]});
     });
 }
