@@ -10,6 +10,12 @@
 
 enum { SPREAD = 128 }; /* blocks that the frames of the backward pass are spread over, for each tile of filters and taps */
 
+/* Of an item's frames, for each channel. */
+struct sinc_means {
+    double *part; /* sums of chunks */
+    float *mean;  /* (N, 2M) */
+};
+
 /* The gradient's own memory. */
 struct sinc_sums {
     float *part;    /* (SPREAD, 2, half + 1, M) */
@@ -45,7 +51,7 @@ template <typename T> static T *take(void *scratch, size_t *at, int64_t n)
 }
 
 /* Returns the bytes of it all. */
-static size_t lay_out(void *scratch, const spk_view *y, bool backward, sinc_plan *p, sinc_sums *s, double **sums)
+static size_t lay_out(void *scratch, const spk_view *y, bool backward, sinc_plan *p, sinc_sums *s, sinc_means *m)
 {
     size_t at = 0;
     const spk_chunks chunks = chunks_of(y);
@@ -53,7 +59,9 @@ static size_t lay_out(void *scratch, const spk_view *y, bool backward, sinc_plan
     p->z = take<float>(scratch, &at, p->items * p->samples);
     p->bank = take<float>(scratch, &at, taps);
     p->sum = take<double>(scratch, &at, p->m);
-    *sums = take<double>(scratch, &at, static_cast<int64_t>(spk_chunks_bytes(&chunks, 1) / sizeof(double)));
+    p->frames = take<int64_t>(scratch, &at, p->items);
+    m->part = take<double>(scratch, &at, static_cast<int64_t>(spk_chunks_bytes(&chunks, 1) / sizeof(double)));
+    m->mean = take<float>(scratch, &at, p->items * y->c);
     if (!backward) return at;
     s->part = take<float>(scratch, &at, SPREAD * taps);
     s->part_s = take<double>(scratch, &at, SPREAD * 2 * p->m);
@@ -84,11 +92,11 @@ static size_t scratch_bytes(const spk_geom *g, const void *)
 {
     sinc_plan p = plan_of(static_cast<const spk_sinc_attr *>(g->attr), &g->in[0], &g->out[0]);
     sinc_sums s;
-    double *sums;
-    return lay_out(nullptr, &g->out[0], g->train, &p, &s, &sums);
+    sinc_means m;
+    return lay_out(nullptr, &g->out[0], g->train, &p, &s, &m);
 }
 
-static sinc_plan prepare(const spk_kargs *a, const spk_view *y, bool backward, sinc_sums *s, double **sums)
+static sinc_plan prepare(const spk_kargs *a, const spk_view *y, bool backward, sinc_sums *s, sinc_means *m)
 {
     sinc_plan p = plan_of(static_cast<const spk_sinc_attr *>(a->attr), &a->in[0], y);
     const float *param[SPK_MAX_IN];
@@ -102,7 +110,7 @@ static sinc_plan prepare(const spk_kargs *a, const spk_view *y, bool backward, s
     p.band = param[5];
     p.window = param[6];
     p.times = param[7];
-    lay_out(a->scratch, y, backward, &p, s, sums);
+    lay_out(a->scratch, y, backward, &p, s, m);
     spk_by_type(a->in[0].dtype, [&](auto *x) {
         sinc_prepare<std::remove_pointer_t<decltype(x)>>(spk_cuda_of(a), &p, &a->in[0]);
     });
@@ -113,31 +121,42 @@ static sinc_plan prepare(const spk_kargs *a, const spk_view *y, bool backward, s
 
 template <typename Y> struct mean_add {
     spk_elements<Y> y;
-    sinc_plan p;
+    int64_t frames;
     __device__ void operator()(int64_t n, int64_t t, int64_t c, double *sum) const
     {
-        if (t < sinc_frames(p, n)) sum[0] += static_cast<double>(y.get(n * p.n_frames + t, c));
+        sum[0] += static_cast<double>(y.get(n * frames + t, c));
     }
 };
 
-__device__ static inline float mean_of(const sinc_plan &p, const spk_chunks &chunks, const double *sums, int64_t n, int64_t c)
+struct mean_put {
+    spk_chunks chunks;
+    const double *part;
+    const int64_t *frames;
+    float *mean; /* (N, 2M) */
+    __device__ void operator()(int64_t n, int64_t, int64_t c) const
+    {
+        double sum;
+        spk_add_chunks<1>(chunks, part, n, c, &sum);
+        mean[n * chunks.c + c] = static_cast<float>(sum / static_cast<double>(frames[n] > 0 ? frames[n] : 1));
+    }
+};
+
+template <typename Y> static void find_means(spk_cuda *d, const sinc_plan *p, const spk_view *y, const sinc_means *m)
 {
-    const int64_t frames = sinc_frames(p, n);
-    double sum;
-    spk_add_chunks<1>(chunks, sums, n, c, &sum);
-    return static_cast<float>(sum / static_cast<double>(frames > 0 ? frames : 1));
+    const spk_chunks chunks = chunks_of(y);
+    spk_sum_columns<1>(d, &chunks, p->frames, m->part, mean_add<Y>{spk_elements<Y>(*y), p->n_frames});
+    spk_each(d, p->items, 1, y->c, mean_put{chunks, m->part, p->frames, m->mean});
 }
 
 template <typename Y> struct mean_subtract {
     spk_elements<Y> y;
-    sinc_plan p;
-    spk_chunks chunks;
-    const double *sums;
-    __device__ void operator()(int64_t n, int64_t t, int64_t c) const
+    const int64_t *frames;
+    const float *mean;
+    int64_t n_frames, c;
+    __device__ void operator()(int64_t n, int64_t t, int64_t j) const
     {
-        if (t >= sinc_frames(p, n)) return;
-        Y *at = y.at(n * p.n_frames + t, c);
-        spk_store(at, spk_load(at) - mean_of(p, chunks, sums, n, c));
+        Y *at = y.at(n * n_frames + t, j);
+        if (t < frames[n]) spk_store(at, spk_load(at) - mean[n * c + j]);
     }
 };
 
@@ -149,7 +168,7 @@ template <typename Y> static __global__ void logarithms(sinc_plan p, spk_element
     SPK_SHARED(float, folded);
     float *taps = folded + SINC_FRAMES * p.tap_ld;
     const int64_t tiles = (p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES, n = blockIdx.x / tiles;
-    const int64_t t0 = blockIdx.x % tiles * SINC_FRAMES, left = sinc_frames(p, n) - t0, m0 = blockIdx.y * SINC_FILTERS;
+    const int64_t t0 = blockIdx.x % tiles * SINC_FRAMES, left = p.frames[n] - t0, m0 = blockIdx.y * SINC_FILTERS;
     const int n_f = left < 0 ? 0 : left < SINC_FRAMES ? static_cast<int>(left) : static_cast<int>(SINC_FRAMES);
     const bool odd = blockIdx.z == 1;
     float c[4][8];
@@ -185,17 +204,16 @@ static void fwd(const spk_kargs *a)
 {
     spk_cuda *d = spk_cuda_of(a);
     const spk_view *y = &a->out[0];
-    double *sums;
-    const sinc_plan p = prepare(a, y, false, nullptr, &sums);
-    const spk_chunks chunks = chunks_of(y);
+    sinc_means m;
+    const sinc_plan p = prepare(a, y, false, nullptr, &m);
     const dim3 blocks(spk_blocks(p.items * ((p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES), 1), spk_blocks(p.m, SINC_FILTERS), 2);
     const size_t shared = static_cast<size_t>(SINC_FRAMES * p.tap_ld + SINC_TAPS * SINC_FILTERS) * sizeof(float);
     spk_by_type(y->dtype, [&](auto *t) {
         using Y = std::remove_pointer_t<decltype(t)>;
         const spk_elements<Y> to(*y);
         spk_launch(d, logarithms<Y>, blocks, SINC_THREADS, shared, p, to, in_fours(to, y->c));
-        spk_sum_columns<1>(d, &chunks, nullptr, sums, mean_add<Y>{to, p});
-        spk_each(d, y->n, p.n_frames, y->c, mean_subtract<Y>{to, p, chunks, sums});
+        find_means<Y>(d, &p, y, &m);
+        spk_each(d, y->n, p.n_frames, y->c, mean_subtract<Y>{to, p.frames, m.mean, p.n_frames, y->c});
     });
 }
 
@@ -203,14 +221,14 @@ static void fwd(const spk_kargs *a)
 
 /* The tile's products become their gradients (dy - mean) sign(v) / (|v| + term) in shared memory, (SINC_FRAMES, SINC_FILTERS). */
 template <typename Y>
-__device__ static inline void slopes(const sinc_plan &p, const spk_elements<Y> &dy, const spk_chunks &chunks,
-                                     const double *sums, int64_t n, int64_t t0, int n_f, int64_t m0, bool odd,
+__device__ static inline void slopes(const sinc_plan &p, const spk_elements<Y> &dy, const float *means,
+                                     int64_t n, int64_t t0, int n_f, int64_t m0, bool odd,
                                      const float (&c)[4][8], float *dc)
 {
     const float g = *p.weight, b = odd ? 0 : *p.bias;
     for (int j = 0; j < 8; j++) {
         const int64_t m = m0 + sinc_filter(j), channel = m + (odd ? p.m : 0);
-        const float mean = m < p.m ? mean_of(p, chunks, sums, n, channel) : 0;
+        const float mean = m < p.m ? means[n * 2 * p.m + channel] : 0;
         for (int i = 0; i < 4; i++) {
             float slope = 0;
             if (m < p.m && sinc_frame(i) < n_f) {
@@ -250,7 +268,7 @@ __device__ static inline void add_tile(const sinc_plan &p, const float *dc, cons
 
 /* Blocks: x: SPREAD, y: tiles of filters times those of taps, z: even and odd. Tile i of frames is block i % SPREAD's. */
 template <typename Y>
-static __global__ void bank_parts(sinc_plan p, spk_elements<Y> dy, spk_chunks chunks, const double *sums, sinc_sums s)
+static __global__ void bank_parts(sinc_plan p, spk_elements<Y> dy, const float *means, sinc_sums s)
 {
     SPK_SHARED(float, folded);
     float *taps = folded + SINC_FRAMES * p.tap_ld, *dc = taps + SINC_TAPS * SINC_FILTERS;
@@ -262,12 +280,12 @@ static __global__ void bank_parts(sinc_plan p, spk_elements<Y> dy, spk_chunks ch
     float c[4][8], sum[8][8] = {};
     double all = 0;
     for (int64_t tile = blockIdx.x; tile < p.items * tiles; tile += SPREAD) {
-        const int64_t n = tile / tiles, t0 = tile % tiles * SINC_FRAMES, left = sinc_frames(p, n) - t0;
+        const int64_t n = tile / tiles, t0 = tile % tiles * SINC_FRAMES, left = p.frames[n] - t0;
         const int n_f = left < SINC_FRAMES ? static_cast<int>(left) : static_cast<int>(SINC_FRAMES);
         if (n_f <= 0) continue; /* the whole block */
         sinc_fold(p, n, t0, n_f, kind == 1, folded);
         sinc_products(p, folded, part, m0, taps, c);
-        slopes(p, dy, chunks, sums, n, t0, n_f, m0, kind == 1, c, dc);
+        slopes(p, dy, means, n, t0, n_f, m0, kind == 1, c, dc);
         __syncthreads();
         add_tile(p, dc, folded, k0, sum);
         for (int t = 0; t < SINC_FRAMES && tid < SINC_FILTERS; t++)
@@ -356,10 +374,9 @@ static void bwd(const spk_kargs *a)
 {
     spk_cuda *d = spk_cuda_of(a);
     const spk_view *dy = &a->dout[0];
-    double *sums;
+    sinc_means m;
     sinc_sums s = {};
-    const sinc_plan p = prepare(a, dy, true, &s, &sums);
-    const spk_chunks chunks = chunks_of(dy);
+    const sinc_plan p = prepare(a, dy, true, &s, &m);
     const dim3 blocks(SPREAD, spk_blocks(p.m, SINC_FILTERS) * spk_blocks(p.half + 1, 128), 2);
     const size_t shared = static_cast<size_t>(SINC_FRAMES * (p.tap_ld + SINC_FILTERS) + SINC_TAPS * SINC_FILTERS) * sizeof(float);
     s.dweight = static_cast<float *>(a->din[2].p);
@@ -369,8 +386,8 @@ static void bwd(const spk_kargs *a)
     spk_by_type(dy->dtype, [&](auto *t) {
         using Y = std::remove_pointer_t<decltype(t)>;
         const spk_elements<Y> from(*dy);
-        spk_sum_columns<1>(d, &chunks, nullptr, sums, mean_add<Y>{from, p});
-        spk_launch(d, bank_parts<Y>, blocks, SINC_THREADS, shared, p, from, chunks, sums, s);
+        find_means<Y>(d, &p, dy, &m);
+        spk_launch(d, bank_parts<Y>, blocks, SINC_THREADS, shared, p, from, m.mean, s);
     });
     spk_launch(d, add_parts, spk_blocks(2 * (p.half + 2) * p.m, 128), 128, 0, p, s);
     spk_launch(d, edges_bwd, spk_blocks(p.m, 1), 128, 0, p, s);

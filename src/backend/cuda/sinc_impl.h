@@ -28,12 +28,15 @@ struct sinc_plan {
     const float *filter, *weight, *bias, *low, *band, *window, *times;
     float *z, *bank; /* (N, samples), (2, half + 1, M) */
     double *sum;     /* of an even filter's taps (M) */
+    int64_t *frames; /* (N): of each item */
 };
 
-__device__ static inline int64_t sinc_frames(const sinc_plan &p, int64_t n)
+static __global__ void sinc_count_frames(sinc_plan p)
 {
+    const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+    if (n >= p.items) return;
     const int64_t len = spk_valid(p.len, n, p.samples), frames = (len - p.k) / p.stride + 1;
-    return len < p.k ? 0 : frames < p.n_frames ? frames : p.n_frames;
+    p.frames[n] = len < p.k ? 0 : frames < p.n_frames ? frames : p.n_frames;
 }
 
 /* ---- the bank ---- */
@@ -99,6 +102,7 @@ template <typename X> static __global__ void sinc_normalise(sinc_plan p, const X
 
 template <typename X> static inline void sinc_prepare(spk_cuda *d, const sinc_plan *p, const spk_view *x)
 {
+    spk_launch(d, sinc_count_frames, spk_blocks(p->items, 128), 128, 0, *p);
     spk_launch(d, sinc_make_bank, spk_blocks(p->m, 1), 128, 0, *p);
     spk_launch(d, sinc_normalise<X>, spk_blocks(p->items, 1), 1024, 0, *p, static_cast<const X *>(x->p), x->ld);
 }
