@@ -194,7 +194,7 @@ static void run_norm(const spk_kargs *a, const spk_view *from, const spk_view *t
         using X = std::remove_pointer_t<decltype(t)>;
         spk_each(spk_cuda_of(a), from->n, frames, from->c,
                  feature_apply<X>{spk_elements<X>(*from), spk_elements<X>(*to), mean, std, spk_lengths_of(a), frames,
-                         backward && a->add[0]});
+                                  backward && a->add[0]});
     });
 }
 

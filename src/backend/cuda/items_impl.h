@@ -9,6 +9,9 @@
 
 #include <stdlib.h>
 
+#include <initializer_list>
+#include <type_traits>
+
 #include "backend/cuda/cuda_impl.h"
 
 /* ---- lengths ---- */
@@ -67,6 +70,36 @@ template <typename T> struct spk_elements {
     }
 };
 
+/* V elements next to each other as one access; p is aligned to all of them. */
+template <int V, typename T> __device__ static inline void spk_get_all(const T *p, float (&x)[V])
+{
+    const spk_pack<T, V> pack = *reinterpret_cast<const spk_pack<T, V> *>(p);
+    for (int i = 0; i < V; i++)
+        x[i] = spk_load(pack.v + i);
+}
+/* Written, or added to. */
+template <int V, typename T> __device__ static inline void spk_put_all(T *p, const float (&x)[V], bool add)
+{
+    spk_pack<T, V> pack, *to = reinterpret_cast<spk_pack<T, V> *>(p);
+    if (add) pack = *to;
+    for (int i = 0; i < V; i++)
+        spk_put(pack.v + i, x[i], add);
+    *to = pack;
+}
+
+/* f(width): 16 bytes of elements where all views allow that, otherwise 1. Absent ones allow everything. */
+template <typename T, typename F> static inline void spk_by_width(std::initializer_list<const spk_view *> views, F f)
+{
+    constexpr int many = 16 / sizeof(T);
+    bool fit = true;
+    for (const spk_view *v : views)
+        fit = fit && (!v->p || (v->c % many == 0 && v->ld % many == 0 && reinterpret_cast<uintptr_t>(v->p) % 16 == 0));
+    if (fit)
+        f(std::integral_constant<int, many>());
+    else
+        f(std::integral_constant<int, 1>());
+}
+
 /* f(pointer, pointer) of the two types. */
 template <typename F> static inline void spk_by_types(spk_dtype first, spk_dtype second, F f)
 {
@@ -75,26 +108,27 @@ template <typename F> static inline void spk_by_types(spk_dtype first, spk_dtype
 
 /* ---- each element ---- */
 
-/* f(n, row of the item, channel): threads along the channels. */
-template <typename F> static __global__ void spk_each_kernel(F f, int64_t items, int64_t rows, int64_t c)
+/* f(n, row of the item, channel): threads along the channels, each for V of them from that one on. */
+template <int V, typename F> static __global__ void spk_each_kernel(F f, int64_t items, int64_t rows, int64_t c)
 {
     const int64_t row = static_cast<int64_t>(blockIdx.x) * blockDim.y + threadIdx.y;
-    const int64_t j = static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x;
+    const int64_t j = (static_cast<int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * V;
     if (row >= rows || j >= c) return;
     for (int64_t n = blockIdx.z; n < items; n += gridDim.z)
         f(n, row, j);
 }
-template <typename F> static inline void spk_each(spk_cuda *d, int64_t items, int64_t rows, int64_t c, F f)
+template <int V = 1, typename F> static inline void spk_each(spk_cuda *d, int64_t items, int64_t rows, int64_t c, F f)
 {
+    const int64_t across = c / V;
     unsigned x = 1, y;
     if (items == 0) return;
-    while (x < 32 && x < c)
+    while (x < 32 && x < across)
         x *= 2;
-    if (c > 32) x = c < 256 ? static_cast<unsigned>((c + 31) / 32 * 32) : 256;
+    if (across > 32) x = across < 256 ? static_cast<unsigned>((across + 31) / 32 * 32) : 256;
     for (y = 1; 2 * y * x <= 256 && y < rows;)
         y *= 2;
-    const dim3 blocks(spk_blocks(rows, y), spk_blocks(c, x), static_cast<unsigned>(items < 65535 ? items : 65535));
-    spk_launch(d, spk_each_kernel<F>, blocks, dim3(x, y), 0, f, items, rows, c);
+    const dim3 blocks(spk_blocks(rows, y), spk_blocks(across, x), static_cast<unsigned>(items < 65535 ? items : 65535));
+    spk_launch(d, spk_each_kernel<V, F>, blocks, dim3(x, y), 0, f, items, rows, c);
 }
 
 /* ---- sums over rows ---- */
@@ -123,12 +157,12 @@ static inline size_t spk_chunks_bytes(const spk_chunks *k, int q)
 }
 
 /* part[((n chunks + k) c + j) Q + q]: f(n, row, j, sum) adds what belongs to a valid row. */
-template <int Q, typename F>
-static __global__ void spk_sum_kernel(F f, const int64_t *len, spk_chunks k, double *part)
+template <int Q, typename F> static __global__ void spk_sum_kernel(F f, const int64_t *len, spk_chunks k, double *part)
 {
     __shared__ double room[Q][SPK_SUM_LANES][SPK_SUM_COLUMNS];
     const int64_t tiles = (k.c + SPK_SUM_COLUMNS - 1) / SPK_SUM_COLUMNS, block = blockIdx.x;
-    const int64_t j = block % tiles * SPK_SUM_COLUMNS + threadIdx.x, chunk = block / tiles % k.n, n = block / tiles / k.n;
+    const int64_t j = block % tiles * SPK_SUM_COLUMNS + threadIdx.x, chunk = block / tiles % k.n,
+                  n = block / tiles / k.n;
     const int64_t valid = spk_valid(len, n, k.frames) * k.bins, begin = chunk * k.each;
     const int64_t end = begin + k.each < valid ? begin + k.each : valid;
     double sum[Q] = {};

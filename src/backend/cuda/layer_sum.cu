@@ -44,8 +44,7 @@ static __global__ void softmax(layer_plan p)
 }
 
 /* By a warp: mean and 1 / sqrt(var + eps) of a layer of a row. */
-template <typename X>
-__device__ static inline layer_moment moment_of(const layer_plan &p, const X *x, int lane)
+template <typename X> __device__ static inline layer_moment moment_of(const layer_plan &p, const X *x, int lane)
 {
     double sum = 0, square = 0;
     for (int64_t c = lane; c < p.c; c += 32)

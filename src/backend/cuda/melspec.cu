@@ -315,7 +315,8 @@ static bool supports(const spk_geom *g)
 {
     const spk_melspec_attr *attr = static_cast<const spk_melspec_attr *>(g->attr);
     if (g->in[0].dtype != SPK_F32 || g->out[0].dtype != SPK_F32) return false;
-    if (attr->n_fft < 1 || attr->n_fft > 8192 || attr->win_length > attr->n_fft || attr->hop_length > 1 << 20) return false;
+    if (attr->n_fft < 1 || attr->n_fft > 8192 || attr->win_length > attr->n_fft || attr->hop_length > 1 << 20)
+        return false;
     if (attr->n_mels > 4096 || attr->n_ceps > 4096) return false;
     const melspec_plan p = plan_of(attr, &g->in[0], &g->out[0]);
     return shared_bytes(&p) <= 200 * 1024;

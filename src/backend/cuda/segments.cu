@@ -147,15 +147,19 @@ const spk_kernel spk__cuda_segment_mean = {.name = "cuda",
 /* ---- segment_scale ---- */
 
 /* y = x s, or backward dx from dy. */
-template <typename X, typename S> struct scale {
+template <typename X, typename S, int V> struct scale {
     spk_elements<X> x, y;
     spk_elements<S> s;
     int64_t frames, length, segments;
     bool add;
     __device__ void operator()(int64_t n, int64_t t, int64_t c) const
     {
-        const float v = x.get(n * frames + t, c) * s.get(n * segments + t / length, c);
-        spk_put(y.at(n * frames + t, c), v, add);
+        float v[V], by[V];
+        spk_get_all(x.at(n * frames + t, c), v);
+        spk_get_all(s.at(n * segments + t / length, c), by);
+        for (int i = 0; i < V; i++)
+            v[i] *= by[i];
+        spk_put_all(y.at(n * frames + t, c), v, add);
     }
 };
 
@@ -197,9 +201,16 @@ static void run_scale(const spk_kargs *a, const spk_view *from, const spk_view *
     spk_by_types(from->dtype, a->in[1].dtype, [&](auto *s, auto *t) {
         using X = std::remove_pointer_t<decltype(s)>;
         using S = std::remove_pointer_t<decltype(t)>;
-        spk_each(spk_cuda_of(a), k.items, k.frames, k.c,
-                 scale<X, S>{spk_elements<X>(*from), spk_elements<X>(*to), spk_elements<S>(a->in[1]), k.frames, k.each,
-                             k.n, add});
+        const auto go = [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(spk_cuda_of(a), k.items, k.frames, k.c,
+                        scale<X, S, V>{spk_elements<X>(*from), spk_elements<X>(*to), spk_elements<S>(a->in[1]),
+                                       k.frames, k.each, k.n, add});
+        };
+        if (sizeof(X) == sizeof(S))
+            spk_by_width<X>({from, to, &a->in[1]}, go);
+        else
+            go(std::integral_constant<int, 1>());
     });
 }
 
@@ -219,7 +230,8 @@ static void scale_bwd(const spk_kargs *a)
     spk_by_types(x->dtype, a->din[1].dtype, [&](auto *s, auto *t) {
         using X = std::remove_pointer_t<decltype(s)>;
         using S = std::remove_pointer_t<decltype(t)>;
-        spk_sum_columns<1>(d, &k, nullptr, part, scale_add<X>{spk_elements<X>(a->dout[0]), spk_elements<X>(*x), k.frames});
+        spk_sum_columns<1>(d, &k, nullptr, part,
+                           scale_add<X>{spk_elements<X>(a->dout[0]), spk_elements<X>(*x), k.frames});
         spk_each(d, k.items, k.n, k.c, factors_put<S>{part, spk_elements<S>(a->din[1]), k.n, k.c, a->add[1]});
     });
 }

@@ -19,30 +19,41 @@ struct share {
     }
 };
 
-template <typename X> struct mix {
+template <typename X, int V> struct mix {
     spk_elements<X> f0, f1, y;
     share s;
     int64_t rows;
     __device__ void operator()(int64_t n, int64_t row, int64_t c) const
     {
-        const float w = s.at(n, s.place(row, c));
         const int64_t r = n * rows + row;
-        spk_store(y.at(r, c), w * f0.get(r, c) + (1 - w) * f1.get(r, c));
+        float v[V], other[V];
+        spk_get_all(f0.at(r, c), v);
+        spk_get_all(f1.at(r, c), other);
+        for (int i = 0; i < V; i++) {
+            const float w = s.at(n, s.place(row, c + i));
+            v[i] = w * v[i] + (1 - w) * other[i];
+        }
+        spk_put_all(y.at(r, c), v, false);
     }
 };
 
-template <typename X> struct mix_bwd {
+template <typename X, int V> struct mix_bwd {
     spk_elements<X> dy, d0, d1;
     share s;
     int64_t rows;
     bool add0, add1;
     __device__ void operator()(int64_t n, int64_t row, int64_t c) const
     {
-        const float w = s.at(n, s.place(row, c));
         const int64_t r = n * rows + row;
-        const float d = dy.get(r, c);
-        if (d0.p) spk_put(d0.at(r, c), d * w, add0);
-        if (d1.p) spk_put(d1.at(r, c), d * (1 - w), add1);
+        float v[V], other[V];
+        spk_get_all(dy.at(r, c), v);
+        for (int i = 0; i < V; i++) {
+            const float w = s.at(n, s.place(row, c + i)), d = v[i];
+            v[i] = d * w;
+            other[i] = d * (1 - w);
+        }
+        if (d0.p) spk_put_all(d0.at(r, c), v, add0);
+        if (d1.p) spk_put_all(d1.at(r, c), other, add1);
     }
 };
 
@@ -58,7 +69,8 @@ template <typename X> struct mix_sum {
 };
 
 /* Over frames and channels, for each bin: a block of whole warps each. */
-template <typename X> static __global__ void mix_bin_sum(mix_sum<X> f, int64_t frames, int64_t bins, int64_t c, double *part)
+template <typename X>
+static __global__ void mix_bin_sum(mix_sum<X> f, int64_t frames, int64_t bins, int64_t c, double *part)
 {
     __shared__ double room[32];
     const int64_t n = blockIdx.x / bins, bin = blockIdx.x % bins;
@@ -96,7 +108,8 @@ static bool same_frames(const spk_geom *g, int n)
 
 static bool mix_supports(const spk_geom *g)
 {
-    return same_frames(g, 2) && g->in[2].dtype == SPK_F32 && g->in[3].dtype == SPK_F32 && g->in[0].h * g->in[0].w < INT32_MAX;
+    return same_frames(g, 2) && g->in[2].dtype == SPK_F32 && g->in[3].dtype == SPK_F32 &&
+           g->in[0].h * g->in[0].w < INT32_MAX;
 }
 
 /* As the sums lie: one chunk where they are over frequency. */
@@ -109,8 +122,7 @@ static spk_chunks mix_chunks(const spk_view *x, const spk_view *a0, bool over_fr
 
 static size_t mix_scratch(const spk_geom *g, const void *)
 {
-    const spk_chunks k =
-        mix_chunks(&g->in[0], &g->in[2], static_cast<const spk_sk_mix_attr *>(g->attr)->over_freq);
+    const spk_chunks k = mix_chunks(&g->in[0], &g->in[2], static_cast<const spk_sk_mix_attr *>(g->attr)->over_freq);
     return spk_chunks_bytes(&k, 1);
 }
 
@@ -124,9 +136,13 @@ static void mix_fwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0];
     spk_by_type(x->dtype, [&](auto *t) {
-        using E = spk_elements<std::remove_pointer_t<decltype(t)>>;
-        const mix<std::remove_pointer_t<decltype(t)>> f = {E(*x), E(a->in[1]), E(a->out[0]), share_of(a), x->h * x->w};
-        spk_each(spk_cuda_of(a), x->n, x->h * x->w, x->c, f);
+        using X = std::remove_pointer_t<decltype(t)>;
+        using E = spk_elements<X>;
+        spk_by_width<X>({x, &a->in[1], &a->out[0]}, [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(spk_cuda_of(a), x->n, x->h * x->w, x->c,
+                        mix<X, V>{E(*x), E(a->in[1]), E(a->out[0]), share_of(a), x->h * x->w});
+        });
     });
 }
 
@@ -151,9 +167,12 @@ static void mix_run_bwd(const spk_kargs *a)
                      mix_weights{s, k, part, spk_elements<float>(a->din[2]), spk_elements<float>(a->din[3]), a->add[2],
                                  a->add[3]});
         }
-        if (a->din[0].p || a->din[1].p)
-            spk_each(d, x->n, rows, x->c,
-                     mix_bwd<X>{E(a->dout[0]), E(a->din[0]), E(a->din[1]), s, rows, a->add[0], a->add[1]});
+        if (!a->din[0].p && !a->din[1].p) return;
+        spk_by_width<X>({&a->dout[0], &a->din[0], &a->din[1]}, [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(d, x->n, rows, x->c,
+                        mix_bwd<X, V>{E(a->dout[0]), E(a->din[0]), E(a->din[1]), s, rows, a->add[0], a->add[1]});
+        });
     });
 }
 
@@ -233,8 +252,7 @@ const spk_kernel spk__cuda_freq_mean = {.name = "cuda",
 enum { TILE = 32, TILE_ROWS = 8 };
 
 /* to(j, i) = from(i, j) for (rows, cols) of each of many matrices, a block a tile; elements lie as the functors say. */
-template <typename From, typename To>
-static __global__ void transpose(From from, To to, int64_t rows, int64_t cols)
+template <typename From, typename To> static __global__ void transpose(From from, To to, int64_t rows, int64_t cols)
 {
     __shared__ float tile[TILE][TILE + 1];
     const int64_t down = (rows + TILE - 1) / TILE, across = (cols + TILE - 1) / TILE, n = blockIdx.x / (down * across);

@@ -47,17 +47,22 @@ __device__ static inline float gate_of(float d, float k)
     return 1 / (1 + expf(-(d * d * k + 0.5f)));
 }
 
-template <typename X> struct gates {
+template <typename X, int V> struct gates {
     spk_elements<X> x, y;
     const simam_moment *moments;
     const int64_t *len;
     int64_t frames, bins, c;
     __device__ void operator()(int64_t n, int64_t p, int64_t j) const
     {
-        const simam_moment m = moments[n * c + j];
         const int64_t r = n * frames * bins + p;
-        const float v = x.get(r, j);
-        spk_store(y.at(r, j), p < spk_valid(len, n, frames) * bins ? v * gate_of(v - m.mean, m.k) : 0);
+        const bool valid = p < spk_valid(len, n, frames) * bins;
+        float v[V];
+        spk_get_all(x.at(r, j), v);
+        for (int i = 0; i < V; i++) {
+            const simam_moment m = moments[n * c + j + i];
+            v[i] = valid ? v[i] * gate_of(v[i] - m.mean, m.k) : 0;
+        }
+        spk_put_all(y.at(r, j), v, false);
     }
 };
 
@@ -94,7 +99,7 @@ struct spread_put {
     }
 };
 
-template <typename X> struct gates_bwd {
+template <typename X, int V> struct gates_bwd {
     spk_elements<X> x, dy, dx;
     const simam_moment *moments, *shared;
     const int64_t *len;
@@ -102,14 +107,17 @@ template <typename X> struct gates_bwd {
     bool add;
     __device__ void operator()(int64_t n, int64_t p, int64_t j) const
     {
-        const simam_moment m = moments[n * c + j], b = shared[n * c + j];
         const int64_t r = n * frames * bins + p;
-        float value = 0;
-        if (p < spk_valid(len, n, frames) * bins) {
-            const float v = x.get(r, j), d = v - m.mean, s = gate_of(d, m.k), dv = dy.get(r, j);
-            value = dv * s + 2 * m.k * d * dv * v * s * (1 - s) - b.mean - b.k * d;
+        const bool valid = p < spk_valid(len, n, frames) * bins;
+        float v[V], dv[V], value[V];
+        spk_get_all(x.at(r, j), v);
+        spk_get_all(dy.at(r, j), dv);
+        for (int i = 0; i < V; i++) {
+            const simam_moment m = moments[n * c + j + i], b = shared[n * c + j + i];
+            const float d = v[i] - m.mean, s = gate_of(d, m.k);
+            value[i] = valid ? dv[i] * s + 2 * m.k * d * dv[i] * v[i] * s * (1 - s) - b.mean - b.k * d : 0;
         }
-        spk_put(dx.at(r, j), value, add);
+        spk_put_all(dx.at(r, j), value, add);
     }
 };
 
@@ -150,8 +158,11 @@ static void fwd(const spk_kargs *a)
         spk_sum_columns<2>(d, &k, len, part, moments_add<X>{from, x->h * x->w});
         spk_each(d, x->n, 1, x->c,
                  moments_put<X>{from, k, part, len, moments, static_cast<const spk_simam_attr *>(a->attr)->lambda});
-        spk_each(d, x->n, x->h * x->w, x->c,
-                 gates<X>{from, spk_elements<X>(a->out[0]), moments, len, x->h, x->w, x->c});
+        spk_by_width<X>({x, &a->out[0]}, [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(d, x->n, x->h * x->w, x->c,
+                        gates<X, V>{from, spk_elements<X>(a->out[0]), moments, len, x->h, x->w, x->c});
+        });
     });
 }
 
@@ -170,8 +181,11 @@ static void bwd(const spk_kargs *a)
         const spk_elements<X> from(*x), dy(a->dout[0]), dx(a->din[0]);
         spk_sum_columns<2>(d, &k, len, part, spread_add<X>{from, dy, moments, x->h * x->w, x->c});
         spk_each(d, x->n, 1, x->c, spread_put{k, part, len, moments, shared});
-        spk_each(d, x->n, x->h * x->w, x->c,
-                 gates_bwd<X>{from, dy, dx, moments, shared, len, x->h, x->w, x->c, a->add[0]});
+        spk_by_width<X>({x, &a->dout[0], &a->din[0]}, [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(d, x->n, x->h * x->w, x->c,
+                        gates_bwd<X, V>{from, dy, dx, moments, shared, len, x->h, x->w, x->c, a->add[0]});
+        });
     });
 }
 

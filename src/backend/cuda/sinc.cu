@@ -8,7 +8,9 @@
  */
 #include "backend/cuda/sinc_impl.h"
 
-enum { SPREAD = 128 }; /* blocks that the frames of the backward pass are spread over, for each tile of filters and taps */
+enum {
+    SPREAD = 128
+}; /* blocks that the frames of the backward pass are spread over, for each tile of filters and taps */
 
 /* Of an item's frames, for each channel. */
 struct sinc_means {
@@ -28,8 +30,8 @@ struct sinc_sums {
 static bool supports(const spk_geom *g)
 {
     const spk_sinc_attr *attr = static_cast<const spk_sinc_attr *>(g->attr);
-    return attr->kernel_size % 2 == 1 && attr->kernel_size >= 3 && attr->kernel_size <= 801 && attr->stride <= 1 << 20 &&
-           spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && g->out[0].c / 2 <= 65536;
+    return attr->kernel_size % 2 == 1 && attr->kernel_size >= 3 && attr->kernel_size <= 801 &&
+           attr->stride <= 1 << 20 && spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && g->out[0].c / 2 <= 65536;
 }
 
 static size_t padded(size_t bytes)
@@ -111,9 +113,8 @@ static sinc_plan prepare(const spk_kargs *a, const spk_view *y, bool backward, s
     p.window = param[6];
     p.times = param[7];
     lay_out(a->scratch, y, backward, &p, s, m);
-    spk_by_type(a->in[0].dtype, [&](auto *x) {
-        sinc_prepare<std::remove_pointer_t<decltype(x)>>(spk_cuda_of(a), &p, &a->in[0]);
-    });
+    spk_by_type(a->in[0].dtype,
+                [&](auto *x) { sinc_prepare<std::remove_pointer_t<decltype(x)>>(spk_cuda_of(a), &p, &a->in[0]); });
     return p;
 }
 
@@ -148,7 +149,7 @@ template <typename Y> static void find_means(spk_cuda *d, const sinc_plan *p, co
     spk_each(d, p->items, 1, y->c, mean_put{chunks, m->part, p->frames, m->mean});
 }
 
-template <typename Y> struct mean_subtract {
+template <typename Y, int V> struct mean_subtract {
     spk_elements<Y> y;
     const int64_t *frames;
     const float *mean;
@@ -156,7 +157,12 @@ template <typename Y> struct mean_subtract {
     __device__ void operator()(int64_t n, int64_t t, int64_t j) const
     {
         Y *at = y.at(n * n_frames + t, j);
-        if (t < frames[n]) spk_store(at, spk_load(at) - mean[n * c + j]);
+        float v[V];
+        if (t >= frames[n]) return;
+        spk_get_all(at, v);
+        for (int i = 0; i < V; i++)
+            v[i] -= mean[n * c + j + i];
+        spk_put_all(at, v, false);
     }
 };
 
@@ -206,14 +212,18 @@ static void fwd(const spk_kargs *a)
     const spk_view *y = &a->out[0];
     sinc_means m;
     const sinc_plan p = prepare(a, y, false, nullptr, &m);
-    const dim3 blocks(spk_blocks(p.items * ((p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES), 1), spk_blocks(p.m, SINC_FILTERS), 2);
+    const dim3 blocks(spk_blocks(p.items * ((p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES), 1),
+                      spk_blocks(p.m, SINC_FILTERS), 2);
     const size_t shared = static_cast<size_t>(SINC_FRAMES * p.tap_ld + SINC_TAPS * SINC_FILTERS) * sizeof(float);
     spk_by_type(y->dtype, [&](auto *t) {
         using Y = std::remove_pointer_t<decltype(t)>;
         const spk_elements<Y> to(*y);
         spk_launch(d, logarithms<Y>, blocks, SINC_THREADS, shared, p, to, in_fours(to, y->c));
         find_means<Y>(d, &p, y, &m);
-        spk_each(d, y->n, p.n_frames, y->c, mean_subtract<Y>{to, p.frames, m.mean, p.n_frames, y->c});
+        spk_by_width<Y>({y}, [&](auto width) {
+            constexpr int V = decltype(width)::value;
+            spk_each<V>(d, y->n, p.n_frames, y->c, mean_subtract<Y, V>{to, p.frames, m.mean, p.n_frames, y->c});
+        });
     });
 }
 
@@ -221,9 +231,8 @@ static void fwd(const spk_kargs *a)
 
 /* The tile's products become their gradients (dy - mean) sign(v) / (|v| + term) in shared memory, (SINC_FRAMES, SINC_FILTERS). */
 template <typename Y>
-__device__ static inline void slopes(const sinc_plan &p, const spk_elements<Y> &dy, const float *means,
-                                     int64_t n, int64_t t0, int n_f, int64_t m0, bool odd,
-                                     const float (&c)[4][8], float *dc)
+__device__ static inline void slopes(const sinc_plan &p, const spk_elements<Y> &dy, const float *means, int64_t n,
+                                     int64_t t0, int n_f, int64_t m0, bool odd, const float (&c)[4][8], float *dc)
 {
     const float g = *p.weight, b = odd ? 0 : *p.bias;
     for (int j = 0; j < 8; j++) {
@@ -243,7 +252,8 @@ __device__ static inline void slopes(const sinc_plan &p, const spk_elements<Y> &
 
 /* sum[i][j] += dC of filter i and folded tap j over the tile's frames. A thread's filters lie like sinc_filter's, by its place
  * among 16 rows of threads; its taps like sinc_filter(j) from k0 on. */
-__device__ static inline void add_tile(const sinc_plan &p, const float *dc, const float *folded, int k0, float (&sum)[8][8])
+__device__ static inline void add_tile(const sinc_plan &p, const float *dc, const float *folded, int k0,
+                                       float (&sum)[8][8])
 {
     using four = spk_pack<float, 4>;
     const int row = static_cast<int>(threadIdx.x) / 16 * 4, column = sinc_filter(0);
@@ -272,7 +282,8 @@ static __global__ void bank_parts(sinc_plan p, spk_elements<Y> dy, const float *
 {
     SPK_SHARED(float, folded);
     float *taps = folded + SINC_FRAMES * p.tap_ld, *dc = taps + SINC_TAPS * SINC_FILTERS;
-    const int64_t tiles = (p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES, filter_tiles = (p.m + SINC_FILTERS - 1) / SINC_FILTERS;
+    const int64_t tiles = (p.n_frames + SINC_FRAMES - 1) / SINC_FRAMES,
+                  filter_tiles = (p.m + SINC_FILTERS - 1) / SINC_FILTERS;
     const int64_t m0 = blockIdx.y % filter_tiles * SINC_FILTERS;
     const int k0 = static_cast<int>(blockIdx.y / filter_tiles) * 128, tid = static_cast<int>(threadIdx.x);
     const int kind = static_cast<int>(blockIdx.z);
@@ -330,12 +341,14 @@ static __global__ void edges_bwd(sinc_plan p, sinc_sums s)
     const int64_t m = blockIdx.x, odd = (p.half + 1) * p.m;
     const sinc_edges e = sinc_edges_of(p, m);
     const double g = static_cast<double>(*p.weight), b = static_cast<double>(*p.bias);
-    const double low = static_cast<double>(e.low), high = static_cast<double>(e.high), wide = high - low, sum = s.total_s[m];
+    const double low = static_cast<double>(e.low), high = static_cast<double>(e.high), wide = high - low,
+                 sum = s.total_s[m];
     double dg = 0, dlow = 0, dhigh = 0, dwidth = 0;
     for (int i = static_cast<int>(threadIdx.x); i < p.half; i += static_cast<int>(blockDim.x)) {
         const double a_even = s.total[i * p.m + m], a_odd = s.total[odd + i * p.m + m];
         const double at = static_cast<double>(p.times[i]), w = static_cast<double>(p.window[i]) / wide;
-        const double even = static_cast<double>(p.bank[i * p.m + m]), other = static_cast<double>(p.bank[odd + i * p.m + m]);
+        const double even = static_cast<double>(p.bank[i * p.m + m]),
+                     other = static_cast<double>(p.bank[odd + i * p.m + m]);
         const double de = g * a_even + 2 * b * sum, ds = g * a_odd;
         dg += even * a_even + other * a_odd;
         dhigh += w * (de * cos(high * at) + ds * sin(high * at));
@@ -378,7 +391,8 @@ static void bwd(const spk_kargs *a)
     sinc_sums s = {};
     const sinc_plan p = prepare(a, dy, true, &s, &m);
     const dim3 blocks(SPREAD, spk_blocks(p.m, SINC_FILTERS) * spk_blocks(p.half + 1, 128), 2);
-    const size_t shared = static_cast<size_t>(SINC_FRAMES * (p.tap_ld + SINC_FILTERS) + SINC_TAPS * SINC_FILTERS) * sizeof(float);
+    const size_t shared =
+        static_cast<size_t>(SINC_FRAMES * (p.tap_ld + SINC_FILTERS) + SINC_TAPS * SINC_FILTERS) * sizeof(float);
     s.dweight = static_cast<float *>(a->din[2].p);
     s.dbias = static_cast<float *>(a->din[3].p);
     s.dlow = static_cast<float *>(a->din[4].p);

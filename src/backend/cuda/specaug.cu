@@ -50,7 +50,8 @@ __device__ static inline void mask_places(spk_device_rng *rng, int64_t n, int64_
 }
 
 /* By one thread, into marks that are 0. */
-__device__ static inline item_plan draw_item(const specaug_room &s, int64_t n, int64_t len, uint8_t *bins, uint8_t *frames)
+__device__ static inline item_plan draw_item(const specaug_room &s, int64_t n, int64_t len, uint8_t *bins,
+                                             uint8_t *frames)
 {
     const spk_specaug_attr &attr = s.attr;
     const spk_draws *d = s.draws;
@@ -121,7 +122,8 @@ __device__ static inline warp_taps resample(int mode, int64_t n, int64_t m, int6
 {
     warp_taps taps = {1, {0, 0, 0, 0}, {1, 0, 0, 0}};
     if (mode == SPK_WARP_NEAREST) {
-        const int64_t at = static_cast<int64_t>(static_cast<double>(to) * static_cast<double>(n) / static_cast<double>(m));
+        const int64_t at =
+            static_cast<int64_t>(static_cast<double>(to) * static_cast<double>(n) / static_cast<double>(m));
         taps.at[0] = first + (at < n ? at : n - 1);
         return taps;
     }
@@ -176,7 +178,8 @@ struct augment_bwd {
     {
         const item_plan p = s.items[n];
         const int64_t first = n * s.frames;
-        const float filled = static_cast<float>(p.fill); /* its share of the mean's gradient; 0 with replace_with_zero */
+        const float filled =
+            static_cast<float>(p.fill); /* its share of the mean's gradient; 0 with replace_with_zero */
         for (int64_t t = 0; t < s.frames; t++) {
             const float before = add ? *dx.at(first + t, c) : 0;
             *dx.at(first + t, c) = t < p.len ? before + filled : before;
