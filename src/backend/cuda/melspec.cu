@@ -4,7 +4,7 @@
  * cut each frame, a complex transform of half as many points (Stockham's, radix 4 and then whatever is left, any length), the
  * spectrum, and the bands over the non-zero run of each filter. Means and limits over an item's frames follow. Float, with
  * a table of sines made in double: never products that a device may round to TF32, as a weak band is a small difference.
- * Scratch: frames of each item, runs of the filters, sums over frames.
+ * Scratch: frames of each item, runs of the filters, sums over frames, weights of the runs.
  */
 #include <math.h>
 
@@ -23,7 +23,7 @@ static __global__ void count_frames(melspec_plan p, const int64_t *len)
     p.frames[n] = frames < p.n_frames ? frames : p.n_frames;
 }
 
-/* The non-zero run of each filter of fb (bins, mels): a block each. */
+/* The non-zero run of each filter of fb (bins, mels), and its weights as a column of `weights`: a block each. */
 static __global__ void find_bands(melspec_plan p)
 {
     __shared__ int room[32];
@@ -36,6 +36,8 @@ static __global__ void find_bands(melspec_plan p)
         }
     first = -spk_block_max(-first, room);
     end = spk_block_max(end, room);
+    for (int k = first + static_cast<int>(threadIdx.x); k < end; k += static_cast<int>(blockDim.x))
+        p.weights[static_cast<int64_t>(k - first) * p.n_mels + m] = p.fb[static_cast<int64_t>(k) * p.n_mels + m];
     if (threadIdx.x != 0) return;
     p.bands[m] = first;
     p.bands[p.n_mels + m] = end;
@@ -109,10 +111,11 @@ __device__ static inline float power_of(const melspec_plan &p, const melspec_com
 
 __device__ static inline float band_of(const melspec_plan &p, const float *power, int m)
 {
-    const int end = p.bands[p.n_mels + m];
+    const int first = p.bands[m], n = p.bands[p.n_mels + m] - first;
+    const float *weight = p.weights + m;
     float sum = 0;
-    for (int k = p.bands[m]; k < end; k++)
-        sum += power[k] * p.fb[static_cast<int64_t>(k) * p.n_mels + m];
+    for (int k = 0; k < n; k++)
+        sum += power[first + k] * weight[k * p.n_mels];
     if (!p.log) return sum;
     return p.log_scale * logf(p.log_floor <= 0 ? sum + 1e-6f : sum < p.log_floor ? p.log_floor : sum);
 }
@@ -362,7 +365,8 @@ static size_t scratch_bytes(const spk_geom *g, const void *)
 {
     const spk_melspec_attr *attr = static_cast<const spk_melspec_attr *>(g->attr);
     const spk_chunks chunks = chunks_of(&g->out[0]);
-    return static_cast<size_t>(g->in[0].n + attr->n_mels) * sizeof(int64_t) + spk_chunks_bytes(&chunks, 1);
+    return static_cast<size_t>(g->in[0].n + attr->n_mels) * sizeof(int64_t) + spk_chunks_bytes(&chunks, 1) +
+           static_cast<size_t>((attr->n_fft / 2 + 1) * attr->n_mels) * sizeof(float);
 }
 
 static void subtract_mean(const spk_kargs *a, const melspec_plan *p, double *part)
@@ -379,6 +383,7 @@ static void fwd(const spk_kargs *a)
     const melspec_state *s = static_cast<const melspec_state *>(a->state);
     const spk_view *y = &a->out[0];
     spk_cuda *d = spk_cuda_of(a);
+    const spk_chunks chunks = chunks_of(y);
     melspec_plan p = plan_of(attr, &a->in[0], y);
     p.draws = a->ctx->device_draws;
     p.x = static_cast<const float *>(a->in[0].p);
@@ -393,6 +398,7 @@ static void fwd(const spk_kargs *a)
     p.frames = static_cast<int64_t *>(a->scratch);
     p.bands = reinterpret_cast<int *>(p.frames + p.items);
     double *part = reinterpret_cast<double *>(p.frames + p.items + p.n_mels);
+    p.weights = reinterpret_cast<float *>(part) + spk_chunks_bytes(&chunks, 1) / sizeof(float);
     spk_launch(d, count_frames, spk_blocks(p.items, 128), 128, 0, p, s->len.there);
     if (!p.frames_only) spk_launch(d, find_bands, spk_blocks(p.n_mels, 1), 128, 0, p);
     spk_launch(d, make_frames, spk_blocks(p.items * ((p.n_frames + p.block - 1) / p.block), 1), MELSPEC_THREADS,

@@ -34,6 +34,7 @@ struct melspec_plan {
     const melspec_complex *table; /* n_fft: e^(-2 pi i k / n_fft) */
     int64_t *frames;              /* N: of each item */
     int *bands;                   /* n_mels first bins that are not 0, then n_mels ends */
+    float *weights;               /* (bins, n_mels): the k-th of a filter's run in row k */
 };
 
 /* ---- samples ---- */

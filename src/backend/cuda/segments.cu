@@ -207,7 +207,7 @@ static void run_scale(const spk_kargs *a, const spk_view *from, const spk_view *
                         scale<X, S, V>{spk_elements<X>(*from), spk_elements<X>(*to), spk_elements<S>(a->in[1]),
                                        k.frames, k.each, k.n, add});
         };
-        if (sizeof(X) == sizeof(S))
+        if constexpr (sizeof(X) == sizeof(S))
             spk_by_width<X>({from, to, &a->in[1]}, go);
         else
             go(std::integral_constant<int, 1>());
