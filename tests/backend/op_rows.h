@@ -110,6 +110,9 @@ static const op_row rows_melspec[] = {
     {"cepstra", .n = 2, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 5, .sparse = true, .flag = true},
     {"dither, filter", .n = 3, .t = 411, .c = 13, .x = 64, .y = 50, .z = 20, .o = 6, .ragged = true, .flag = true},
     {"frames alone", .n = 3, .t = 411, .c = 50, .x = 50, .y = 50, .z = 20, .o = 7, .sparse = true, .ragged = true},
+    {"many frames", .n = 3, .t = 4100, .c = 13, .x = 64, .y = 50, .z = 20, .ragged = true, .flag = true},
+    {"400 points", .n = 1, .t = 2400, .c = 24, .x = 400, .y = 400, .z = 160, .flag = true},
+    {"a large transform", .n = 1, .t = 5000, .c = 24, .x = 4096, .y = 3000, .z = 500, .flag = true},
     {"dither, odd transform", .n = 2, .t = 111, .c = 7, .x = 33, .y = 21, .z = 10, .o = 6},
     {.name = NULL}};
 

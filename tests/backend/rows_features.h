@@ -32,6 +32,7 @@ static const op_row rows_mvn[] = {
     {"ragged variances", .n = 6, .t = 9, .c = 11, .gap = 1, .flag2 = true, .p = 1e-3, .ragged = true},
     {"wide", .n = 1, .t = 13, .c = 1100, .flag = true, .flag2 = true},
     {"larger", .n = 3, .t = 101, .c = 80, .flag = true, .flag2 = true},
+    {"long, ragged", .n = 3, .t = 300, .c = 21, .flag = true, .flag2 = true, .p = 1e-3, .ragged = true},
     {.name = NULL}};
 
 /* ---- feature_norm: flag: means; flag2: variances ---- */

@@ -58,14 +58,16 @@ static void describe_sinc(const op_row *r, op_case *c)
         c->len[n] = n % 4 == 0 ? r->t : n % 4 == 1 ? r->t * 2 / 3 : n % 4 == 2 ? r->x : r->x - 1;
 }
 
-static const op_row rows_sinc[] = {{"one frame", .n = 1, .t = 5, .c = 2, .x = 5, .y = 3, .p = 0.3},
-                                   {"odd sizes", .n = 2, .t = 83, .c = 6, .x = 11, .y = 4, .p = 0.3},
-                                   {"no filter, gaps, 8 kHz", .n = 2, .t = 90, .c = 10, .x = 17, .y = 5, .p = 0.3,
-                                    .gap = 2, .sparse = true, .flag = true},
-                                   {"ragged", .n = 5, .t = 150, .c = 8, .x = 21, .y = 3, .p = 0.3, .ragged = true},
-                                   {"wide", .n = 2, .t = 700, .c = 70, .x = 51, .y = 16, .p = 0.3},
-                                   {"as used", .n = 2, .t = 1500, .c = 256, .x = 251, .y = 16, .p = 0.3},
-                                   {.name = NULL}};
+static const op_row rows_sinc[] = {
+    {"one frame", .n = 1, .t = 5, .c = 2, .x = 5, .y = 3, .p = 0.3},
+    {"odd sizes", .n = 2, .t = 83, .c = 6, .x = 11, .y = 4, .p = 0.3},
+    {"no filter, gaps, 8 kHz", .n = 2, .t = 90, .c = 10, .x = 17, .y = 5, .p = 0.3, .gap = 2, .sparse = true,
+     .flag = true},
+    {"ragged", .n = 5, .t = 150, .c = 8, .x = 21, .y = 3, .p = 0.3, .ragged = true},
+    {"wide", .n = 2, .t = 700, .c = 70, .x = 51, .y = 16, .p = 0.3},
+    {"beyond 256 filters and taps", .n = 1, .t = 900, .c = 270, .x = 271, .y = 5, .p = 0.3},
+    {"as used", .n = 2, .t = 1500, .c = 256, .x = 251, .y = 16, .p = 0.3},
+    {.name = NULL}};
 
 /* ---- max_pool: x frames of one ---- */
 
