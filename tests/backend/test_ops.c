@@ -32,6 +32,22 @@ static double largest(const double *x, int64_t n)
     return max;
 }
 
+/* On a device an op goes on behind a difference, so that one run there tells of all its rows; it fails at its end. */
+static int n_differ;
+
+static void differ(const op_case *c, const char *what)
+{
+    static const char *row; /* that the last difference was in */
+    static spk_dtype row_type;
+    static int n_row;
+    enum { MOST_OF_ROW = 2, MOST_OF_OP = 16 };
+    if (!rig_device) fail_msg("%s", what);
+    n_row = row == c->name && row_type == type ? n_row + 1 : 1;
+    row = c->name;
+    row_type = type;
+    if (++n_differ <= MOST_OF_OP && n_row <= MOST_OF_ROW) print_error("[  ERROR   ] --- %s\n", what);
+}
+
 static void assert_near(const op_case *c, const spk_kernel *k, const char *what, const double *x, const double *right,
                         const double *before, int64_t n)
 {
@@ -39,18 +55,25 @@ static void assert_near(const op_case *c, const spk_kernel *k, const char *what,
     const double allowed = c->tol_f32 + (type == SPK_BF16 ? BF16_SLACK : 0);
     for (int64_t i = 0; i < n; i++) {
         const double want = right[i] + (before ? before[i] : 0), error = fabs(x[i] - want) / scale;
-        if (!(error <= allowed))
-            fail_msg("%s %s, %s: %s[%lld] is %.9g, should be %.9g (error %.2g of the largest, allowed %.2g; SEED=%llu)",
-                     spk_op_name(c->op), k->name, c->name, what, (long long)i, x[i], want, error, allowed,
-                     (unsigned long long)seed);
+        if (error <= allowed) continue;
+        char *text = spk_strf(
+            "%s %s %s, %s: %s[%lld] is %.9g, should be %.9g (error %.2g of the largest, allowed %.2g; SEED=%llu)",
+            spk_op_name(c->op), k->name, spk_dtype_name(type), c->name, what, (long long)i, x[i], want, error, allowed,
+            (unsigned long long)seed);
+        differ(c, text);
+        spk_free(text);
+        return;
     }
 }
 
 static void assert_same_bits(const op_case *c, const spk_kernel *k, const char *what, const double *a, const double *b,
                              int64_t n)
 {
-    if (n && memcmp(a, b, (size_t)n * sizeof *a) != 0)
-        fail_msg("%s %s, %s: %s has other bits the second time", spk_op_name(c->op), k->name, c->name, what);
+    if (n == 0 || memcmp(a, b, (size_t)n * sizeof *a) == 0) return;
+    char *text = spk_strf("%s %s %s, %s: %s has other bits the second time", spk_op_name(c->op), k->name,
+                          spk_dtype_name(type), c->name, what);
+    differ(c, text);
+    spk_free(text);
 }
 
 /* ---- finite differences ---- */
@@ -399,7 +422,7 @@ static void check_op_there(spk_op op)
 {
     static const spk_kernel all_frames = {.name = "all frames"};
     int64_t rows = 0;
-    taken_there[0] = taken_there[1] = on_host = 0;
+    taken_there[0] = taken_there[1] = on_host = n_differ = 0;
     for (const op_row *row = op_tests[op]->rows; row->name; row++, rows++) {
         const op_case c = make_case(op, row), b = with_bf16(&c, &all_frames);
         check_there(&c, SPK_F32);
@@ -409,6 +432,7 @@ static void check_op_there(spk_op op)
         "%s on %s: its kernel ran %lld rows of %lld in float, %lld in bfloat16; copies to the processor %lld\n",
         spk_op_name(op), device->info.name, (long long)taken_there[0], (long long)rows, (long long)taken_there[1],
         (long long)on_host);
+    if (n_differ > 0) fail_msg("%s on %s: %d arrays differ", spk_op_name(op), device->info.name, n_differ);
 }
 
 static void report(spk_op op, spk_dtype dtype, const int64_t *taken, int64_t rows, bool all)
