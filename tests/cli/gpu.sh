@@ -58,7 +58,7 @@ ok spk bench --config "$tmp/bench.yaml" --batch 4 --seconds 1 --steps 1 --ngpu 1
 has "$err" 'conv1d '
 
 # Processes with a GPU each; here all share the one.
-if command -v mpirun.openmpi >/dev/null; then
+if command -v mpirun.openmpi >/dev/null && [ -e "$build/libspk_mpi_openmpi.so" ]; then
     . tests/cli/ranks.inc
     ok ranks 2 "$build/spk" train --config "$tmp/conf.yaml" --quiet --num_threads 1 --train_dir "$tmp/data/train" \
         --valid_dir "$tmp/data/valid" --output_dir "$tmp/two" --ngpu 1 --max_epoch 2
