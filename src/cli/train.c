@@ -91,7 +91,8 @@ static spk_status say_what(const spk_run *r)
              r->n_threads, ranks);
     double gigabytes;
     const char *gpu = spk_net_gpu(r->net, &gigabytes);
-    if (gpu) spk_info("train", "GPU: %s%s", gpu, c->use_amp ? ", in bfloat16" : c->use_tf32 ? ", in TensorFloat32" : "");
+    if (gpu)
+        spk_info("train", "GPU: %s%s", gpu, c->use_amp ? ", in bfloat16" : c->use_tf32 ? ", in TensorFloat32" : "");
     spk_info("train", "model: %s, %s, %s, %s, %s: %" PRId64 " parameters, %" PRId64 " values in an embedding",
              info.frontend, info.encoder, info.pooling, info.projector, info.loss, info.n_parameters,
              info.embedding_size);

@@ -69,6 +69,11 @@ if command -v mpirun.openmpi >/dev/null && [ -e "$build/libspk_mpi_openmpi.so" ]
         --valid_dir "$tmp/data/valid" --output_dir "$tmp/no" --ngpu 1 --sync_bn true
 fi
 
+# ESPnet's figures.
+for g in identity xvector; do
+    [ ! -d "$shared/golden/$g" ] || ok "$build/spk_golden" --ngpu 1 --threads 2 "$shared/golden/$g"
+done
+
 refused 1 'ngpu: float64 is computed by the processor' train --ngpu 1 --train_dtype float64 --output_dir "$tmp/no"
 refused 1 'ngpu: 2 GPUs are asked for, and 1 process runs .*mpirun -np 2' train --ngpu 2 --output_dir "$tmp/no"
 SPK_DEVICE=nothing refused 1 'ngpu: .*no plugin for GPUs.*libspk_nothing.so' train --ngpu 1 --output_dir "$tmp/no"

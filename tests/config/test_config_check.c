@@ -157,8 +157,8 @@ static void on_command_line(void **state)
     spk_config_request request;
     bool usage = false;
     words w;
-    char *const *argv =
-        words_split(&w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --use_adapter true --output_dir exp");
+    char *const *argv = words_split(
+        &w, "--frontend=melspec_torch --encoder ecapa_tdnn --optim adam --use_adapter true --output_dir exp");
     assert_int_equal(spk_config_load(9, argv, &c, &request), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_MODEL, &usage), SPK_OK);
     assert_int_equal(spk_config_check(&c, SPK_CONFIG_TRAIN, &usage), SPK_E_UNSUPPORTED);

@@ -220,7 +220,8 @@ static void test_options(void **state)
     OK(spk_trainer_validate_scores(&model.m, &trials.it, NULL, NULL, &alone, NULL));
     assert_int_equal(spk_trainer_validate_scores(&model.m, &trials.it, NULL, NULL, &two, NULL), SPK_E_VALUE);
     assert_message("distributed");
-    OK(spk_trainer_validate_scores(&model.m, &trials.it, NULL, &gpu, NULL, NULL)); /* the model knows where it computes */
+    OK(spk_trainer_validate_scores(&model.m, &trials.it, NULL, &gpu, NULL,
+                                   NULL)); /* the model knows where it computes */
 }
 
 int main(void)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ALIGNED = 256, STAGING_BYTES = 8 << 20, PART_BYTES = 1 << 20, LARGE_BYTES = 1 << 20 };
+enum { ALIGNED = 256, STAGING_BYTES = 32 << 20, PART_BYTES = 2 << 20, LARGE_BYTES = 1 << 20 };
 static const size_t usual_workspace = size_t(64) << 20;
 static char sentence[512];
 

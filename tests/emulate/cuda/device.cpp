@@ -109,7 +109,8 @@ static double at(const spk_matrix *m, int64_t batch, int64_t i, int64_t j)
 }
 
 /* SPK_CUDA_PRODUCT=tile in the environment: by the kernel that takes what cuBLASLt leaves. */
-void spk_cuda_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c, const spk_product *how)
+void spk_cuda_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c,
+                      const spk_product *how)
 {
     const char *path = getenv("SPK_CUDA_PRODUCT");
     if (path && strcmp(path, "tile") == 0) {
