@@ -67,7 +67,9 @@ static spk_status open_locked(const spk_device_options *options, spk_device *d)
     if (options->index >= n)
         return spk_fail(SPK_E_UNSUPPORTED, "ngpu: GPU %d is asked for, and this machine has %d", options->index, n);
     const char *trouble = table->open(options, &d->self, &d->info);
-    return trouble ? spk_fail(SPK_E_UNSUPPORTED, "ngpu: %s", trouble) : SPK_OK;
+    if (trouble) return spk_fail(SPK_E_UNSUPPORTED, "ngpu: %s", trouble);
+    spk_batch_memory(table->host_alloc, table->host_free);
+    return SPK_OK;
 }
 
 spk_status spk_device_open(const spk_device_options *options, spk_device **out)

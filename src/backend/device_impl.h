@@ -32,7 +32,7 @@ typedef struct spk_device_rows {
     size_t bytes, to_ld, from_ld;
 } spk_device_rows;
 
-enum { SPK_DEVICE_VERSION = 2 };
+enum { SPK_DEVICE_VERSION = 3 };
 
 /* The scalars of an optimiser's step; what they do: src/optim/step_adam.inc.h, step_sgd.inc.h. */
 typedef struct spk_device_adam {
@@ -54,7 +54,11 @@ typedef struct spk_device_table {
     void (*free)(void *self, void *p);
     size_t (*room)(void *self);      /* bytes that alloc may still give */
     size_t (*most_used)(void *self); /* the most that was given at any time */
-    void (*put)(void *self, void *to, const void *from, const spk_device_rows *rows); /* `from` may change then */
+    /* Memory of the host that a device fetches from directly, which is fast; NULL: memory is short. */
+    void *(*host_alloc)(size_t bytes);
+    void (*host_free)(void *p);
+    /* `from` may change then; of host_alloc's memory only when get or wait has returned. */
+    void (*put)(void *self, void *to, const void *from, const spk_device_rows *rows);
     void (*get)(void *self, void *to, const void *from, const spk_device_rows *rows);
     void (*zero)(void *self, void *p, size_t bytes);
     void (*wait)(void *self);

@@ -69,6 +69,12 @@ char *spk_strdup(const char *s) SPK_NEVER_NULL;
 char *spk_strndup(const char *s, size_t n) SPK_NEVER_NULL;
 /* Frees what any of the above returned; NULL is allowed. */
 void spk_free(void *p);
+/* Blocks that batches lie in, which a device may fetch from: ordinary memory, unless a device was opened, whose driver then
+ * gives it. Freed by spk_free_batch alone. */
+void *spk_alloc_batch(size_t bytes);
+void spk_free_batch(void *p);
+/* Who gives such memory from now on, and takes back what it gave; NULL, NULL: spk_alloc. Before any is asked for. */
+void spk_batch_memory(void *(*alloc)(size_t bytes), void (*release)(void *p));
 /* How often any of the above allocated since the process began (all threads). */
 int64_t spk_alloc_count(void);
 /* a * b; sets *overflow (never clears it). For sizes that come from a file. */

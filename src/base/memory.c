@@ -70,6 +70,37 @@ void spk_free(void *p)
     free(p);
 }
 
+/* ---- memory for batches ---- */
+
+/* A block's giver stands before it. */
+typedef struct batch_block {
+    void (*release)(void *p);
+    char rest[ALIGNMENT - sizeof(void (*)(void *))];
+} batch_block;
+
+static void *(*alloc_batch)(size_t bytes) = spk_alloc;
+static void (*release_batch)(void *p) = spk_free;
+
+void spk_batch_memory(void *(*alloc)(size_t bytes), void (*release)(void *p))
+{
+    alloc_batch = alloc ? alloc : spk_alloc;
+    release_batch = release ? release : spk_free;
+}
+
+void *spk_alloc_batch(size_t bytes)
+{
+    batch_block *b = alloc_batch(sizeof *b + bytes);
+    if (!b) return NULL;
+    b->release = release_batch;
+    return b + 1;
+}
+
+void spk_free_batch(void *p)
+{
+    batch_block *b = p;
+    if (b) b[-1].release(b - 1);
+}
+
 size_t spk_mul(size_t a, size_t b, bool *overflow)
 {
     if (b != 0 && a > SIZE_MAX / b) {

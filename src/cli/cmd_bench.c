@@ -201,7 +201,7 @@ static spk_status fill(bench *b, const spk_config *config)
     const int64_t group = strcmp(config->batch_type, "pk") == 0 ? config->per_speaker : 1;
     spk_rng rng = spk_rng_make(0, SPK_PURPOSE_TEST, 0, 0, 0);
     b->samples = (int64_t)((double)rate * b->o->seconds);
-    b->speech = spk_alloc((size_t)(n * b->samples * width) * sizeof *b->speech);
+    b->speech = spk_alloc_batch((size_t)(n * b->samples * width) * sizeof *b->speech);
     b->embedding = spk_alloc((size_t)(n * spk_net_model(b->net)->embedding_size) * sizeof *b->embedding);
     b->labels = spk_alloc((size_t)n * sizeof *b->labels);
     if (!b->speech || !b->embedding || !b->labels) return spk_fail(SPK_E_NOMEM, "out of memory for the batch");
@@ -296,9 +296,9 @@ done:
     spk_profile_clear(&b.train.profile);
     spk_profile_clear(&b.embed.profile);
     spk_optim_free(b.optim);
+    spk_free_batch(b.speech);
     spk_net_free(b.net);
     spk_config_clear(&config);
-    spk_free(b.speech);
     spk_free(b.embedding);
     spk_free(b.labels);
     return status;

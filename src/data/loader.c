@@ -120,7 +120,7 @@ spk_status spk_loader_open(const spk_loader_job *job, const spk_audio_options *a
     pthread_cond_init(&l->ready, NULL);
     l->slot = spk_new(sizeof *l->slot * (size_t)l->n_slots);
     for (int i = 0; i < l->n_slots; i++) {
-        l->slot[i].data = spk_alloc(job->slot_bytes);
+        l->slot[i].data = spk_alloc_batch(job->slot_bytes);
         if (!l->slot[i].data)
             SPK_GO(spk_fail(SPK_E_NOMEM, "no memory for batches of %.0f MB; lower the batch size",
                             (double)job->slot_bytes / 1e6));
@@ -179,7 +179,7 @@ void spk_loader_close(spk_loader *l)
         close_worker(l, &l->worker[i]);
     }
     for (int i = 0; i < l->n_slots; i++)
-        spk_free(l->slot[i].data);
+        spk_free_batch(l->slot[i].data);
     pthread_cond_destroy(&l->work);
     pthread_cond_destroy(&l->ready);
     pthread_mutex_destroy(&l->lock);

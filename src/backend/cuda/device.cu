@@ -172,10 +172,31 @@ static void put_large(spk_cuda *d, char *to, const char *from, size_t bytes)
     }
 }
 
+static void *host_alloc(size_t bytes)
+{
+    void *p = nullptr;
+    if (cudaMallocHost(&p, bytes) == cudaSuccess) return p;
+    cudaGetLastError();
+    return nullptr;
+}
+
+static void host_free(void *p)
+{
+    SPK_CUDA(cudaFreeHost(p));
+}
+
+static bool is_pinned(const void *p)
+{
+    cudaPointerAttributes about;
+    if (cudaPointerGetAttributes(&about, p) == cudaSuccess) return about.type == cudaMemoryTypeHost;
+    cudaGetLastError();
+    return false;
+}
+
 static void put(void *self, void *to, const void *from, const spk_device_rows *rows)
 {
     spk_cuda *d = static_cast<spk_cuda *>(self);
-    if (rows->n == 1 && rows->bytes >= LARGE_BYTES)
+    if (rows->n == 1 && rows->bytes >= LARGE_BYTES && !is_pinned(from))
         put_large(d, static_cast<char *>(to), static_cast<const char *>(from), rows->bytes);
     else
         copy(d, to, from, rows, cudaMemcpyHostToDevice);
@@ -240,6 +261,8 @@ const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .free = free_memory,
                                            .room = room,
                                            .most_used = most_used,
+                                           .host_alloc = host_alloc,
+                                           .host_free = host_free,
                                            .put = put,
                                            .get = get,
                                            .zero = zero,

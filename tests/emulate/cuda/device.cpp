@@ -52,6 +52,11 @@ static void free_memory(void *, void *p)
     free(p);
 }
 
+static void *host_alloc(size_t bytes)
+{
+    return aligned_alloc(256, (bytes + 255) / 256 * 256);
+}
+
 static size_t most_used(void *)
 {
     return 0;
@@ -86,6 +91,8 @@ const spk_device_table spk_cuda_runtime = {.version = SPK_DEVICE_VERSION,
                                            .free = free_memory,
                                            .room = room,
                                            .most_used = most_used,
+                                           .host_alloc = host_alloc,
+                                           .host_free = free,
                                            .put = copy,
                                            .get = copy,
                                            .zero = zero,
