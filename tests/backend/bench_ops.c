@@ -26,6 +26,12 @@ static const bench_row bench_rows[] = {
     {SPK_OP_CONV2D,
      {"8 x 301 x 80, 32 to 32", .n = 8, .t = 301, .x = 80, .c = 32, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1,
       .sparse = true}},
+    {SPK_OP_CONV2D,
+     {"8 x 76 x 20, 128 to 128", .n = 8, .t = 76, .x = 20, .c = 128, .o = 128, .y = 33, .z = 11, .p = 1, .q = 1,
+      .sparse = true}},
+    {SPK_OP_CONV2D,
+     {"8 x 38 x 10, 256 to 256", .n = 8, .t = 38, .x = 10, .c = 256, .o = 256, .y = 33, .z = 11, .p = 1, .q = 1,
+      .sparse = true}},
     {SPK_OP_BATCH_NORM, {"8 x 301 x 80 x 32, relu", .n = 8, .t = 301 * 80, .c = 32, .flag = true, .x = 1}},
     {SPK_OP_ADD, {"8 x 301 x 80 x 32, relu", .n = 8, .t = 301 * 80, .c = 32, .x = 1}},
     {SPK_OP_SIMAM, {"8 x 301 x 80 x 32", .n = 8, .t = 301, .x = 80, .c = 32}},
@@ -107,8 +113,9 @@ int main(int argc, char **argv)
         const op_case c = make_case(b->op, &b->row);
         op_values v = values_new(&c, 1);
         const spk_kernel *const *k = spk_kernel_table(b->op, SPK_F32);
+        const spk_geom g = case_geom(&c, SPK_F32, (int)n_threads, true, 0);
         for (; k[1]; k++)
-            time_kernel(&c, *k, &v, (int)n_threads);
+            if (spk_kernel_fits(*k, &g)) time_kernel(&c, *k, &v, (int)n_threads);
         values_free(&v);
     }
     return 0;

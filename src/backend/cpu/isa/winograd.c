@@ -2,7 +2,7 @@
 /*
  * conv2d of 3 x 3 taps without a stride by Winograd's F(2x2, 3x3) (Lavin and Gray, CVPR 2016): 16 products where a direct
  * convolution needs 36, forward and towards the input, which is such a convolution of dy by the weights turned round. The
- * gradient of the weights is left to oneDNN. Tiles of 4 x 4 inputs, two apart, become
+ * gradient of the weights is winograd_weights.c's. Tiles of 4 x 4 inputs, two apart, become
  *
  *     V = B' d B      B' = | 1  0 -1  0 |   U = G g G'   G = | 1   0   0  |   y = A' (U * V) A   A' = | 1  1  1  0 |
  *                          | 0  1  1  0 |                    | 1/2 1/2 1/2|                          | 0  1 -1 -1 |
@@ -19,10 +19,10 @@
 #include <omp.h>
 #include <string.h>
 
-#include "backend/cpu/isa/product_impl.h"
+#include "backend/cpu/isa/winograd_impl.h"
 
 enum {
-    Q = 16,
+    Q = SPK_PLACES,
     ROWS = SPK_ISA_LEVEL >= 4 ? 12 : 6, /* tiles of a product at once: its sums fill the registers */
     WIDTH = SPK_PRODUCT_WIDTH,
     TILES = 48, /* of a block */
@@ -38,10 +38,7 @@ typedef struct winograd {
     float *none;   /* C zeros: the bias on the way back */
     float *fold;   /* O factors of the normalisation */
     bool back_stale;
-    void *weights; /* of the kernel below */
 } winograd;
-
-extern const spk_kernel spk__dnnl_conv2d; /* dnnl_conv.c: for the gradient of the weights */
 
 static bool supports(const spk_geom *g)
 {
@@ -49,22 +46,14 @@ static bool supports(const spk_geom *g)
     const int64_t n_c = g->in[0].c, n_o = g->out[0].c;
     return a->kt == 3 && a->kf == 3 && a->st == 1 && a->sf == 1 && a->pt == 1 && a->pf == 1 && n_c >= 32 &&
            n_c % WIDTH == 0 && n_o % WIDTH == 0 && g->in[0].ld == n_c && g->out[0].ld == n_o &&
-           !(g->train && a->relu && !a->dy_masked) && spk__dnnl_conv2d.supports(g);
-}
-
-/* What is left to oneDNN. */
-static spk_geom weights_only(const spk_geom *g)
-{
-    spk_geom w = *g;
-    w.want_din[0] = false;
-    return w;
+           !(g->train && a->relu && !a->dy_masked) &&
+           (g->want_din[1] || !g->want_din[2]); /* the bias's gradient comes with that of the weights */
 }
 
 static void destroy(void *state)
 {
     winograd *s = state;
     if (!s) return;
-    if (s->weights) spk__dnnl_conv2d.destroy(s->weights);
     spk_free(s->u);
     spk_free(s->u_back);
     spk_free(s->bias);
@@ -77,14 +66,13 @@ static spk_status create(const spk_geom *g, void **out)
 {
     winograd *s = spk_new(sizeof *s);
     const size_t n_c = (size_t)g->in[0].c, n_o = (size_t)g->out[0].c;
-    const spk_geom weights = weights_only(g);
     s->u = spk_new(Q * n_c * n_o * sizeof *s->u);
     if (g->want_din[0]) s->u_back = spk_new(Q * n_c * n_o * sizeof *s->u_back);
     s->bias = spk_new(n_o * sizeof *s->bias);
     s->none = spk_new(n_c * sizeof *s->none);
     s->fold = spk_new(n_o * sizeof *s->fold);
     *out = s;
-    return g->want_din[1] ? spk__dnnl_conv2d.create(&weights, &s->weights) : SPK_OK;
+    return SPK_OK;
 }
 
 /* Floats of a block's V or of its products. */
@@ -95,13 +83,12 @@ static int64_t block_floats(int64_t c)
 
 static size_t scratch_bytes(const spk_geom *g, const void *state)
 {
-    const winograd *s = state;
-    const spk_geom weights = weights_only(g);
     const int64_t zeros = g->in[0].c > g->out[0].c ? g->in[0].c : g->out[0].c;
     const size_t own =
         (size_t)(zeros + g->n_threads * (block_floats(g->in[0].c) + block_floats(g->out[0].c))) * sizeof(float);
-    const size_t theirs = s->weights ? spk__dnnl_conv2d.scratch_bytes(&weights, s->weights) : 0;
-    return own > theirs ? own : theirs;
+    const size_t weights = g->want_din[1] ? SPK_ISA_NAME(spk__winograd_weights_bytes)(g) : 0;
+    (void)state;
+    return own > weights ? own : weights;
 }
 
 /* ---- weights ---- */
@@ -172,62 +159,14 @@ static void prepare_weights(const spk_kargs *a, const winograd *s, bool back, fl
 
 /* ---- one block ---- */
 
-/* Where the tiles lie: rows of tiles over time, columns over frequency, all items one behind the other. */
-typedef struct grid {
-    int64_t rows, columns, n;
-} grid;
-
-static grid grid_of(const spk_view *y)
-{
-    const int64_t rows = (y->h + 1) / 2, columns = (y->w + 1) / 2;
-    return (grid){rows, columns, y->n * rows * columns};
-}
-
-static spk_vec load(const float *p)
-{
-    spk_vec v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static void store(float *p, spk_vec v)
-{
-    memcpy(p, &v, sizeof v);
-}
-
-/* B' d B of one tile; d its 16 rows of channels, v the first of the places, `step` floats apart. */
-static void transform_tile(const float *const d[Q], int64_t n_c, float *v, int64_t step)
-{
-    for (int64_t c = 0; c < n_c; c += SPK_LANES) {
-        spk_vec h[4][4];
-        for (int j = 0; j < 4; j++) {
-            const spk_vec d0 = load(d[j] + c), d1 = load(d[4 + j] + c), d2 = load(d[8 + j] + c),
-                          d3 = load(d[12 + j] + c);
-            h[0][j] = d0 - d2;
-            h[1][j] = d1 + d2;
-            h[2][j] = d2 - d1;
-            h[3][j] = d1 - d3;
-        }
-        for (int i = 0; i < 4; i++) {
-            store(v + (4 * i) * step + c, h[i][0] - h[i][2]);
-            store(v + (4 * i + 1) * step + c, h[i][1] + h[i][2]);
-            store(v + (4 * i + 2) * step + c, h[i][2] - h[i][1]);
-            store(v + (4 * i + 3) * step + c, h[i][1] - h[i][3]);
-        }
-    }
-}
-
-static void transform_inputs(const spk_view *x, const grid *all, int64_t first, int64_t n, const float *zero, float *v)
+static void transform_inputs(const spk_view *x, const spk_tiles *all, int64_t first, int64_t n, const float *zero,
+                             float *v)
 {
     for (int64_t i = 0; i < n; i++) {
-        const int64_t tile = first + i, column = tile % all->columns, row = tile / all->columns % all->rows;
-        const float *item = (const float *)x->p + tile / (all->columns * all->rows) * x->h * x->w * x->c;
         const float *d[Q];
-        for (int q = 0; q < Q; q++) {
-            const int64_t t = 2 * row - 1 + q / 4, f = 2 * column - 1 + q % 4;
-            d[q] = t < 0 || t >= x->h || f < 0 || f >= x->w ? zero : item + (t * x->w + f) * x->c;
-        }
-        transform_tile(d, x->c, v + i * x->c, TILES * x->c + GAP);
+        spk__tile_places(x, all, first + i, 4, 1, zero, d);
+        for (int64_t c = 0; c < x->c; c += SPK_LANES)
+            spk__transform_inputs(d, c, v + i * x->c + c, TILES * x->c + GAP);
     }
 }
 
@@ -236,7 +175,7 @@ SPK_INLINE void product(int64_t n_c, const float *v, const float *u, float *m, i
 {
     spk_vec sum[ROWS][2] = {0};
     for (int64_t c = 0; c < n_c; c++) {
-        const spk_vec u0 = load(u + c * WIDTH), u1 = load(u + c * WIDTH + SPK_LANES);
+        const spk_vec u0 = spk__load(u + c * WIDTH), u1 = spk__load(u + c * WIDTH + SPK_LANES);
 #pragma GCC unroll 12
         for (int i = 0; i < ROWS; i++) {
             const float s = v[i * n_c + c];
@@ -246,8 +185,8 @@ SPK_INLINE void product(int64_t n_c, const float *v, const float *u, float *m, i
     }
 #pragma GCC unroll 12
     for (int i = 0; i < ROWS; i++) {
-        store(m + i * n_o, sum[i][0]);
-        store(m + i * n_o + SPK_LANES, sum[i][1]);
+        spk__save(m + i * n_o, sum[i][0]);
+        spk__save(m + i * n_o + SPK_LANES, sum[i][1]);
     }
 }
 
@@ -267,12 +206,12 @@ SPK_INLINE void finish_tile(const float *m, int64_t step, const float *bias, int
 {
     for (int64_t o = 0; o < n_o; o += SPK_LANES) {
         spk_vec h[2][4];
-        const spk_vec b = load(bias + o), none = {0};
+        const spk_vec b = spk__load(bias + o), none = {0};
         for (int j = 0; j < 4; j++) {
             const float *at = m + j * step + o;
-            const spk_vec m1 = load(at + 4 * step), m2 = load(at + 8 * step);
-            h[0][j] = load(at) + m1 + m2;
-            h[1][j] = m1 - m2 - load(at + 12 * step);
+            const spk_vec m1 = spk__load(at + 4 * step), m2 = spk__load(at + 8 * step);
+            h[0][j] = spk__load(at) + m1 + m2;
+            h[1][j] = m1 - m2 - spk__load(at + 12 * step);
         }
         for (int i = 0; i < 2; i++) {
             spk_vec left = h[i][0] + h[i][1] + h[i][2] + b, right = h[i][1] - h[i][2] - h[i][3] + b;
@@ -280,13 +219,13 @@ SPK_INLINE void finish_tile(const float *m, int64_t step, const float *bias, int
                 left = (spk_vec)((mask)left & ~(left < none));
                 right = (spk_vec)((mask)right & ~(right < none));
             }
-            if (y[2 * i]) store(y[2 * i] + o, kind == ADD ? left + load(y[2 * i] + o) : left);
-            if (y[2 * i + 1]) store(y[2 * i + 1] + o, kind == ADD ? right + load(y[2 * i + 1] + o) : right);
+            if (y[2 * i]) spk__save(y[2 * i] + o, kind == ADD ? left + spk__load(y[2 * i] + o) : left);
+            if (y[2 * i + 1]) spk__save(y[2 * i + 1] + o, kind == ADD ? right + spk__load(y[2 * i + 1] + o) : right);
         }
     }
 }
 
-static void finish(const spk_view *y, const grid *all, int64_t first, int64_t n, const float *bias, int kind,
+static void finish(const spk_view *y, const spk_tiles *all, int64_t first, int64_t n, const float *bias, int kind,
                    const float *m)
 {
     for (int64_t i = 0; i < n; i++) {
@@ -310,7 +249,7 @@ static void convolve(const spk_kargs *a, const spk_view *x, const float *u, cons
                      const spk_view *y)
 {
     const int64_t n_c = x->c, n_o = y->c;
-    const grid all = grid_of(y);
+    const spk_tiles all = spk__tiles(y);
     float *zero = a->scratch, *blocks = zero + (n_c > n_o ? n_c : n_o);
     memset(zero, 0, (size_t)n_c * sizeof *zero);
 #pragma omp parallel num_threads(a->ctx->n_threads)
@@ -341,12 +280,7 @@ static void fwd(const spk_kargs *a)
 static void bwd(const spk_kargs *a)
 {
     winograd *s = a->state;
-    if (a->din[1].p) {
-        spk_kargs weights = *a;
-        weights.state = s->weights;
-        weights.din[0].p = NULL;
-        spk__dnnl_conv2d.bwd(&weights);
-    }
+    if (a->din[1].p) SPK_ISA_NAME(spk__winograd_weights)(a);
     if (!a->din[0].p) return;
     if (s->back_stale) prepare_weights(a, s, true, s->u_back);
     s->back_stale = false;
