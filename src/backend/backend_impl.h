@@ -561,8 +561,8 @@ const char *spk_backend_version(void);
 const char *spk_backend_isa(void);
 /* Is there arithmetic in bfloat16? SPK_BF16=1 in the environment claims it: for tests, which are slow then. */
 bool spk_backend_has_bf16(void);
-/* Peak of a large float matrix product on n_threads, GFLOP/s (about 0.2 s). */
-double spk_backend_peak_gflops(int n_threads);
+/* Peak of a large matrix product on n_threads, in float or bfloat16, GFLOP/s (about 0.2 s). */
+double spk_backend_peak_gflops(int n_threads, bool bf16);
 /* 1e9 bytes a second that n_threads read and write in large arrays, two thirds of them reads; 0 when memory is short
  * (256 MB, about 0.1 s). */
 double spk_backend_memory_gbs(int n_threads);

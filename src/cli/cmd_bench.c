@@ -51,7 +51,8 @@ static const spk_args_spec spec = {
         "batch, amp, compile, threads, parameters, train_utt_per_s, embed_utt_per_s, peak_gb (of the process, 1e9 "
         "bytes),\n"
         "gflops (of a training step, forward and backward, a second), share_of_peak (gflops over those of a large\n"
-        "matrix product with the same threads, measured at the start) and peak_gflops (those).\n"
+        "matrix product with the same threads, measured at the start, in bfloat16 with use_amp) and peak_gflops "
+        "(those).\n"
         "With --ops, what the ops of a step do, those of one geometry together, forward and backward: milliseconds a "
         "step,\n"
         "MB that they must read and write, and what of the roofline they reach: the time that the matrix peak and the\n"
@@ -279,7 +280,7 @@ static spk_status run(const bench_options *o)
                                      .has_weights = true};
     SPK_GO(spk_config_read(o->config, &config));
     SPK_GO(spk_config_check(&config, SPK_CONFIG_MODEL, NULL));
-    if (o->ngpu == 0 || o->ops) b.roof.gflops = spk_backend_peak_gflops(b.threads);
+    if (o->ngpu == 0 || o->ops) b.roof.gflops = spk_backend_peak_gflops(b.threads, o->use_amp);
     if (o->ops) b.roof.gbytes = spk_backend_memory_gbs(b.threads);
     if (o->ops && !(b.roof.gbytes > 0)) SPK_GO(spk_fail(SPK_E_NOMEM, "out of memory for measuring its speed (256 MB)"));
     SPK_GO(spk_net_new(&config, &options, &b.net));
