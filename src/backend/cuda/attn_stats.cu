@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * attn_stats (backend_impl.h) in one pass over time: each thread has the largest logit so far and the sums of the weights
- * exp(e - max), and rescales them when a larger one comes; states of threads and blocks are merged the same way. Sums of
- * a group of frames are around the group's own mean, as in spk_add_moments.
+ * exp(e - max), and rescales them when a larger one comes; states of threads and blocks are merged the same way. A thread's
+ * own sums are float, around the value with the largest weight: where one frame has nearly all of it, little is left to round.
  * Saves maximum, 1 / sum of weights and variance (3NC floats); the backward pass makes the weights again from them.
  */
 #include <float.h>
@@ -11,6 +11,18 @@
 
 namespace
 {
+
+/* exp(x) for x <= 0 as the hardware has it, less than the least normal float being 0. */
+__device__ inline float weight_of(float x)
+{
+#ifdef __CUDA_ARCH__
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x * 1.44269504f));
+    return y;
+#else
+    return expf(x);
+#endif
+}
 
 /* Sums of w, w x and w x^2, w = exp(e - max). */
 struct weighted {
@@ -40,22 +52,47 @@ struct weighted {
         first += other.first;
         second += other.second;
     }
-    /* SPK_GROUP frames, or fewer with w = 0 and x = 0 for the rest. */
-    __device__ void add(const float *w, const float *x)
+};
+
+/* The same of a channel's frames in one thread: of w, w (x - shift) and w (x - shift)^2. */
+struct weighted_run {
+    float max, shift, den, first, second;
+
+    __device__ weighted_run() : max(-3e38f), shift(0), den(0), first(0), second(0)
     {
-        const float sum = (w[0] + w[1]) + (w[2] + w[3]);
-        const float product = (w[0] * x[0] + w[1] * x[1]) + (w[2] * x[2] + w[3] * x[3]);
-        const float mean = sum > 1e-30f ? __fdividef(product, sum) : 0; /* about: what it leaves counts too */
-        float spread = 0, rest = 0;
+    }
+    /* SPK_GROUP frames; those that do not count have e = -inf. */
+    __device__ void add(const float *e, const float *x)
+    {
+        float to = max, centre = shift;
         for (int u = 0; u < SPK_GROUP; u++) {
-            const float d = x[u] - mean;
-            rest += w[u] * d;
-            spread += w[u] * d * d;
+            centre = e[u] > to ? x[u] : centre;
+            to = e[u] > to ? e[u] : to;
         }
-        const double s = static_cast<double>(sum), m = static_cast<double>(mean), r = static_cast<double>(rest);
-        den += s;
-        first += s * m + r;
-        second += static_cast<double>(spread) + m * (s * m + 2 * r);
+        const float by = weight_of(max - to), move = centre - shift;
+        den *= by;
+        first *= by;
+        const float moved = fmaf(-move, den, first);
+        second = fmaf(-move, first + moved, second * by);
+        first = moved;
+        max = to;
+        shift = centre;
+        for (int u = 0; u < SPK_GROUP; u++) {
+            const float w = weight_of(e[u] - to), d = x[u] - centre;
+            den += w;
+            first = fmaf(w, d, first);
+            second = fmaf(w * d, d, second);
+        }
+    }
+    __device__ weighted whole() const
+    {
+        const double s = static_cast<double>(shift), n = static_cast<double>(den), f = static_cast<double>(first);
+        weighted m;
+        m.max = max;
+        m.den = n;
+        m.first = f + s * n;
+        m.second = static_cast<double>(second) + s * (2 * f + s * n);
+        return m;
     }
 };
 
@@ -85,24 +122,23 @@ template <typename L> struct attn_forward {
         bool uniform;
         const int64_t row0 = t.item * who.valid.frames;
         t.end = min(t.end, who.frames(t.item, &uniform));
+        weighted_run sums[L::width];
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP], q[SPK_GROUP];
             spk_load_group(e, row0, t, at, r);
             spk_load_group(x, row0, t, at, q);
             for (int i = 0; i < L::width; i++) {
-                float w[SPK_GROUP], v[SPK_GROUP], max = -INFINITY;
+                float w[SPK_GROUP], v[SPK_GROUP];
                 for (int u = 0; u < SPK_GROUP; u++) {
                     const bool on = at + u * t.step < t.end;
                     w[u] = !on ? -INFINITY : uniform ? 0 : L::get(r[u], i);
                     v[u] = L::get(q[u], i);
-                    max = w[u] > max ? w[u] : max;
                 }
-                m[i].raise(max);
-                for (int u = 0; u < SPK_GROUP; u++)
-                    w[u] = __expf(w[u] - m[i].max);
-                m[i].add(w, v);
+                sums[i].add(w, v);
             }
         }
+        for (int i = 0; i < L::width; i++)
+            m[i] = sums[i].whole();
     }
     __device__ void finish(int64_t item, int64_t c, const state &m) const
     {
@@ -132,7 +168,7 @@ template <typename L> struct attn_backward {
         bool uniform;
         const int64_t row0 = t.item * who.valid.frames, len = who.frames(t.item, &uniform);
         const float *s = save + t.item * 3 * channels;
-        float mean[V], max[V], inv[V], var[V], dmu[V], dvar[V];
+        float mean[V], max[V], inv[V], var[V], dmu[V], dvar[V], level[V];
         spk_floats<V>(mu + t.item * mu_ld, t.lane, mean);
         spk_floats<V>(s, t.lane, max);
         spk_floats<V>(s + channels, t.lane, inv);
@@ -141,7 +177,8 @@ template <typename L> struct attn_backward {
         spk_floats<V>(dy + t.item * dy_ld + channels, t.lane, dvar);
         for (int i = 0; i < V; i++) {
             const double v = static_cast<double>(var[i]);
-            dvar[i] = v >= lo && v <= hi ? dvar[i] / (2 * sqrtf(var[i])) : 0;
+            dvar[i] = v >= lo && v <= hi ? 0.5f * dvar[i] * rsqrtf(var[i]) : 0;
+            level[i] = dvar[i] * var[i];
         }
         spk_tile valid = t;
         valid.end = min(t.end, len);
@@ -156,10 +193,10 @@ template <typename L> struct attn_backward {
                 if (row >= t.end) break;
                 for (int i = 0; i < V; i++) {
                     const float y = L::get(q[u], i) - mean[i];
-                    const float w = row >= len ? 0 : (uniform ? 1 : __expf(L::get(r[u], i) - max[i])) * inv[i];
-                    const float k = dmu[i] * y + dvar[i] * (y * y - var[i]);
-                    to_e[i] = row >= len || uniform ? 0 : w * k;
-                    to_x[i] = row >= len ? 0 : w * (dmu[i] + 2 * dvar[i] * y);
+                    const float w = row >= len ? 0 : (uniform ? 1 : weight_of(L::get(r[u], i) - max[i])) * inv[i];
+                    const float by_y = fmaf(dvar[i], y, dmu[i]);
+                    to_e[i] = row >= len || uniform ? 0 : w * fmaf(by_y, y, -level[i]);
+                    to_x[i] = row >= len ? 0 : w * fmaf(dvar[i], y, by_y);
                 }
                 if (de.p) de.store(row0 + row, t.lane, to_e, add_e);
                 if (dx.p) dx.store(row0 + row, t.lane, to_x, add_x);
@@ -184,7 +221,7 @@ static void fwd(const spk_kargs *a)
 {
     const spk_attn_stats_attr *attr = static_cast<const spk_attn_stats_attr *>(a->attr);
     const spk_view *e = &a->in[0], *x = &a->in[1], *y = &a->out[0];
-    spk_by_lanes(x->c, {e, x}, {}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {e, x}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const attn_forward<L> op = {L::of(e),
                                     L::of(x),
@@ -205,7 +242,7 @@ static void bwd(const spk_kargs *a)
     const spk_attn_stats_attr *attr = static_cast<const spk_attn_stats_attr *>(a->attr);
     const spk_view *e = &a->in[0], *x = &a->in[1], *y = &a->out[0], *dy = &a->dout[0];
     if (!a->din[0].p && !a->din[1].p) return;
-    spk_by_lanes(x->c, {e, x, &a->din[0], &a->din[1]}, {y, dy}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {e, x, &a->din[0], &a->din[1]}, {y, dy}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const attn_backward<L> op = {L::of(e),
                                      L::of(x),

@@ -65,6 +65,13 @@ struct finish_forward {
         k.slope[c] = static_cast<float>((gamma ? static_cast<double>(gamma[c]) : 1) * inv);
         k.beta[c] = beta ? beta[c] : 0;
     }
+    /* From the running statistics, for one who only looks. */
+    __device__ void read(int64_t c, float *mean, float *slope, float *shift) const
+    {
+        *mean = running_mean[c];
+        *slope = (gamma ? gamma[c] : 1) / sqrtf(running_var[c] + static_cast<float>(eps));
+        *shift = beta ? beta[c] : 0;
+    }
     /* A batch that is not finite leaves the running statistics as they were. */
     __device__ void update(int64_t c, double mean, double var, double rows) const
     {
@@ -113,16 +120,21 @@ namespace
 template <typename L> struct normalise {
     L x, y;
     extent rows;
-    coefs k;
+    coefs k; /* nothing: of the running statistics */
+    finish_forward running;
     bool relu;
 
     __device__ void run(const spk_tile &t) const
     {
         enum { V = L::width };
         float mean[V], slope[V], beta[V];
-        spk_floats<V>(k.mean, t.lane, mean);
-        spk_floats<V>(k.slope, t.lane, slope);
-        spk_floats<V>(k.beta, t.lane, beta);
+        if (k.mean) {
+            spk_floats<V>(k.mean, t.lane, mean);
+            spk_floats<V>(k.slope, t.lane, slope);
+            spk_floats<V>(k.beta, t.lane, beta);
+        } else
+            for (int i = 0; i < V; i++)
+                running.read(t.lane * V + i, &mean[i], &slope[i], &beta[i]);
         const int64_t valid = rows.valid.rows(t.item), row0 = t.item * rows.rows;
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP];
@@ -168,18 +180,35 @@ static coefs coefs_of(const spk_kargs *a)
     return {p, p + n_c, p + 2 * n_c, p + 3 * n_c, more, more + n_c};
 }
 
-static void write_rows(const spk_kargs *a)
+static finish_forward finish_of(const spk_kargs *a)
+{
+    return {static_cast<const float *>(a->in[1].p),
+            static_cast<const float *>(a->in[2].p),
+            static_cast<float *>(a->in[3].p),
+            static_cast<float *>(a->in[4].p),
+            static_cast<int64_t *>(a->in[5].p),
+            spk_followed_as<double>(a, 1),
+            attr_of(a->attr)->eps,
+            coefs_of(a)};
+}
+
+static void write_by(const spk_kargs *a, const coefs &k)
 {
     const spk_batch_norm_attr *attr = attr_of(a->attr);
     const spk_view *x = &a->in[0], *y = &a->out[0];
     const extent rows = extent_of(x, attr, spk_followed_as<int64_t>(a, 0));
-    spk_by_lanes(x->c, {x, y}, {}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {x, y}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         spk_tiles g = spk_map_tiles(spk_cuda_of(a), rows.items, rows.rows, x->c, L::width);
         g.backwards = true;
-        const normalise<L> op = {L::of(x), L::of(y), rows, coefs_of(a), attr->relu};
+        const normalise<L> op = {L::of(x), L::of(y), rows, k, finish_of(a), attr->relu};
         spk_map_frames(spk_cuda_of(a), op, g);
     });
+}
+
+static void write_rows(const spk_kargs *a)
+{
+    write_by(a, coefs_of(a));
 }
 
 static void fwd(const spk_kargs *a)
@@ -188,16 +217,10 @@ static void fwd(const spk_kargs *a)
     const spk_batch_norm_attr *attr = attr_of(a->attr);
     const spk_view *x = &a->in[0];
     const extent rows = extent_of(x, attr, spk_followed_as<int64_t>(a, 0));
-    const finish_forward to = {static_cast<const float *>(a->in[1].p),
-                               static_cast<const float *>(a->in[2].p),
-                               static_cast<float *>(a->in[3].p),
-                               static_cast<float *>(a->in[4].p),
-                               static_cast<int64_t *>(a->in[5].p),
-                               spk_followed_as<double>(a, 1),
-                               attr->eps,
-                               coefs_of(a)};
+    const finish_forward to = finish_of(a);
+    if (!attr->train && !a->save) return write_by(a, coefs());
     if (attr->train)
-        spk_by_lanes(x->c, {x}, {}, [&](auto *lanes) {
+        spk_by_lanes<4>(x->c, {x}, {}, [&](auto *lanes) {
             using L = std::remove_pointer_t<decltype(lanes)>;
             const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), rows.items, rows.rows, x->c, L::width);
             spk_reduce_frames(spk_cuda_of(a), moments<L>{L::of(x), rows, to}, g, true, a->scratch);
@@ -231,23 +254,25 @@ template <typename L> struct slopes {
         spk_floats<V>(k.beta, t.lane, beta);
         t.end = min(t.end, rows.valid.rows(t.item));
         const int64_t row0 = t.item * rows.rows;
+        float sum[V] = {}, product[V] = {};
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP], q[SPK_GROUP];
             spk_load_group(x, row0, t, at, r);
-            spk_load_group(dy, row0, t, at, q);
-            for (int i = 0; i < V; i++) {
-                float sum = 0, product = 0;
+            spk_load_group(dy, row0, t, at, q); /* zeros behind the end */
 #pragma unroll
-                for (int u = 0; u < SPK_GROUP; u++) {
+            for (int u = 0; u < SPK_GROUP; u++) {
+                for (int i = 0; i < V; i++) {
                     const float v = L::get(r[u], i) - mean[i];
-                    const bool off = at + u * t.step >= t.end || (relu && !(fmaf(v, slope[i], beta[i]) > 0));
+                    const bool off = relu && !(fmaf(v, slope[i], beta[i]) > 0);
                     const float d = off ? 0 : L::get(q[u], i);
-                    sum += d;
-                    product += d * v;
+                    sum[i] += d;
+                    product[i] = fmaf(d, v, product[i]);
                 }
-                m[i].s[0] += static_cast<double>(sum);
-                m[i].s[1] += static_cast<double>(product);
             }
+        }
+        for (int i = 0; i < V; i++) { /* of some hundred rows, as in spk_sum_moments */
+            m[i].s[0] += static_cast<double>(sum[i]);
+            m[i].s[1] += static_cast<double>(product[i]);
         }
     }
     __device__ void finish(int64_t, int64_t c, const state &m) const
@@ -309,14 +334,14 @@ static void bwd(const spk_kargs *a)
     const coefs k = coefs_of(a);
     float *dgamma = static_cast<float *>(a->din[1].p), *dbeta = static_cast<float *>(a->din[2].p);
     if (dgamma || dbeta || (attr->train && dx->p))
-        spk_by_lanes(x->c, {x, dy}, {}, [&](auto *lanes) {
+        spk_by_lanes<4>(x->c, {x, dy}, {}, [&](auto *lanes) {
             using L = std::remove_pointer_t<decltype(lanes)>;
             const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), rows.items, rows.rows, x->c, L::width);
             const slopes<L> op = {L::of(x), L::of(dy), rows, k, dgamma, dbeta, attr->relu};
             spk_reduce_frames(spk_cuda_of(a), op, g, true, a->scratch);
         });
     if (!dx->p) return;
-    spk_by_lanes(x->c, {x, dy, dx}, {}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {x, dy, dx}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         spk_tiles g = spk_map_tiles(spk_cuda_of(a), rows.items, rows.rows, x->c, L::width);
         g.backwards = true;

@@ -1,27 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* copy (backend_impl.h): rows from one view to another. */
-#include "backend/cuda/cuda_impl.h"
+#include "backend/cuda/frames_impl.h"
 
-enum { THREADS = 256 };
-
-template <typename X, typename Y>
-static __global__ void copy_rows(const X *x, int64_t x_ld, Y *y, int64_t y_ld, int64_t rows, int64_t c, bool add)
+namespace
 {
-    const int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-    if (i >= rows * c) return;
-    spk_put(y + i / c * y_ld + i % c, spk_load(x + i / c * x_ld + i % c), add);
-}
+
+template <typename L> struct copy_rows {
+    L x, y;
+    bool add;
+
+    __device__ void run(const spk_tile &t) const
+    {
+        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
+            typename L::raw r[SPK_GROUP];
+            spk_load_group(x, 0, t, at, r);
+#pragma unroll
+            for (int u = 0; u < SPK_GROUP; u++) {
+                float v[L::width];
+                if (at + u * t.step >= t.end) break;
+                for (int i = 0; i < L::width; i++)
+                    v[i] = L::get(r[u], i);
+                y.store(at + u * t.step, t.lane, v, add);
+            }
+        }
+    }
+};
+
+} // namespace
 
 static void run(const spk_kargs *a, const spk_view *from, const spk_view *to, bool add)
 {
-    const int64_t n = spk_rows(from) * from->c;
-    spk_by_type(from->dtype, [&](auto *x) {
-        spk_by_type(to->dtype, [&](auto *y) {
-            using X = std::remove_pointer_t<decltype(x)>;
-            using Y = std::remove_pointer_t<decltype(y)>;
-            spk_launch(spk_cuda_of(a), copy_rows<X, Y>, spk_blocks(n, THREADS), THREADS, 0, static_cast<X *>(from->p),
-                       from->ld, static_cast<Y *>(to->p), to->ld, spk_rows(from), from->c, add);
-        });
+    spk_by_lanes(from->c, {from, to}, {}, [&](auto *lanes) {
+        using L = std::remove_pointer_t<decltype(lanes)>;
+        const copy_rows<L> op = {L::of(from), L::of(to), add};
+        spk_map_frames(spk_cuda_of(a), op, spk_map_tiles(spk_cuda_of(a), 1, spk_rows(from), from->c, L::width));
     });
 }
 

@@ -23,6 +23,7 @@ extern "C" {
 #ifdef SPK_EMULATE_CUDA
 #include <emulate.h>
 #else
+#include <cuda_bf16.h>
 #include <cuda_runtime.h>
 #define SPK_SHARED(type, name)                                                                                         \
     extern __shared__ __align__(16) unsigned char spk_shared_[];                                                       \
@@ -146,12 +147,31 @@ __host__ __device__ static inline void spk_store(float *p, float x)
 }
 __host__ __device__ static inline void spk_store(spk_b16 *p, float x)
 {
+#ifdef __CUDA_ARCH__
+    const uint32_t rounded = __bfloat16_as_ushort(__float2bfloat16_rn(x));
+#else
     union {
         float f;
         uint32_t u;
     } v = {x};
     const uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1)) >> 16;
+#endif
     p->bits = static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+}
+/* Two that lie one after the other, a first, as a word. */
+__host__ __device__ static inline uint32_t spk_store_two(float a, float b)
+{
+#ifdef __CUDA_ARCH__
+    const __nv_bfloat162 two = __floats2bfloat162_rn(a, b);
+    const uint32_t first = __bfloat16_as_ushort(two.x), second = __bfloat16_as_ushort(two.y);
+    /* the hardware's NaN is 7fff */
+    return (first | second << 16) & ~(__hneu2_mask(two, two) & 0x003f003fu);
+#else
+    spk_b16 first, second;
+    spk_store(&first, a);
+    spk_store(&second, b);
+    return first.bits | static_cast<uint32_t>(second.bits) << 16;
+#endif
 }
 /* Written, or added to where `add`. */
 template <typename T> __host__ __device__ static inline void spk_put(T *p, float x, bool add)

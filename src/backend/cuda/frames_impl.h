@@ -2,7 +2,8 @@
 /*
  * For the ops over frames that memory bounds: (items, frames, channels), read and written by neighbouring channels at once.
  *
- * Lanes are V channels of a row: 16 bytes where pointers, row strides and the number of channels allow it, else one. A block
+ * Lanes are V channels of a row: 16 or 8 bytes where pointers, row strides and the number of channels allow it, else one.
+ * Where much belongs to each channel, 8 bytes are better: fewer registers, and so more threads that wait for memory. A block
  * of threads is `tx` lanes wide and `ty` frames high; each thread stays with its lanes, so that what belongs to a channel is
  * read once, and goes through frames. Two kinds of kernels are made from an op's struct (`run`, and for sums `finish`):
  *
@@ -20,15 +21,50 @@
 
 #include "backend/cuda/cuda_impl.h"
 
-enum { SPK_GROUP = 4 }; /* frames that a thread reads at once, and sums in float before double takes them */
-enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_CHANNELS = 32, SPK_FINISH_ROWS = 16 };
+enum { SPK_GROUP = 4 }; /* frames that a thread reads at once */
+enum { SPK_FRAME_BLOCKS = 4 }; /* that are to fit on a multiprocessor, with 64 registers a thread */
+enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_ROWS = 64, SPK_FINISH_THREADS = 512 };
 
 /* ---- lanes ---- */
+
+/* V elements as one access moves them: element i, and all of them set. */
+template <typename T, int V> struct spk_raw : spk_pack<T, V> {
+    __device__ float get(int i) const
+    {
+        return spk_load(&this->v[i]);
+    }
+    __device__ void set(const float *y)
+    {
+        for (int i = 0; i < V; i++)
+            spk_store(&this->v[i], y[i]);
+    }
+};
+/* bfloat16 in words of two, which the processor of the GPU turns to and from floats in one instruction. */
+template <int V> struct spk_raw_words : spk_pack<uint32_t, V / 2> {
+    __device__ float get(int i) const
+    {
+        const uint32_t word = this->v[i / 2];
+        union {
+            uint32_t u;
+            float f;
+        } x = {i % 2 ? word & 0xffff0000u : word << 16};
+        return x.f;
+    }
+    __device__ void set(const float *y)
+    {
+        for (int i = 0; i < V; i += 2)
+            this->v[i / 2] = spk_store_two(y[i], y[i + 1]);
+    }
+};
+template <> struct spk_raw<spk_b16, 4> : spk_raw_words<4> {
+};
+template <> struct spk_raw<spk_b16, 8> : spk_raw_words<8> {
+};
 
 /* A view's rows in lanes; `raw` is what one access moves. */
 template <typename T, int V> struct spk_lanes {
     enum { width = V };
-    typedef spk_pack<T, V> raw;
+    typedef spk_raw<T, V> raw;
     T *p; /* NULL: absent */
     int64_t ld;
 
@@ -42,14 +78,19 @@ template <typename T, int V> struct spk_lanes {
     }
     __device__ static float get(const raw &r, int i)
     {
-        return spk_load(&r.v[i]);
+        return r.get(i);
     }
     __device__ void store(int64_t row, int64_t lane, const float *y, bool add) const
     {
         raw *to = reinterpret_cast<raw *>(p + row * ld + lane * V), r;
-        if (add) r = *to;
-        for (int i = 0; i < V; i++)
-            spk_store(&r.v[i], add ? spk_load(&r.v[i]) + y[i] : y[i]);
+        if (add) {
+            float sum[V];
+            r = *to;
+            for (int i = 0; i < V; i++)
+                sum[i] = r.get(i) + y[i];
+            r.set(sum);
+        } else
+            r.set(y);
         *to = r;
     }
 };
@@ -85,37 +126,40 @@ struct spk_any_lane {
     }
 };
 
-static inline bool spk_lanes_fit(const spk_view *v, int64_t c)
+static inline bool spk_lanes_fit(const spk_view *v, int64_t c, int64_t each)
 {
-    const int64_t each = v->dtype == SPK_BF16 ? 8 : 4;
-    return reinterpret_cast<uintptr_t>(v->p) % 16 == 0 && v->ld % each == 0 && c % each == 0;
+    const uintptr_t bytes = static_cast<uintptr_t>(each) * (v->dtype == SPK_BF16 ? sizeof(spk_b16) : sizeof(float));
+    return reinterpret_cast<uintptr_t>(v->p) % bytes == 0 && v->ld % each == 0 && c % each == 0;
 }
 
 /* f(pointer of a type of lanes) for frames of c channels, with float vectors of channels beside them. Absent views (p NULL)
- * have no say. */
-template <typename F>
+ * have no say. Lanes of bfloat16 are at most WIDEST (8 or 4) channels. */
+template <int WIDEST = 8, typename F>
 static inline void spk_by_lanes(int64_t c, std::initializer_list<const spk_view *> frames,
                                 std::initializer_list<const spk_view *> vectors, F f)
 {
-    bool wide = true, floats = true, halves = true;
+    bool four = true, eight = true, floats = true, halves = true;
     for (const spk_view *v : frames) {
         if (!v->p) continue;
-        wide = wide && spk_lanes_fit(v, c);
+        four = four && spk_lanes_fit(v, c, 4);
+        eight = eight && spk_lanes_fit(v, c, 8);
         floats = floats && v->dtype != SPK_BF16;
         halves = halves && v->dtype == SPK_BF16;
     }
     for (const spk_view *v : vectors)
-        if (v->p) wide = wide && spk_lanes_fit(v, c);
-    if (floats && wide)
+        if (v->p) four = four && spk_lanes_fit(v, c, 4);
+    if (floats && four)
         f(static_cast<spk_lanes<float, 4> *>(nullptr));
     else if (floats)
         f(static_cast<spk_lanes<float, 1> *>(nullptr));
-    else if (halves && wide)
-        f(static_cast<spk_lanes<spk_b16, 8> *>(nullptr));
-    else if (halves)
-        f(static_cast<spk_lanes<spk_b16, 1> *>(nullptr));
-    else
+    else if (!halves)
         f(static_cast<spk_any_lane *>(nullptr));
+    else if (WIDEST == 8 && four && eight)
+        f(static_cast<spk_lanes<spk_b16, WIDEST> *>(nullptr));
+    else if (four)
+        f(static_cast<spk_lanes<spk_b16, 4> *>(nullptr));
+    else
+        f(static_cast<spk_lanes<spk_b16, 1> *>(nullptr));
 }
 
 /* V floats of a vector of channels, from lane `lane` on: aligned where V > 1. */
@@ -183,11 +227,11 @@ static inline spk_tiles spk_tiles_of(int64_t items, int64_t frames, int64_t c, i
 /* Blocks enough for the chip, and as long runs as that allows. */
 static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
 {
-    enum { BLOCKS_EACH = 8, MOST_ROWS = 16 };
+    enum { BLOCKS_EACH = 8, MOST_VALUES = 128 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
     const int64_t rows =
         items * ((frames + g.ty - 1) / g.ty) * g.c_tiles / (static_cast<int64_t>(d->n_sm) * BLOCKS_EACH);
-    const int64_t each = spk_within(rows, 1, MOST_ROWS);
+    const int64_t each = spk_within(rows, 1, MOST_VALUES / (width > 4 ? width : 4));
     g.run = (each > SPK_GROUP ? each / SPK_GROUP * SPK_GROUP : each) * g.ty;
     g.parts = static_cast<int>((frames + g.run - 1) / g.run);
     return g;
@@ -196,7 +240,7 @@ static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t 
 /* As many parts as fill the chip, of equal numbers of groups for each thread. */
 static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
 {
-    enum { BLOCKS_EACH = 4, LEAST_GROUPS = 2 };
+    enum { BLOCKS_EACH = SPK_FRAME_BLOCKS, LEAST_GROUPS = 2 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
     const int64_t have = items * g.c_tiles, want = static_cast<int64_t>(d->n_sm) * BLOCKS_EACH;
     const int64_t groups = (frames + g.ty * SPK_GROUP - 1) / (g.ty * SPK_GROUP);
@@ -207,7 +251,7 @@ static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64
 
 /* ---- element by element: op.run(tile) ---- */
 
-template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2) spk_map_kernel(Op op, spk_tiles g)
+template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS, SPK_FRAME_BLOCKS) spk_map_kernel(Op op, spk_tiles g)
 {
     op.run(spk_tile_here(g));
 }
@@ -224,7 +268,7 @@ template <typename Op> static inline void spk_map_frames(spk_cuda *d, const Op &
  * op.run(tile, states of the lane) goes through frames, op.finish(item, c, state) has them all. */
 
 template <typename Op>
-static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
+static __global__ void __launch_bounds__(SPK_FRAME_THREADS, SPK_FRAME_BLOCKS)
     spk_reduce_kernel(Op op, spk_tiles g, bool whole, typename Op::state *partial)
 {
     typedef typename Op::state state;
@@ -254,27 +298,29 @@ static __global__ void __launch_bounds__(SPK_FRAME_THREADS, 2)
     }
 }
 
-/* A row of partial states for each part of an item, of channels in the same order. */
+/* A row of partial states for each part of an item, of channels in the same order. A block has some channels, and a power
+ * of two of threads for each: these share the parts, then merge in pairs. */
 template <typename Op>
-static __global__ void __launch_bounds__(SPK_FINISH_CHANNELS *SPK_FINISH_ROWS)
+static __global__ void __launch_bounds__(SPK_FINISH_THREADS)
     spk_finish_kernel(Op op, const typename Op::state *partial, int64_t parts, int64_t lanes, unsigned c_tiles)
 {
     typedef typename Op::state state;
     SPK_SHARED(state, room);
     const int64_t item = blockIdx.x / c_tiles, n_c = lanes * Op::width;
-    const int64_t at = static_cast<int64_t>(blockIdx.x % c_tiles) * SPK_FINISH_CHANNELS + threadIdx.x;
+    const int64_t at = static_cast<int64_t>(blockIdx.x % c_tiles) * blockDim.x + threadIdx.x;
     state s = state();
     if (at < n_c) {
 #pragma unroll 8
         for (int64_t p = threadIdx.y; p < parts; p += blockDim.y)
             s.merge(partial[(item * parts + p) * n_c + at]);
     }
-    room[threadIdx.y * SPK_FINISH_CHANNELS + threadIdx.x] = s;
-    __syncthreads();
-    if (threadIdx.y > 0 || at >= n_c) return;
-    for (unsigned j = 1; j < blockDim.y; j++)
-        s.merge(room[j * SPK_FINISH_CHANNELS + threadIdx.x]);
-    op.finish(item, at % lanes * Op::width + at / lanes, s);
+    for (unsigned left = blockDim.y / 2; left > 0; left /= 2) {
+        if (threadIdx.y >= left && threadIdx.y < 2 * left) room[(threadIdx.y - left) * blockDim.x + threadIdx.x] = s;
+        __syncthreads();
+        if (threadIdx.y < left) s.merge(room[threadIdx.y * blockDim.x + threadIdx.x]);
+        __syncthreads();
+    }
+    if (threadIdx.y == 0 && at < n_c) op.finish(item, at % lanes * Op::width + at / lanes, s);
 }
 
 /* Items apart, or with `across` all items as one. */
@@ -288,10 +334,12 @@ static inline void spk_reduce_frames(spk_cuda *d, const Op &op, const spk_tiles 
     spk_launch(d, spk_reduce_kernel<Op>, static_cast<unsigned>(blocks), static_cast<unsigned>(g.tx * g.ty),
                static_cast<size_t>(g.tx * g.ty * Op::width) * sizeof(state), op, g, parts == 1, partial);
     if (parts == 1) return;
-    const unsigned rows = static_cast<unsigned>(spk_within((parts + 3) / 4, 1, SPK_FINISH_ROWS));
-    const unsigned c_tiles = spk_blocks(n_c, SPK_FINISH_CHANNELS);
-    spk_launch(d, spk_finish_kernel<Op>, static_cast<unsigned>(items) * c_tiles, dim3(SPK_FINISH_CHANNELS, rows),
-               rows * SPK_FINISH_CHANNELS * sizeof(state), op, partial, parts, g.lanes, c_tiles);
+    unsigned rows = 1;
+    while (rows < SPK_FINISH_ROWS && rows * 4 < parts)
+        rows *= 2;
+    const unsigned channels = rows > 8 ? 8 : 32, c_tiles = spk_blocks(n_c, channels);
+    spk_launch(d, spk_finish_kernel<Op>, static_cast<unsigned>(items) * c_tiles, dim3(channels, rows),
+               rows * channels * sizeof(state), op, partial, parts, g.lanes, c_tiles);
 }
 
 /* Bytes that it wants, a multiple of 64, whatever lanes will fit. */
@@ -336,40 +384,36 @@ __device__ static inline void spk_load_group(const L &x, int64_t row0, const spk
     }
 }
 
-/* Adds a group's sum and sum of squares. Its own mean is taken out first, so that float has no more to hold than how the
- * group's values differ; double then has room for the rest. */
-__device__ static inline void spk_add_moments(const float *v, spk_sums<2> &m)
-{
-    static_assert(SPK_GROUP == 4, "four values");
-    const float mean = 0.25f * ((v[0] + v[1]) + (v[2] + v[3]));
-    const float a = v[0] - mean, b = v[1] - mean, c = v[2] - mean, d = v[3] - mean;
-    const double wide = static_cast<double>(mean);
-    m.s[0] += 4 * wide;
-    m.s[1] += static_cast<double>((a * a + b * b) + (c * c + d * d)) + 4 * wide * wide;
-}
-__device__ static inline void spk_add_moment(float v, spk_sums<2> &m)
-{
-    m.s[0] += static_cast<double>(v);
-    m.s[1] += static_cast<double>(v) * static_cast<double>(v);
-}
-
-/* The moments of rows row0 + frame of x. */
+/* The moments of rows row0 + frame of x. A thread's own sums are float, of what differs from its first row, so that they have
+ * no more to hold than that; a thread has some hundred rows, whose roundings even out, and double has all of them. */
 template <typename L>
 __device__ static inline void spk_sum_moments(const L &x, int64_t row0, const spk_tile &t, spk_sums<2> *m)
 {
+    enum { V = L::width };
+    float shift[V], sum[V] = {}, square[V] = {};
+    int rows = 0;
+    if (t.first >= t.end) return;
+    const typename L::raw one = x.load(row0 + t.first, t.lane);
+    for (int i = 0; i < V; i++)
+        shift[i] = L::get(one, i);
     for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
         typename L::raw r[SPK_GROUP];
         spk_load_group(x, row0, t, at, r);
-        if (at + (SPK_GROUP - 1) * t.step < t.end) {
-            for (int i = 0; i < L::width; i++) {
-                const float v[SPK_GROUP] = {L::get(r[0], i), L::get(r[1], i), L::get(r[2], i), L::get(r[3], i)};
-                spk_add_moments(v, m[i]);
+#pragma unroll
+        for (int u = 0; u < SPK_GROUP; u++) {
+            if (at + u * t.step >= t.end) break;
+            rows++;
+            for (int i = 0; i < V; i++) {
+                const float d = L::get(r[u], i) - shift[i];
+                sum[i] += d;
+                square[i] = fmaf(d, d, square[i]);
             }
-            continue;
         }
-        for (int u = 0; u < SPK_GROUP - 1; u++)
-            for (int i = 0; i < L::width && at + u * t.step < t.end; i++)
-                spk_add_moment(L::get(r[u], i), m[i]);
+    }
+    for (int i = 0; i < V; i++) {
+        const double s = static_cast<double>(shift[i]), d = static_cast<double>(sum[i]), n = rows;
+        m[i].s[0] += n * s + d;
+        m[i].s[1] += static_cast<double>(square[i]) + s * (2 * d + n * s);
     }
 }
 

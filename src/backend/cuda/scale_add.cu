@@ -198,7 +198,7 @@ static void scale_bwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0], *s = &a->in[1], *dy = &a->dout[0], *dx = &a->din[0], *dr = &a->din[2];
     if (!dx->p && !dr->p && !a->din[1].p) return;
-    spk_by_lanes(x->c, {x, dy, dx, dr}, {s}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {x, dy, dx, dr}, {s}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const scale_backward<L> op = {L::of(x),
                                       L::of(dy),
@@ -243,7 +243,7 @@ static void bias_bwd(const spk_kargs *a)
     const spk_view *y = &a->out[0], *dy = &a->dout[0], *dx = &a->din[0];
     const spk_act act = static_cast<const spk_row_bias_attr *>(a->attr)->act;
     if (!dx->p && !a->din[1].p) return;
-    spk_by_lanes(y->c, {y, dy, dx}, {}, [&](auto *lanes) {
+    spk_by_lanes<4>(y->c, {y, dy, dx}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const bias_backward<L> op = {L::of(y),     L::of(dy), L::of(dx), item_vector::of(&a->din[1]),
                                      frames_of(y), act,       a->add[0], a->add[1]};

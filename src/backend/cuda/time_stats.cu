@@ -148,7 +148,7 @@ static stats stats_of(const spk_kargs *a)
 static void fwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0];
-    spk_by_lanes(x->c, {x}, {}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {x}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), x->n, x->h * x->w, x->c, L::width);
         spk_reduce_frames(spk_cuda_of(a), stats_forward<L>{L::of(x), stats_of(a)}, g, false, a->scratch);
@@ -159,7 +159,7 @@ static void bwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0], *dx = &a->din[0], *y = &a->out[0], *dy = &a->dout[0];
     if (!dx->p) return;
-    spk_by_lanes(x->c, {x, dx}, {y, dy}, [&](auto *lanes) {
+    spk_by_lanes<4>(x->c, {x, dx}, {y, dy}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
         const stats_backward<L> op = {L::of(x),  L::of(dx), stats_of(a), static_cast<const float *>(dy->p),
                                       dy->ld, a->add[0]};
