@@ -61,14 +61,15 @@ template <typename L> struct act_forward {
     {
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP];
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(x, 0, t, at, r);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float v[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++)
                     v[i] = act_value(act, L::get(r[u], i));
-                y.store(at + u * t.step, t.lane, v, false);
+                spk_store_row(y, 0, t, at, u, v);
             }
         }
     }
@@ -84,12 +85,13 @@ template <typename L> struct act_backward {
     {
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(at_value, 0, t, at, r);
             spk_load_group(dy, 0, t, at, q);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float g[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++) {
                     const float slope = act_slope(act, L::get(r[u], i));
                     g[i] = slope != 0 ? L::get(q[u], i) * slope : 0;
@@ -110,17 +112,19 @@ template <typename L> struct add_forward {
     {
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(a, 0, t, at, r);
             spk_load_group(b, 0, t, at, q);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float v[L::width];
-                if (at + u * t.step >= t.end) break;
-                for (int i = 0; i < L::width; i++) {
+                if (u * step >= left) break;
+                for (int i = 0; i < L::width; i++)
                     v[i] = fmaf(factor, L::get(q[u], i), L::get(r[u], i));
-                    if (relu && v[i] < 0) v[i] = 0;
-                }
-                y.store(at + u * t.step, t.lane, v, false);
+                if (relu)
+                    for (int i = 0; i < L::width; i++)
+                        v[i] = v[i] < 0 ? 0 : v[i];
+                spk_store_row(y, 0, t, at, u, v);
             }
         }
     }
@@ -134,20 +138,27 @@ template <typename L> struct add_backward {
 
     __device__ void run(const spk_tile &t) const
     {
-        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP] = {}, q[SPK_GROUP];
+        enum { GROUP = 2 }; /* rows of up to four views at once */
+        for (int64_t at = t.first; at < t.end; at += GROUP * t.step) {
+            typename L::raw r[GROUP] = {}, q[GROUP], old_a[GROUP] = {}, old_b[GROUP] = {};
+            const int left = spk_left<GROUP>(t, at, t.end), step = static_cast<int>(t.step);
             if (relu) spk_load_group(y, 0, t, at, r);
             spk_load_group(dy, 0, t, at, q);
+            if (add_a) spk_load_group(da, 0, t, at, old_a);
+            if (add_b) spk_load_group(db, 0, t, at, old_b);
 #pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++) {
+            for (int u = 0; u < GROUP; u++) {
                 float g[L::width], h[L::width];
-                if (at + u * t.step >= t.end) break;
-                for (int i = 0; i < L::width; i++) {
-                    g[i] = relu && L::get(r[u], i) <= 0 ? 0 : L::get(q[u], i);
+                if (u * step >= left) break;
+                for (int i = 0; i < L::width; i++)
+                    g[i] = L::get(q[u], i);
+                if (relu)
+                    for (int i = 0; i < L::width; i++)
+                        g[i] = L::get(r[u], i) <= 0 ? 0 : g[i];
+                for (int i = 0; i < L::width; i++)
                     h[i] = factor * g[i];
-                }
-                if (da.p) da.store(at + u * t.step, t.lane, g, add_a);
-                if (db.p) db.store(at + u * t.step, t.lane, h, add_b);
+                if (da.p) spk_store_row(da, 0, t, at, u, g, add_a, old_a[u]);
+                if (db.p) spk_store_row(db, 0, t, at, u, h, add_b, old_b[u]);
             }
         }
     }
@@ -156,8 +167,7 @@ template <typename L> struct add_backward {
 } // namespace
 
 /* op<L>'s pass over all rows; make(lanes) gives the op. */
-template <typename F>
-static void over_rows(const spk_kargs *a, std::initializer_list<const spk_view *> views, F make)
+template <typename F> static void over_rows(const spk_kargs *a, std::initializer_list<const spk_view *> views, F make)
 {
     const spk_view *x = *views.begin();
     spk_by_lanes(x->c, views, {}, [&](auto *lanes) {
@@ -203,26 +213,29 @@ static void add_fwd(const spk_kargs *a)
     const spk_add_attr *attr = static_cast<const spk_add_attr *>(a->attr);
     over_rows(a, {&a->in[0], &a->in[1], &a->out[0]}, [&](auto *l) {
         using L = LANES(l);
-        return add_forward<L>{L::of(&a->in[0]), L::of(&a->in[1]), L::of(&a->out[0]),
-                              static_cast<float>(attr->factor), attr->relu};
+        return add_forward<L>{L::of(&a->in[0]), L::of(&a->in[1]), L::of(&a->out[0]), static_cast<float>(attr->factor),
+                              attr->relu};
+    });
+}
+
+static void add_grad(const spk_kargs *a, const spk_view *da, const spk_view *db)
+{
+    const spk_add_attr *attr = static_cast<const spk_add_attr *>(a->attr);
+    if (!da->p && !db->p) return;
+    over_rows(a, {&a->dout[0], &a->out[0], da, db}, [&](auto *l) {
+        using L = LANES(l);
+        return add_backward<L>{
+            L::of(&a->out[0]), L::of(&a->dout[0]), L::of(da),         L::of(db), static_cast<float>(attr->factor),
+            attr->relu,        da->p && a->add[0], db->p && a->add[1]};
     });
 }
 
 static void add_bwd(const spk_kargs *a)
 {
-    const spk_add_attr *attr = static_cast<const spk_add_attr *>(a->attr);
-    if (!a->din[0].p && !a->din[1].p) return;
-    over_rows(a, {&a->dout[0], &a->out[0], &a->din[0], &a->din[1]}, [&](auto *l) {
-        using L = LANES(l);
-        return add_backward<L>{L::of(&a->out[0]),
-                               L::of(&a->dout[0]),
-                               L::of(&a->din[0]),
-                               L::of(&a->din[1]),
-                               static_cast<float>(attr->factor),
-                               attr->relu,
-                               a->add[0],
-                               a->add[1]};
-    });
+    const spk_view none = {};
+    const bool apart = spk_may_meet(&a->din[0], &a->din[1]);
+    add_grad(a, &a->din[0], apart ? &none : &a->din[1]);
+    if (apart) add_grad(a, &none, &a->din[1]);
 }
 
 static bool add_supports(const spk_geom *g)

@@ -127,11 +127,11 @@ template <typename L> struct attn_forward {
             typename L::raw r[SPK_GROUP], q[SPK_GROUP];
             spk_load_group(e, row0, t, at, r);
             spk_load_group(x, row0, t, at, q);
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             for (int i = 0; i < L::width; i++) {
                 float w[SPK_GROUP], v[SPK_GROUP];
                 for (int u = 0; u < SPK_GROUP; u++) {
-                    const bool on = at + u * t.step < t.end;
-                    w[u] = !on ? -INFINITY : uniform ? 0 : L::get(r[u], i);
+                    w[u] = u * step >= left ? -INFINITY : uniform ? 0 : L::get(r[u], i);
                     v[u] = L::get(q[u], i);
                 }
                 sums[i].add(w, v);
@@ -164,7 +164,7 @@ template <typename L> struct attn_backward {
 
     __device__ void run(const spk_tile &t) const
     {
-        enum { V = L::width };
+        enum { V = L::width, GROUP = 2 };
         bool uniform;
         const int64_t row0 = t.item * who.valid.frames, len = who.frames(t.item, &uniform);
         const float *s = save + t.item * 3 * channels;
@@ -182,24 +182,25 @@ template <typename L> struct attn_backward {
         }
         spk_tile valid = t;
         valid.end = min(t.end, len);
-        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+        const int step = static_cast<int>(t.step);
+        for (int64_t at = t.first; at < t.end; at += GROUP * t.step) {
+            typename L::raw r[GROUP], q[GROUP];
+            const int left = spk_left<GROUP>(t, at, t.end), on = spk_left<GROUP>(t, at, len);
             spk_load_group(e, row0, valid, at, r);
             spk_load_group(x, row0, valid, at, q);
 #pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++) {
-                const int64_t row = at + u * t.step;
+            for (int u = 0; u < GROUP; u++) {
                 float to_e[V], to_x[V];
-                if (row >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < V; i++) {
                     const float y = L::get(q[u], i) - mean[i];
-                    const float w = row >= len ? 0 : (uniform ? 1 : weight_of(L::get(r[u], i) - max[i])) * inv[i];
+                    const float w = u * step >= on ? 0 : weight_of(uniform ? 0 : L::get(r[u], i) - max[i]) * inv[i];
                     const float by_y = fmaf(dvar[i], y, dmu[i]);
-                    to_e[i] = row >= len || uniform ? 0 : w * fmaf(by_y, y, -level[i]);
-                    to_x[i] = row >= len ? 0 : w * fmaf(dvar[i], y, by_y);
+                    to_e[i] = (u * step >= on) | uniform ? 0 : w * fmaf(by_y, y, -level[i]);
+                    to_x[i] = u * step >= on ? 0 : w * fmaf(dvar[i], y, by_y);
                 }
-                if (de.p) de.store(row0 + row, t.lane, to_e, add_e);
-                if (dx.p) dx.store(row0 + row, t.lane, to_x, add_x);
+                if (de.p) de.store(row0 + at + u * t.step, t.lane, to_e, add_e);
+                if (dx.p) dx.store(row0 + at + u * t.step, t.lane, to_x, add_x);
             }
         }
     }

@@ -136,18 +136,23 @@ template <typename L> struct normalise {
             for (int i = 0; i < V; i++)
                 running.read(t.lane * V + i, &mean[i], &slope[i], &beta[i]);
         const int64_t valid = rows.valid.rows(t.item), row0 = t.item * rows.rows;
+        const int step = static_cast<int>(t.step);
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP];
+            const int left = spk_left(t, at, t.end), on = spk_left(t, at, valid);
             spk_load_group(x, row0, t, at, r);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
-                const int64_t row = at + u * t.step;
                 float v[V];
-                for (int i = 0; i < V; i++) {
+                for (int i = 0; i < V; i++)
                     v[i] = fmaf(L::get(r[u], i) - mean[i], slope[i], beta[i]);
-                    if (row >= valid || (relu && v[i] < 0)) v[i] = 0;
-                }
-                if (row < t.end) y.store(row0 + row, t.lane, v, false);
+                if (relu)
+                    for (int i = 0; i < V; i++)
+                        v[i] = v[i] < 0 ? 0 : v[i];
+                if (u * step >= on)
+                    for (int i = 0; i < V; i++)
+                        v[i] = 0;
+                if (u * step < left) spk_store_row(y, row0, t, at, u, v);
             }
         }
     }
@@ -174,8 +179,8 @@ static size_t save_bytes(const spk_geom *g)
 static coefs coefs_of(const spk_kargs *a)
 {
     const int64_t n_c = a->in[0].c;
-    float *more = reinterpret_cast<float *>(static_cast<char *>(a->scratch) +
-                                            partial_bytes(spk_cuda_of(a), &a->in[0], a->attr));
+    float *more =
+        reinterpret_cast<float *>(static_cast<char *>(a->scratch) + partial_bytes(spk_cuda_of(a), &a->in[0], a->attr));
     float *p = a->save ? static_cast<float *>(a->save) : more;
     return {p, p + n_c, p + 2 * n_c, p + 3 * n_c, more, more + n_c};
 }
@@ -261,12 +266,17 @@ template <typename L> struct slopes {
             spk_load_group(dy, row0, t, at, q); /* zeros behind the end */
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
+                float v[V], d[V];
                 for (int i = 0; i < V; i++) {
-                    const float v = L::get(r[u], i) - mean[i];
-                    const bool off = relu && !(fmaf(v, slope[i], beta[i]) > 0);
-                    const float d = off ? 0 : L::get(q[u], i);
-                    sum[i] += d;
-                    product[i] = fmaf(d, v, product[i]);
+                    v[i] = L::get(r[u], i) - mean[i];
+                    d[i] = L::get(q[u], i);
+                }
+                if (relu)
+                    for (int i = 0; i < V; i++)
+                        d[i] = fmaf(v[i], slope[i], beta[i]) > 0 ? d[i] : 0;
+                for (int i = 0; i < V; i++) {
+                    sum[i] += d[i];
+                    product[i] = fmaf(d[i], v[i], product[i]);
                 }
             }
         }
@@ -294,7 +304,7 @@ template <typename L> struct write_dx {
 
     __device__ void run(const spk_tile &t) const
     {
-        enum { V = L::width };
+        enum { V = L::width, GROUP = 2 };
         float mean[V], slope[V], beta[V], d[V] = {}, e[V] = {};
         spk_floats<V>(k.mean, t.lane, mean);
         spk_floats<V>(k.slope, t.lane, slope);
@@ -304,21 +314,32 @@ template <typename L> struct write_dx {
             spk_floats<V>(k.e, t.lane, e);
         }
         const int64_t valid = rows.valid.rows(t.item), row0 = t.item * rows.rows;
-        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP], q[SPK_GROUP];
+        const int step = static_cast<int>(t.step);
+        for (int64_t at = t.first; at < t.end; at += GROUP * t.step) {
+            typename L::raw r[GROUP], q[GROUP], old[GROUP] = {};
+            const int left = spk_left<GROUP>(t, at, t.end), on = spk_left<GROUP>(t, at, valid);
             spk_load_group(x, row0, t, at, r);
             spk_load_group(dy, row0, t, at, q);
+            if (add) spk_load_group(dx, row0, t, at, old);
 #pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++) {
-                const int64_t row = at + u * t.step;
-                float g[V];
+            for (int u = 0; u < GROUP; u++) {
+                float v[V], g[V];
                 for (int i = 0; i < V; i++) {
-                    const float v = L::get(r[u], i) - mean[i];
-                    const float dz = relu && !(fmaf(v, slope[i], beta[i]) > 0) ? 0 : L::get(q[u], i);
-                    g[i] = slope[i] * dz + (d[i] * v + e[i]);
-                    if (row >= valid || (mask && !(L::get(r[u], i) > 0))) g[i] = 0;
+                    v[i] = L::get(r[u], i) - mean[i];
+                    g[i] = L::get(q[u], i);
                 }
-                if (row < t.end) dx.store(row0 + row, t.lane, g, add);
+                if (relu)
+                    for (int i = 0; i < V; i++)
+                        g[i] = fmaf(v[i], slope[i], beta[i]) > 0 ? g[i] : 0;
+                for (int i = 0; i < V; i++)
+                    g[i] = slope[i] * g[i] + (d[i] * v[i] + e[i]);
+                if (mask)
+                    for (int i = 0; i < V; i++)
+                        g[i] = L::get(r[u], i) > 0 ? g[i] : 0;
+                if (u * step >= on)
+                    for (int i = 0; i < V; i++)
+                        g[i] = 0;
+                if (u * step < left) spk_store_row(dx, row0, t, at, u, g, add, old[u]);
             }
         }
     }
@@ -345,8 +366,8 @@ static void bwd(const spk_kargs *a)
         using L = std::remove_pointer_t<decltype(lanes)>;
         spk_tiles g = spk_map_tiles(spk_cuda_of(a), rows.items, rows.rows, x->c, L::width);
         g.backwards = true;
-        const write_dx<L> op = {L::of(x), L::of(dy), L::of(dx), rows, k, attr->train, attr->relu, attr->mask_dx,
-                                a->add[0]};
+        const write_dx<L> op = {L::of(x),    L::of(dy),  L::of(dx),     rows,     k,
+                                attr->train, attr->relu, attr->mask_dx, a->add[0]};
         spk_map_frames(spk_cuda_of(a), op, g);
     });
 }

@@ -12,15 +12,17 @@ template <typename L> struct copy_rows {
     __device__ void run(const spk_tile &t) const
     {
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP];
+            typename L::raw r[SPK_GROUP], old[SPK_GROUP] = {};
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(x, 0, t, at, r);
+            if (add) spk_load_group(y, 0, t, at, old);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float v[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++)
                     v[i] = L::get(r[u], i);
-                y.store(at + u * t.step, t.lane, v, add);
+                spk_store_row(y, 0, t, at, u, v, add, old[u]);
             }
         }
     }

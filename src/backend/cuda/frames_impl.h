@@ -21,7 +21,7 @@
 
 #include "backend/cuda/cuda_impl.h"
 
-enum { SPK_GROUP = 4 }; /* frames that a thread reads at once */
+enum { SPK_GROUP = 4 };        /* frames that a thread reads at once */
 enum { SPK_FRAME_BLOCKS = 4 }; /* that are to fit on a multiprocessor, with 64 registers a thread */
 enum { SPK_FRAME_THREADS = 256, SPK_FRAME_LANES = 64, SPK_FINISH_ROWS = 64, SPK_FINISH_THREADS = 512 };
 
@@ -65,6 +65,7 @@ template <> struct spk_raw<spk_b16, 8> : spk_raw_words<8> {
 template <typename T, int V> struct spk_lanes {
     enum { width = V };
     typedef spk_raw<T, V> raw;
+    typedef T *place;
     T *p; /* NULL: absent */
     int64_t ld;
 
@@ -72,17 +73,27 @@ template <typename T, int V> struct spk_lanes {
     {
         return {static_cast<T *>(v->p), v->ld};
     }
-    __device__ raw load(int64_t row, int64_t lane) const
+    __device__ place at(int64_t row, int64_t lane) const
     {
-        return *reinterpret_cast<const raw *>(p + row * ld + lane * V);
+        return p + row * ld + lane * V;
+    }
+    __device__ raw load(place from) const
+    {
+        return *reinterpret_cast<const raw *>(from);
     }
     __device__ static float get(const raw &r, int i)
     {
         return r.get(i);
     }
+    __device__ void store(place at, const float *y) const
+    {
+        raw r;
+        r.set(y);
+        *reinterpret_cast<raw *>(at) = r;
+    }
     __device__ void store(int64_t row, int64_t lane, const float *y, bool add) const
     {
-        raw *to = reinterpret_cast<raw *>(p + row * ld + lane * V), r;
+        raw *to = reinterpret_cast<raw *>(at(row, lane)), r;
         if (add) {
             float sum[V];
             r = *to;
@@ -99,6 +110,7 @@ template <typename T, int V> struct spk_lanes {
 struct spk_any_lane {
     enum { width = 1 };
     typedef float raw;
+    typedef int64_t place;
     void *p;
     int64_t ld;
     bool b16;
@@ -107,22 +119,32 @@ struct spk_any_lane {
     {
         return {v->p, v->ld, v->dtype == SPK_BF16};
     }
-    __device__ float load(int64_t row, int64_t lane) const
+    __device__ place at(int64_t row, int64_t lane) const
     {
-        const int64_t at = row * ld + lane;
+        return row * ld + lane;
+    }
+    __device__ float load(place at) const
+    {
         return b16 ? spk_load(static_cast<const spk_b16 *>(p) + at) : static_cast<const float *>(p)[at];
     }
     __device__ static float get(float r, int)
     {
         return r;
     }
+    __device__ void put(place at, float y, bool add) const
+    {
+        if (b16)
+            spk_put(static_cast<spk_b16 *>(p) + at, y, add);
+        else
+            spk_put(static_cast<float *>(p) + at, y, add);
+    }
+    __device__ void store(place at, const float *y) const
+    {
+        put(at, y[0], false);
+    }
     __device__ void store(int64_t row, int64_t lane, const float *y, bool add) const
     {
-        const int64_t at = row * ld + lane;
-        if (b16)
-            spk_put(static_cast<spk_b16 *>(p) + at, y[0], add);
-        else
-            spk_put(static_cast<float *>(p) + at, y[0], add);
+        put(at(row, lane), y[0], add);
     }
 };
 
@@ -160,6 +182,18 @@ static inline void spk_by_lanes(int64_t c, std::initializer_list<const spk_view 
         f(static_cast<spk_lanes<spk_b16, 4> *>(nullptr));
     else
         f(static_cast<spk_lanes<spk_b16, 1> *>(nullptr));
+}
+
+/* May two views have elements in common? One pass cannot write both then, the second one added to the first. */
+static inline bool spk_may_meet(const spk_view *a, const spk_view *b)
+{
+    if (!a->p || !b->p) return false;
+    const bool swap = static_cast<const char *>(b->p) < static_cast<const char *>(a->p);
+    const spk_view *lo = swap ? b : a, *hi = swap ? a : b;
+    const int64_t each = lo->dtype == SPK_BF16 ? 2 : 4;
+    const int64_t gap = (static_cast<const char *>(hi->p) - static_cast<const char *>(lo->p)) / each;
+    if (gap >= (spk_rows(lo) - 1) * lo->ld + lo->c) return false;
+    return !(a->dtype == b->dtype && a->ld == b->ld && gap >= lo->c && gap + hi->c <= lo->ld); /* slices of one */
 }
 
 /* V floats of a vector of channels, from lane `lane` on: aligned where V > 1. */
@@ -251,7 +285,8 @@ static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64
 
 /* ---- element by element: op.run(tile) ---- */
 
-template <typename Op> static __global__ void __launch_bounds__(SPK_FRAME_THREADS, SPK_FRAME_BLOCKS) spk_map_kernel(Op op, spk_tiles g)
+template <typename Op>
+static __global__ void __launch_bounds__(SPK_FRAME_THREADS, SPK_FRAME_BLOCKS) spk_map_kernel(Op op, spk_tiles g)
 {
     op.run(spk_tile_here(g));
 }
@@ -372,16 +407,42 @@ template <int K> struct spk_sums {
     }
 };
 
-/* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
-template <typename L>
-__device__ static inline void spk_load_group(const L &x, int64_t row0, const spk_tile &t, int64_t at,
-                                             typename L::raw *r)
+/* How far it is from frame `at` of a thread to `end`, if that is less than G of its frames. Frame at + u step is before the
+ * end where u * step is below this. */
+template <int G = SPK_GROUP> __device__ static inline int spk_left(const spk_tile &t, int64_t at, int64_t end)
 {
+    return static_cast<int>(end - at < G * t.step ? end - at : G * t.step);
+}
+
+/* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
+template <typename L, int G>
+__device__ static inline void spk_load_group(const L &x, int64_t row0, const spk_tile &t, int64_t at,
+                                             typename L::raw (&r)[G])
+{
+    const int left = spk_left<G>(t, at, t.end), step = static_cast<int>(t.step);
+    const typename L::place from = x.at(row0 + at, t.lane);
+    const int64_t by = t.step * x.ld;
 #pragma unroll
-    for (int u = 0; u < SPK_GROUP; u++) {
+    for (int u = 0; u < G; u++) {
         r[u] = {};
-        if (at + u * t.step < t.end) r[u] = x.load(row0 + at + u * t.step, t.lane);
+        if (u * step < left) r[u] = x.load(from + u * by);
     }
+}
+/* To frame at + u step. With `add`, what was there is added; it was read before, with all that the group needs. */
+template <typename L>
+__device__ static inline void spk_store_row(const L &y, int64_t row0, const spk_tile &t, int64_t at, int u,
+                                            const float *v)
+{
+    y.store(y.at(row0 + at, t.lane) + u * (t.step * y.ld), v);
+}
+template <typename L>
+__device__ static inline void spk_store_row(const L &y, int64_t row0, const spk_tile &t, int64_t at, int u, float *v,
+                                            bool add, const typename L::raw &old)
+{
+    if (add)
+        for (int i = 0; i < L::width; i++)
+            v[i] += L::get(old, i);
+    spk_store_row(y, row0, t, at, u, v);
 }
 
 /* The moments of rows row0 + frame of x. A thread's own sums are float, of what differs from its first row, so that they have
@@ -393,15 +454,16 @@ __device__ static inline void spk_sum_moments(const L &x, int64_t row0, const sp
     float shift[V], sum[V] = {}, square[V] = {};
     int rows = 0;
     if (t.first >= t.end) return;
-    const typename L::raw one = x.load(row0 + t.first, t.lane);
+    const typename L::raw one = x.load(x.at(row0 + t.first, t.lane));
     for (int i = 0; i < V; i++)
         shift[i] = L::get(one, i);
     for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
         typename L::raw r[SPK_GROUP];
         spk_load_group(x, row0, t, at, r);
+        const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
 #pragma unroll
         for (int u = 0; u < SPK_GROUP; u++) {
-            if (at + u * t.step >= t.end) break;
+            if (u * step >= left) break;
             rows++;
             for (int i = 0; i < V; i++) {
                 const float d = L::get(r[u], i) - shift[i];

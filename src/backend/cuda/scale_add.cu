@@ -40,15 +40,16 @@ template <typename L> struct scale_forward {
         s.load<L::width>(t, k);
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw p[SPK_GROUP], q[SPK_GROUP] = {};
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(x, row0, t, at, p);
             if (r.p) spk_load_group(r, row0, t, at, q);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float v[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++)
                     v[i] = fmaf(L::get(p[u], i), k[i], L::get(q[u], i));
-                y.store(row0 + at + u * t.step, t.lane, v, false);
+                spk_store_row(y, row0, t, at, u, v);
             }
         }
     }
@@ -63,35 +64,34 @@ template <typename L> struct scale_backward {
     int64_t frames;
     bool add_x, add_s, add_r;
 
-    __device__ void write(int64_t row, int64_t lane, const typename L::raw &q, const float *k) const
-    {
-        float g[L::width], d[L::width];
-        for (int i = 0; i < L::width; i++) {
-            d[i] = L::get(q, i);
-            g[i] = d[i] * k[i];
-        }
-        if (dx.p) dx.store(row, lane, g, add_x);
-        if (dr.p) dr.store(row, lane, d, add_r);
-    }
     __device__ void run(const spk_tile &t, state *m) const
     {
+        enum { V = L::width, GROUP = 2 }; /* rows of up to four views at once */
         const int64_t row0 = t.item * frames;
-        float k[L::width];
-        s.load<L::width>(t, k);
-        for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw p[SPK_GROUP] = {}, q[SPK_GROUP];
+        float k[V], sum[V] = {};
+        s.load<V>(t, k);
+        for (int64_t at = t.first; at < t.end; at += GROUP * t.step) {
+            typename L::raw p[GROUP] = {}, q[GROUP], old_x[GROUP] = {}, old_r[GROUP] = {};
+            const int left = spk_left<GROUP>(t, at, t.end), step = static_cast<int>(t.step);
             if (ds.p) spk_load_group(x, row0, t, at, p);
             spk_load_group(dy, row0, t, at, q);
-            for (int i = 0; i < L::width; i++) {
-                float sum = 0;
-                for (int u = 0; u < SPK_GROUP; u++)
-                    sum = fmaf(L::get(q[u], i), L::get(p[u], i), sum);
-                m[i].s[0] += static_cast<double>(sum);
-            }
+            if (add_x) spk_load_group(dx, row0, t, at, old_x);
+            if (add_r) spk_load_group(dr, row0, t, at, old_r);
 #pragma unroll
-            for (int u = 0; u < SPK_GROUP; u++)
-                if (at + u * t.step < t.end) write(row0 + at + u * t.step, t.lane, q[u], k);
+            for (int u = 0; u < GROUP; u++) {
+                float g[V], d[V];
+                if (u * step >= left) break;
+                for (int i = 0; i < V; i++) {
+                    d[i] = L::get(q[u], i);
+                    g[i] = d[i] * k[i];
+                    sum[i] = fmaf(d[i], L::get(p[u], i), sum[i]);
+                }
+                if (dx.p) spk_store_row(dx, row0, t, at, u, g, add_x, old_x[u]);
+                if (dr.p) spk_store_row(dr, row0, t, at, u, d, add_r, old_r[u]);
+            }
         }
+        for (int i = 0; i < V; i++)
+            m[i].s[0] = static_cast<double>(sum[i]);
     }
     __device__ void finish(int64_t item, int64_t c, const state &m) const
     {
@@ -113,16 +113,17 @@ template <typename L> struct bias_forward {
         v.load<L::width>(t, k);
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw p[SPK_GROUP];
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(x, row0, t, at, p);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float z[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++) {
                     z[i] = L::get(p[u], i) + k[i];
                     z[i] = act == SPK_TANH ? tanhf(z[i]) : act == SPK_LINEAR ? z[i] : z[i] < 0 ? 0 : z[i];
                 }
-                y.store(row0 + at + u * t.step, t.lane, z, false);
+                spk_store_row(y, row0, t, at, u, z);
             }
         }
     }
@@ -144,24 +145,28 @@ template <typename L> struct bias_backward {
     }
     __device__ void run(const spk_tile &t, state *m) const
     {
+        enum { V = L::width };
         const int64_t row0 = t.item * frames;
+        float sum[V] = {};
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw p[SPK_GROUP] = {}, q[SPK_GROUP];
-            float sum[L::width] = {};
+            typename L::raw p[SPK_GROUP] = {}, q[SPK_GROUP], old[SPK_GROUP] = {};
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             if (act != SPK_LINEAR) spk_load_group(y, row0, t, at, p);
             spk_load_group(dy, row0, t, at, q);
+            if (add_x) spk_load_group(dx, row0, t, at, old);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
-                float g[L::width];
-                for (int i = 0; i < L::width; i++) {
+                float g[V];
+                if (u * step >= left) break;
+                for (int i = 0; i < V; i++) {
                     g[i] = slope(L::get(p[u], i)) * L::get(q[u], i);
                     sum[i] += g[i];
                 }
-                if (dx.p && at + u * t.step < t.end) dx.store(row0 + at + u * t.step, t.lane, g, add_x);
+                if (dx.p) spk_store_row(dx, row0, t, at, u, g, add_x, old[u]);
             }
-            for (int i = 0; i < L::width; i++)
-                m[i].s[0] += static_cast<double>(sum[i]);
         }
+        for (int i = 0; i < V; i++)
+            m[i].s[0] = static_cast<double>(sum[i]);
     }
     __device__ void finish(int64_t item, int64_t c, const state &m) const
     {
@@ -194,25 +199,26 @@ static void scale_fwd(const spk_kargs *a)
     });
 }
 
-static void scale_bwd(const spk_kargs *a)
+static void scale_grad(const spk_kargs *a, const spk_view *dx, const spk_view *ds, const spk_view *dr)
 {
-    const spk_view *x = &a->in[0], *s = &a->in[1], *dy = &a->dout[0], *dx = &a->din[0], *dr = &a->din[2];
-    if (!dx->p && !dr->p && !a->din[1].p) return;
+    const spk_view *x = &a->in[0], *s = &a->in[1], *dy = &a->dout[0];
+    if (!dx->p && !dr->p && !ds->p) return;
     spk_by_lanes<4>(x->c, {x, dy, dx, dr}, {s}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
-        const scale_backward<L> op = {L::of(x),
-                                      L::of(dy),
-                                      L::of(dx),
-                                      L::of(dr),
-                                      item_vector::of(s),
-                                      item_vector::of(&a->din[1]),
-                                      frames_of(x),
-                                      a->add[0],
-                                      a->add[1],
-                                      a->add[2]};
+        const scale_backward<L> op = {L::of(x),           L::of(dy),           L::of(dx),    L::of(dr),
+                                      item_vector::of(s), item_vector::of(ds), frames_of(x), a->add[0] && dx->p,
+                                      a->add[1],          a->add[2] && dr->p};
         const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), x->n, frames_of(x), x->c, L::width);
         spk_reduce_frames(spk_cuda_of(a), op, g, false, a->scratch);
     });
+}
+
+static void scale_bwd(const spk_kargs *a)
+{
+    const spk_view none = {};
+    const bool apart = spk_may_meet(&a->din[0], &a->din[2]);
+    scale_grad(a, &a->din[0], &a->din[1], apart ? &none : &a->din[2]);
+    if (apart) scale_grad(a, &none, &none, &a->din[2]);
 }
 
 /* Vectors of an item are float. */
@@ -245,8 +251,8 @@ static void bias_bwd(const spk_kargs *a)
     if (!dx->p && !a->din[1].p) return;
     spk_by_lanes<4>(y->c, {y, dy, dx}, {}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
-        const bias_backward<L> op = {L::of(y),     L::of(dy), L::of(dx), item_vector::of(&a->din[1]),
-                                     frames_of(y), act,       a->add[0], a->add[1]};
+        const bias_backward<L> op = {L::of(y),     L::of(dy), L::of(dx),          item_vector::of(&a->din[1]),
+                                     frames_of(y), act,       a->add[0] && dx->p, a->add[1]};
         const spk_tiles g = spk_reduce_tiles(spk_cuda_of(a), y->n, frames_of(y), y->c, L::width);
         spk_reduce_frames(spk_cuda_of(a), op, g, false, a->scratch);
     });

@@ -16,14 +16,16 @@ template <typename L> struct mean_forward {
     __device__ void run(spk_tile t, state *m) const
     {
         const int64_t row0 = t.item * valid.frames * valid.bins;
+        float sum[L::width] = {};
         t.end = min(t.end, valid.rows(t.item));
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
             typename L::raw r[SPK_GROUP];
             spk_load_group(x, row0, t, at, r);
             for (int i = 0; i < L::width; i++)
-                m[i].s[0] += static_cast<double>((L::get(r[0], i) + L::get(r[1], i)) +
-                                                 (L::get(r[2], i) + L::get(r[3], i)));
+                sum[i] += (L::get(r[0], i) + L::get(r[1], i)) + (L::get(r[2], i) + L::get(r[3], i));
         }
+        for (int i = 0; i < L::width; i++)
+            m[i].s[0] = static_cast<double>(sum[i]);
     }
     __device__ void finish(int64_t item, int64_t c, const state &m) const
     {
@@ -64,15 +66,17 @@ template <typename L> struct mask_rows {
         spk_tile kept = t;
         kept.end = min(t.end, n);
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP];
+            typename L::raw r[SPK_GROUP], old[SPK_GROUP] = {};
+            const int left = spk_left(t, at, t.end), step = static_cast<int>(t.step);
             spk_load_group(x, row0, kept, at, r);
+            if (add) spk_load_group(y, row0, t, at, old);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
                 float v[L::width];
-                if (at + u * t.step >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++)
                     v[i] = L::get(r[u], i);
-                y.store(row0 + at + u * t.step, t.lane, v, add);
+                spk_store_row(y, row0, t, at, u, v, add, old[u]);
             }
         }
     }

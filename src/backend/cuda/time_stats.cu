@@ -43,15 +43,13 @@ struct stats {
         const divisors d = of(item);
         const double middle = sum / d.len, mean = sum / d.by_mean, around = square - middle * sum;
         const double spread = around < 0 ? 0 : around, off = middle - mean;
-        const double rest =
-            centred ? d.len * off * off / d.by_mean : d.len * middle * middle / d.by_mean - mean * mean;
+        const double rest = centred ? d.len * off * off / d.by_mean : d.len * middle * middle / d.by_mean - mean * mean;
         const double var = spread / d.by_var + rest + add_var;
         out[item * out_ld + c] = static_cast<float>(mean);
         if (mean_only) return;
         out[item * out_ld + channels + c] = static_cast<float>(sqrt(var < lo ? lo : var > hi ? hi : var));
         if (save)
-            save[item * channels + c] =
-                var >= lo && var <= hi && var > 0 ? static_cast<float>(0.5 / sqrt(var)) : 0.0f;
+            save[item * channels + c] = var >= lo && var <= hi && var > 0 ? static_cast<float>(0.5 / sqrt(var)) : 0.0f;
     }
 };
 
@@ -107,16 +105,19 @@ template <typename L> struct stats_backward {
         spk_tile valid = t;
         valid.end = of.mean_only ? 0 : min(t.end, n);
         for (int64_t at = t.first; at < t.end; at += SPK_GROUP * t.step) {
-            typename L::raw r[SPK_GROUP];
+            typename L::raw r[SPK_GROUP], old[SPK_GROUP] = {};
+            const int left = spk_left(t, at, t.end), on = spk_left(t, at, n), step = static_cast<int>(t.step);
             spk_load_group(x, row0, valid, at, r);
+            if (add) spk_load_group(dx, row0, t, at, old);
 #pragma unroll
             for (int u = 0; u < SPK_GROUP; u++) {
-                const int64_t row = at + u * t.step;
                 float g[V];
-                if (row >= t.end) break;
+                if (u * step >= left) break;
                 for (int i = 0; i < V; i++)
-                    g[i] = row >= n ? 0 : of.mean_only ? level[i] : level[i] + slope[i] * (L::get(r[u], i) - mean[i]);
-                dx.store(row0 + row, t.lane, g, add);
+                    g[i] = u * step >= on ? 0
+                           : of.mean_only ? level[i]
+                                          : fmaf(slope[i], L::get(r[u], i) - mean[i], level[i]);
+                spk_store_row(dx, row0, t, at, u, g, add, old[u]);
             }
         }
     }
@@ -161,8 +162,8 @@ static void bwd(const spk_kargs *a)
     if (!dx->p) return;
     spk_by_lanes<4>(x->c, {x, dx}, {y, dy}, [&](auto *lanes) {
         using L = std::remove_pointer_t<decltype(lanes)>;
-        const stats_backward<L> op = {L::of(x),  L::of(dx), stats_of(a), static_cast<const float *>(dy->p),
-                                      dy->ld, a->add[0]};
+        const stats_backward<L> op = {L::of(x), L::of(dx), stats_of(a), static_cast<const float *>(dy->p),
+                                      dy->ld,   a->add[0]};
         spk_map_frames(spk_cuda_of(a), op, spk_map_tiles(spk_cuda_of(a), x->n, x->h * x->w, x->c, L::width));
     });
 }
