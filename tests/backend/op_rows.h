@@ -237,6 +237,8 @@ static const op_row rows_batch_norm[] = {
     {"several blocks", .n = 2, .t = 150, .c = 520, .flag = true, .x = 1, .p = 1},
     {"narrow slice", .n = 3, .t = 33, .c = 64, .gap = 448, .flag = true, .x = 1},
     {"lengths, lanes", .n = 6, .t = 40, .c = 24, .y = 1, .flag = true, .flag2 = true},
+    {"lanes of four", .n = 3, .t = 70, .c = 300, .flag = true, .flag2 = true, .p = 3},
+    {"running, lanes of four", .n = 3, .t = 70, .c = 300, .x = 1},
     {.name = NULL}};
 
 /* ---- act, add, copy: x is the function ---- */
@@ -301,6 +303,7 @@ static const op_row rows_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                   {"relu slices, factor", .n = 3, .t = 5, .c = 37, .gap = 5, .x = 1, .p = 2},
                                   {"relu, few channels", .n = 3, .t = 333, .c = 3, .x = 1},
                                   {"larger", .n = 3, .t = 101, .c = 72, .gap = 72},
+                                  {"lanes of four, relu", .n = 3, .t = 70, .c = 100, .gap = 4, .x = 1, .p = 2},
                                   {.name = NULL}};
 #define rows_copy rows_add
 
@@ -323,6 +326,7 @@ static const op_row rows_time_mean[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"larger", .n = 3, .t = 101, .c = 72},
                                         {"several blocks", .n = 2, .t = 150, .c = 520},
                                         {"ragged, lanes", .n = 5, .t = 90, .c = 24, .ragged = true},
+                                        {"lanes of four", .n = 3, .t = 90, .c = 100},
                                         {.name = NULL}};
 
 /* ---- scale_add, row_bias ---- */
@@ -356,6 +360,7 @@ static const op_row rows_scale_add[] = {{"one", .n = 1, .t = 1, .c = 1},
                                         {"wide", .n = 1, .t = 5, .c = 1100},
                                         {"larger", .n = 3, .t = 101, .c = 72},
                                         {"several blocks", .n = 2, .t = 150, .c = 520},
+                                        {"lanes of four", .n = 3, .t = 70, .c = 100, .gap = 4},
                                         {.name = NULL}};
 static const op_row rows_row_bias[] = {{"one", .n = 1, .t = 1, .c = 1, .x = SPK_RELU},
                                        {"odd", .n = 3, .t = 7, .c = 37, .x = SPK_RELU},
@@ -367,6 +372,7 @@ static const op_row rows_row_bias[] = {{"one", .n = 1, .t = 1, .c = 1, .x = SPK_
                                        {"tanh slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_TANH},
                                        {"linear", .n = 3, .t = 7, .c = 37, .x = SPK_LINEAR},
                                        {"linear slices", .n = 2, .t = 6, .c = 17, .gap = 3, .x = SPK_LINEAR},
+                                       {"lanes of four", .n = 3, .t = 70, .c = 100, .gap = 4, .x = SPK_RELU},
                                        {.name = NULL}};
 
 /* ---- time_stats: x divisor, or z: one for each item; p, q bounds of the variance (0, 0: the ones in use); flag:
@@ -415,6 +421,7 @@ static const op_row rows_time_stats[] = {
     {"larger", .n = 3, .t = 101, .c = 72},
     {"several blocks", .n = 2, .t = 150, .c = 520, .y = 1},
     {"ragged, lanes", .n = 5, .t = 90, .c = 24, .p = 1e-3, .ragged = true},
+    {"lanes of four", .n = 3, .t = 90, .c = 100, .y = 3},
     {.name = NULL}};
 
 /* ---- attn_stats ---- */
@@ -448,6 +455,7 @@ static const op_row rows_attn_stats[] = {{"one frame", .n = 2, .t = 1, .c = 3},
                                          {"larger", .n = 3, .t = 101, .c = 72},
                                          {"several blocks", .n = 2, .t = 150, .c = 520, .x = 8, .y = 1},
                                          {"ragged, lanes", .n = 5, .t = 90, .c = 24, .ragged = true},
+                                         {"sharp, lanes", .n = 2, .t = 400, .c = 28, .x = 40, .y = 1},
                                          {.name = NULL}};
 
 #include "backend/rows_conformer.h"

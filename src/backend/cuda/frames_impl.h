@@ -271,14 +271,17 @@ static inline spk_tiles spk_map_tiles(const spk_cuda *d, int64_t items, int64_t 
     return g;
 }
 
-/* As many parts as fill the chip, of equal numbers of groups for each thread. */
+/* As many parts as run at once, of equal numbers of groups for each thread. An item in one part needs no second kernel: where
+ * items alone are blocks for much of the chip, short ones stay whole. */
 static inline spk_tiles spk_reduce_tiles(const spk_cuda *d, int64_t items, int64_t frames, int64_t c, int width)
 {
-    enum { BLOCKS_EACH = SPK_FRAME_BLOCKS, LEAST_GROUPS = 2 };
+    enum { LEAST_GROUPS = 2, SHORT_GROUPS = 8 };
     spk_tiles g = spk_tiles_of(items, frames, c, width);
-    const int64_t have = items * g.c_tiles, want = static_cast<int64_t>(d->n_sm) * BLOCKS_EACH;
+    const int64_t have = items * g.c_tiles > 0 ? items * g.c_tiles : 1;
+    const int64_t parts = spk_within(static_cast<int64_t>(d->n_sm) * SPK_FRAME_BLOCKS / have, 1, INT32_MAX);
     const int64_t groups = (frames + g.ty * SPK_GROUP - 1) / (g.ty * SPK_GROUP);
-    const int64_t each = spk_within((groups * have + want - 1) / want, LEAST_GROUPS, INT32_MAX);
+    const int64_t least = have * 4 >= d->n_sm ? SHORT_GROUPS : LEAST_GROUPS;
+    const int64_t each = spk_within((groups + parts - 1) / parts, least, INT32_MAX);
     g.parts = static_cast<int>(spk_within((groups + each - 1) / each, 1, INT32_MAX));
     return g;
 }
