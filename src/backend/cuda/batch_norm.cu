@@ -4,8 +4,8 @@
  * walks backwards, as what the first one read last may still be in the cache. With ReLU the backward pass finds the sign of
  * the result again from x, which it reads anyway.
  * In training with lengths an item's rows go as far as its frames are valid; else all rows are those of one item.
- * Saves mean, 1 / sqrt(var + eps), slope and beta (4C floats). Scratch: partial sums, then those floats where nothing is
- * saved, or 2C coefficients of the backward pass.
+ * Saves mean, 1 / sqrt(var + eps), slope and beta (4C floats) where gradients follow. Scratch: partial sums, then those
+ * floats where nothing is saved, or 2C coefficients of the backward pass.
  */
 #include "backend/cuda/frames_impl.h"
 
@@ -173,6 +173,7 @@ static size_t scratch_bytes(const spk_geom *g, const void *)
 
 static size_t save_bytes(const spk_geom *g)
 {
+    if (!g->train) return 0; /* by the running statistics then, in one pass */
     return static_cast<size_t>(g->in[0].c) * 4 * sizeof(float);
 }
 

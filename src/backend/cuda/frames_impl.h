@@ -414,7 +414,8 @@ template <int K> struct spk_sums {
  * end where u * step is below this. */
 template <int G = SPK_GROUP> __device__ static inline int spk_left(const spk_tile &t, int64_t at, int64_t end)
 {
-    return static_cast<int>(end - at < G * t.step ? end - at : G * t.step);
+    const int64_t left = end - at, most = G * t.step;
+    return static_cast<int>(left < 0 ? 0 : left < most ? left : most);
 }
 
 /* Rows row0 + at, + step, .. of x, those that are before the end; the others are zeros. */
