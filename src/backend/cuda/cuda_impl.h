@@ -146,12 +146,16 @@ __host__ __device__ static inline void spk_store(float *p, float x)
 }
 __host__ __device__ static inline void spk_store(spk_b16 *p, float x)
 {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(p->bits) : "f"(x)); /* one instruction for those below */
+#else
     union {
         float f;
         uint32_t u;
     } v = {x};
     const uint32_t rounded = (v.u + 0x7fffu + (v.u >> 16 & 1)) >> 16;
     p->bits = static_cast<uint16_t>(x != x ? 0x7fc0u : rounded);
+#endif
 }
 /* Written, or added to where `add`. */
 template <typename T> __host__ __device__ static inline void spk_put(T *p, float x, bool add)
