@@ -163,8 +163,7 @@ template <typename L> struct add_backward {
 } // namespace
 
 /* op<L>'s pass over all rows; make(lanes) gives the op. */
-template <typename F>
-static void over_rows(const spk_kargs *a, std::initializer_list<const spk_view *> views, F make)
+template <typename F> static void over_rows(const spk_kargs *a, std::initializer_list<const spk_view *> views, F make)
 {
     const spk_view *x = *views.begin();
     spk_by_lanes(x->c, views, {}, [&](auto *lanes) {
@@ -224,8 +223,8 @@ static void add_fwd(const spk_kargs *a)
     const spk_add_attr *attr = static_cast<const spk_add_attr *>(a->attr);
     over_rows(a, {&a->in[0], &a->in[1], &a->out[0]}, [&](auto *l) {
         using L = LANES(l);
-        return add_forward<L>{L::of(&a->in[0]), L::of(&a->in[1]), L::of(&a->out[0]),
-                              static_cast<float>(attr->factor), attr->relu};
+        return add_forward<L>{L::of(&a->in[0]), L::of(&a->in[1]), L::of(&a->out[0]), static_cast<float>(attr->factor),
+                              attr->relu};
     });
 }
 

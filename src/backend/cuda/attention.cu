@@ -252,9 +252,8 @@ static void forward_rows(const spk_attention *w, const spk_attention_pass *s, co
     const bool reuse = save && saves_weights(w);
     scores(w, s, r);
     spk_attention_softmax(w, s, r->s, w->n_p ? r->pos : nullptr, save, reuse ? nullptr : r->kept);
-    const spk_matrix weights =
-        reuse ? matrix(save, w->weights, s->i0 * ld, s->rows, t, ld, t * ld)
-              : matrix(r->kept, w->weights, 0, s->rows, t, ld, s->rows * ld);
+    const spk_matrix weights = reuse ? matrix(save, w->weights, s->i0 * ld, s->rows, t, ld, t * ld)
+                                     : matrix(r->kept, w->weights, 0, s->rows, t, ld, s->rows * ld);
     product(w, w->heads * s->m, false, weights, false, rounded(w, r->v),
             matrix(r->out, w->weights, 0, s->rows, w->d_k, w->d_k, s->rows * w->d_k));
     spk_attention_unpack(w, s, r->out, w->weights, nullptr, &a->out[0], false);
@@ -294,8 +293,7 @@ static void backward_positions(const spk_attention *w, const spk_attention_pass 
     if (!a->din[3].p) return;
     const spk_matrix dpos = matrix(r->pos, SPK_F32, 0, of_part, s->p_n, s->p_ld, of_part * s->p_ld),
                      dp = matrix(r->dp, SPK_F32, 0, w->n_p, d, d, w->n_p * d);
-    product(w, w->heads * parts, true, dpos, false,
-            matrix(r->qv, SPK_F32, 0, of_part, d, d, of_part * d), dp);
+    product(w, w->heads * parts, true, dpos, false, matrix(r->qv, SPK_F32, 0, of_part, d, d, of_part * d), dp);
     spk_attention_add_positions(w, r->dp, parts, &a->din[3], a->add[3] || s->item0 > 0);
 }
 

@@ -24,7 +24,7 @@ struct spk_attention {
     const int64_t *len; /* on the device; NULL: all full */
     const spk_draws *draws;
     int64_t n, heads, t, d_k, n_p;
-    int64_t s_ld; /* of scores and probabilities */
+    int64_t s_ld;      /* of scores and probabilities */
     spk_dtype weights; /* the type of probabilities and of what they weigh, that of the frames */
     float scale;
 };

@@ -404,8 +404,8 @@ void spk_attention_softmax_backward(const spk_attention *w, const spk_attention_
     spk_by_type(w->weights, [&](auto *type) {
         using F = std::remove_pointer_t<decltype(type)>;
         by_steps(w->t, [&](auto steps) {
-            spk_launch(w->d, softmax_rows_backward<decltype(steps)::value, F>, blocks_for(w, r.scored), WARPS * 32, 0, r,
-                       static_cast<const saved<F> *>(save), grad, static_cast<F *>(kept), dpos);
+            spk_launch(w->d, softmax_rows_backward<decltype(steps)::value, F>, blocks_for(w, r.scored), WARPS * 32, 0,
+                       r, static_cast<const saved<F> *>(save), grad, static_cast<F *>(kept), dpos);
         });
     });
 }

@@ -47,7 +47,8 @@ template <int V, typename X, typename Y> static __global__ void drop_wide(drops<
     const spk_draw_key key = spk_cuda_block_key(d.draws, d.stream);
     const int lane = static_cast<int>(threadIdx.x) % 32;
     const int64_t warps = static_cast<int64_t>(gridDim.x) * (THREADS / 32);
-    for (int64_t at = static_cast<int64_t>(blockIdx.x) * (THREADS / 32) + threadIdx.x / 32; at * 32 * V < d.n; at += warps) {
+    for (int64_t at = static_cast<int64_t>(blockIdx.x) * (THREADS / 32) + threadIdx.x / 32; at * 32 * V < d.n;
+         at += warps) {
         const int first = lane * V % SPK_DRAW_CHUNK, chunk = lane * V / SPK_DRAW_CHUNK;
         uint32_t stays = 0;
 #pragma unroll

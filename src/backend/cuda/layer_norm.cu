@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * layer_norm (backend_impl.h), a warp a row. Up to HELD channels lie in the registers of its lanes, and what its rows give to gamma
- * and beta too; longer rows, and those that cannot be moved 16 bytes at a time, come from memory once and then from the first
- * cache, and are summed in shared memory. Saves the mean and 1 / deviation of each row. A block's sums are a part (scratch), and
- * the parts are added in their order.
+ * layer_norm (backend_impl.h), a warp a row. Up to HELD channels lie in the registers of its lanes, and what its rows give
+ * to gamma and beta too; longer rows, and those that cannot be moved 16 bytes at a time, come from memory once and then from
+ * the first cache, and are summed in shared memory. Saves the mean and 1 / deviation of each row. A block's sums are a part
+ * (scratch), and the parts are added in their order.
  */
 #include "backend/cuda/each_impl.h"
 #include "backend/cuda/parts_impl.h"
@@ -123,8 +123,7 @@ template <typename X, typename Y> constexpr int held_width = 16 / (sizeof(X) > s
 template <int V> static bool is_held(const spk_view *v)
 {
     const uintptr_t bytes = V * (v->dtype == SPK_BF16 ? sizeof(spk_b16) : sizeof(float));
-    return !v->p ||
-           (v->c <= HELD && reinterpret_cast<uintptr_t>(v->p) % bytes == 0 && v->ld % V == 0 && v->c % V == 0);
+    return !v->p || (v->c <= HELD && reinterpret_cast<uintptr_t>(v->p) % bytes == 0 && v->ld % V == 0 && v->c % V == 0);
 }
 
 static void fwd(const spk_kargs *a)
@@ -201,7 +200,8 @@ __device__ void backward_row(const backward_rows<X, Y> &b, int64_t row, float *m
 }
 
 /* A block's part, from the sums of its warps. All threads come here. */
-template <typename X, typename Y> __device__ static inline void add_warps(const backward_rows<X, Y> &b, const float *room)
+template <typename X, typename Y>
+__device__ static inline void add_warps(const backward_rows<X, Y> &b, const float *room)
 {
     const int64_t n_sums = b.parts ? 2 * b.n_c : 0, warps = blockDim.x / 32;
     __syncthreads();

@@ -304,8 +304,7 @@ template <typename T> struct fold_plan {
 };
 
 /* n elements between rows of a picture and of shared memory. */
-template <int V, typename T>
-__device__ static inline void fold_move(const fold_plan<T> &p, T *picture, T *room, int n)
+template <int V, typename T> __device__ static inline void fold_move(const fold_plan<T> &p, T *picture, T *room, int n)
 {
     constexpr int P = 4 / sizeof(T);
     using words = spk_pack<T, P>;
@@ -319,7 +318,8 @@ __device__ static inline void fold_move(const fold_plan<T> &p, T *picture, T *ro
                 if (p.back) w = here[i / P];
                 for (int k = 0; k < P; k++) {
                     if (p.back)
-                        spk_store(&all.v[i + k], p.add ? spk_load(&all.v[i + k]) + spk_load(&w.v[k]) : spk_load(&w.v[k]));
+                        spk_store(&all.v[i + k],
+                                  p.add ? spk_load(&all.v[i + k]) + spk_load(&w.v[k]) : spk_load(&w.v[k]));
                     else
                         w.v[k] = all.v[i + k];
                 }
