@@ -72,7 +72,7 @@ static spk_attention_pass pass_of(const spk_attention *w, int64_t item0, int64_t
     return s;
 }
 
-/* Parts of m items, all of the same size. */
+/* Parts of m items, all of the same size: m had better not be a prime. */
 static int64_t parts_of(int64_t m)
 {
     int64_t parts = m < MOST_PARTS ? m : MOST_PARTS;
@@ -124,12 +124,16 @@ static size_t bytes_of(const spk_attention *w, int64_t m, int64_t rows, bool bac
     return room_of(w, &s, backward, nullptr).bytes;
 }
 
-/* Items of a pass, in both directions, because the second reads what the first saved. */
+/* Items of a pass, in both directions, because the second reads what the first saved. They divide into parts. */
 static int64_t items_of_pass(const spk_attention *w, bool train)
 {
     const size_t one = bytes_of(w, 1, w->t, train);
     const int64_t fit = static_cast<int64_t>(MOST_BYTES / one);
-    return fit < 1 ? 1 : fit > w->n ? w->n : fit;
+    int64_t even = MOST_PARTS;
+    if (fit >= w->n) return w->n;
+    while (even > fit)
+        even /= 2;
+    return even > 1 ? fit / even * even : 1;
 }
 
 /* Query rows of a forward pass: all of an item, or what fits beside the packed tensors. */
