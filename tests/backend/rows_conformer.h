@@ -102,6 +102,7 @@ static const op_row rows_attention[] = {
     {"legacy, several passes", .n = 5, .t = 20, .c = 8, .x = 2, .y = SPK_ATTN_LEGACY, .ragged = true, .gap = 4},
     {"relative, wide heads, upper zero", .n = 2, .t = 33, .c = 128, .x = 2, .y = SPK_ATTN_RELATIVE, .flag = true},
     {"relative, long", .n = 1, .t = 261, .c = 4, .x = 1, .y = SPK_ATTN_RELATIVE},
+    {"legacy, long rows", .n = 1, .t = 460, .c = 2, .x = 1, .y = SPK_ATTN_LEGACY, .p = 0.1},
     {"larger, relative", .n = 3, .t = 75, .c = 72, .x = 2, .y = SPK_ATTN_RELATIVE},
     {"larger, legacy", .n = 1, .t = 77, .c = 64, .x = 1, .y = SPK_ATTN_LEGACY},
     {"larger, plain", .n = 2, .t = 70, .c = 130, .x = 2, .p = 0.2},

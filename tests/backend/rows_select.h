@@ -86,6 +86,8 @@ static const op_row rows_fold[] = {{"one", .n = 1, .x = 1, .t = 1, .c = 1},
                                    {"slices", .n = 2, .x = 6, .t = 3, .c = 17, .gap = 3},
                                    {"larger", .n = 3, .x = 31, .t = 20, .c = 64},
                                    {"many bins", .n = 1, .x = 3, .t = 83, .c = 50},
+                                   {"as used", .n = 2, .x = 2, .t = 37, .c = 512},
+                                   {"wide slices", .n = 2, .x = 3, .t = 83, .c = 136, .gap = 8},
                                    {.name = NULL}};
 
 /* ---- segment_mean, segment_scale: x frames of a segment ---- */

@@ -8,15 +8,21 @@ namespace
 /* Of the self-normalising unit, as in the reference. */
 constexpr float SELU_ALPHA = 1.6732632423543772848170429916717f, SELU_SCALE = 1.0507009873554804934193349852946f;
 
+/* 1 / (1 + exp(-x)) by the fast instructions: an error of some 1e-7. */
+__device__ inline float sigmoid(float x)
+{
+    return __fdividef(1, 1 + __expf(-x));
+}
+
 __device__ inline float act_value(spk_act act, float x)
 {
     switch (act) {
     case SPK_SIGMOID:
-        return 1 / (1 + expf(-x));
+        return sigmoid(x);
     case SPK_TANH:
         return tanhf(x);
     case SPK_SWISH:
-        return x / (1 + expf(-x));
+        return x * sigmoid(x);
     case SPK_HARDTANH:
         return x < -1 ? -1 : x > 1 ? 1 : x;
     case SPK_SELU:
@@ -39,7 +45,7 @@ __device__ inline float act_slope(spk_act act, float y)
     case SPK_TANH:
         return (1 - y) * (1 + y);
     case SPK_SWISH:
-        s = 1 / (1 + expf(-y));
+        s = sigmoid(y);
         return s * (1 + y * (1 - s));
     case SPK_HARDTANH:
         return y > -1 && y < 1 ? 1 : 0;
@@ -53,7 +59,8 @@ __device__ inline float act_slope(spk_act act, float y)
     }
 }
 
-template <typename L> struct act_forward {
+/* SWISH: known when compiled, without a choice at each element. */
+template <typename L, bool SWISH> struct act_forward {
     L x, y;
     spk_act act;
 
@@ -68,7 +75,7 @@ template <typename L> struct act_forward {
                 float v[L::width];
                 if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++)
-                    v[i] = act_value(act, L::get(r[u], i));
+                    v[i] = act_value(SWISH ? SPK_SWISH : act, L::get(r[u], i));
                 spk_store_row(y, 0, t, at, u, v);
             }
         }
@@ -76,7 +83,7 @@ template <typename L> struct act_forward {
 };
 
 /* dx = dy slope, and 0 where the slope is, whatever dy is. */
-template <typename L> struct act_backward {
+template <typename L, bool SWISH> struct act_backward {
     L at_value, dy, dx; /* of the result, or of the argument */
     spk_act act;
     bool add;
@@ -93,7 +100,7 @@ template <typename L> struct act_backward {
                 float g[L::width];
                 if (u * step >= left) break;
                 for (int i = 0; i < L::width; i++) {
-                    const float slope = act_slope(act, L::get(r[u], i));
+                    const float slope = act_slope(SWISH ? SPK_SWISH : act, L::get(r[u], i));
                     g[i] = slope != 0 ? L::get(q[u], i) * slope : 0;
                 }
                 dx.store(at + u * t.step, t.lane, g, add);
@@ -179,24 +186,38 @@ template <typename F> static void over_rows(const spk_kargs *a, std::initializer
 
 /* ---- act ---- */
 
-static void act_fwd(const spk_kargs *a)
+template <bool SWISH> static void forward(const spk_kargs *a)
 {
     const spk_act act = static_cast<const spk_act_attr *>(a->attr)->act;
     over_rows(a, {&a->in[0], &a->out[0]}, [&](auto *l) {
         using L = LANES(l);
-        return act_forward<L>{L::of(&a->in[0]), L::of(&a->out[0]), act};
+        return act_forward<L, SWISH>{L::of(&a->in[0]), L::of(&a->out[0]), act};
     });
+}
+
+template <bool SWISH> static void backward(const spk_kargs *a)
+{
+    const spk_act act = static_cast<const spk_act_attr *>(a->attr)->act;
+    const spk_view *at = SWISH ? &a->in[0] : &a->out[0];
+    over_rows(a, {at, &a->dout[0], &a->din[0]}, [&](auto *l) {
+        using L = LANES(l);
+        return act_backward<L, SWISH>{L::of(at), L::of(&a->dout[0]), L::of(&a->din[0]), act, a->add[0]};
+    });
+}
+
+static bool is_swish(const spk_kargs *a)
+{
+    return static_cast<const spk_act_attr *>(a->attr)->act == SPK_SWISH;
+}
+
+static void act_fwd(const spk_kargs *a)
+{
+    is_swish(a) ? forward<true>(a) : forward<false>(a);
 }
 
 static void act_bwd(const spk_kargs *a)
 {
-    const spk_act act = static_cast<const spk_act_attr *>(a->attr)->act;
-    const spk_view *at = act == SPK_SWISH ? &a->in[0] : &a->out[0];
-    if (!a->din[0].p) return;
-    over_rows(a, {at, &a->dout[0], &a->din[0]}, [&](auto *l) {
-        using L = LANES(l);
-        return act_backward<L>{L::of(at), L::of(&a->dout[0]), L::of(&a->din[0]), act, a->add[0]};
-    });
+    if (a->din[0].p) is_swish(a) ? backward<true>(a) : backward<false>(a);
 }
 
 static bool act_supports(const spk_geom *g)

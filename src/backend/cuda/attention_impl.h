@@ -4,9 +4,11 @@
  * from a matrix to the next, so queries, keys and values are packed: heads outermost, (heads, items, T, d). A product is then
  * one call for all heads and items, and one with the positions, which all items share, is one for all heads.
  *
- * Everything in between is float, also where frames are bfloat16: queries with a bias, probabilities and gradients of
- * scores rounded to 8 bits, one after the other, would cost the gradients more than frames of 8 bits do. Rows of scores and
- * of products with positions are padded to 32 bytes; what lies behind their end is never read.
+ * What probabilities weigh has the frames' type, and so have the probabilities that weigh it. All else in between is
+ * float, also where frames are bfloat16: queries with a bias rounded to 8 bits would cost scores, and gradients of scores
+ * rounded to 8 bits, which cancel in a row, would cost gradients more than frames of 8 bits do. Saved probabilities are float,
+ * with bfloat16 halves. Rows of scores and of products with positions are padded to 8 elements; what lies behind their end
+ * is never read.
  *
  * A pass takes some items whole, or, forward and where one is too long for scratch, a block of one item's queries.
  */
@@ -22,7 +24,8 @@ struct spk_attention {
     const int64_t *len; /* on the device; NULL: all full */
     const spk_draws *draws;
     int64_t n, heads, t, d_k, n_p;
-    int64_t s_ld; /* of scores and probabilities */
+    int64_t s_ld;      /* of scores and probabilities */
+    spk_dtype weights; /* the type of probabilities and of what they weigh, that of the frames */
     float scale;
 };
 
@@ -38,30 +41,29 @@ struct spk_attention_pack {
     const spk_view *from;
     const float *bias, *bias2; /* NULL: none */
     float *to, *to2;
+    void *rounded; /* instead of `to`: weighed by probabilities */
 };
 enum { SPK_ATTENTION_PACKS = 4 };
-/* Of the pass's items, all frames; the views have one type. */
+/* Of the pass's items, all frames; the views have one type, `rounded` is of the weights' type. */
 void spk_attention_pack_items(const spk_attention *w, const spk_attention_pass *s, const spk_attention_pack *packs,
                               int n);
 /* The positions (heads, P, d). */
 void spk_attention_pack_positions(const spk_attention *w, const spk_view *p, float *to);
 
-/* view = or += a + b, packed of the pass's rows; b may be NULL. */
-void spk_attention_unpack(const spk_attention *w, const spk_attention_pass *s, const float *a, const float *b,
-                          const spk_view *view, bool add);
+/* view = or += a + b, packed of the pass's rows; a is of the type, b float or NULL. */
+void spk_attention_unpack(const spk_attention *w, const spk_attention_pass *s, const void *a, spk_dtype type,
+                          const float *b, const spk_view *view, bool add);
 
 /* From scores (heads, m, rows, s_ld) and products with positions (heads, m q_rows, p_ld; NULL: none): probabilities into
- * `save` (heads, m, T, s_ld), and after dropout into `kept`, laid like the scores; either may be NULL. */
+ * `save` (heads, m, T, s_ld), and after dropout into `kept`, of the weights' type and laid like the scores; either may be NULL. */
 void spk_attention_softmax(const spk_attention *w, const spk_attention_pass *s, const float *scores, const float *pos,
-                           float *save, float *kept);
+                           void *save, void *kept);
 
 /* grad, in place: from the gradients of the probabilities after dropout to those of the products that the scores are made
- * of. kept: the probabilities after dropout, or NULL where there is none. All (heads, m, T, s_ld). */
-void spk_attention_softmax_backward(const spk_attention *w, const spk_attention_pass *s, const float *save, float *grad,
-                                    float *kept);
-
-/* The gradients of products with positions (heads, m T, p_ld) from those of the scores. */
-void spk_attention_skew_back(const spk_attention *w, const spk_attention_pass *s, const float *dscores, float *dpos);
+ * of. kept: the probabilities after dropout, or NULL where `save` has those. All (heads, m, T, s_ld). dpos: of the products with
+ * positions (heads, m T, p_ld), or NULL. */
+void spk_attention_softmax_backward(const spk_attention *w, const spk_attention_pass *s, const void *save, float *grad,
+                                    void *kept, float *dpos);
 
 /* x (heads, m T, d): its sum over rows += into y (heads d). parts: room for spk_attention_strips(m T) heads d floats. */
 int64_t spk_attention_strips(int64_t rows);

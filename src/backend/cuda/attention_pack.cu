@@ -13,30 +13,41 @@ static bool is_wide(const spk_attention *w, const spk_view *v)
     return w->d_k % SPK_EACH_WIDE == 0 && spk_is_wide(v);
 }
 
+/* f(pointer, pointer) of the two types. */
+template <typename F> static void by_types(spk_dtype first, spk_dtype second, F f)
+{
+    spk_by_type(first, [&](auto *x) { spk_by_type(second, [&](auto *y) { f(x, y); }); });
+}
+
 /* ---- packing ---- */
 
-template <typename X> struct pack_rows {
+template <typename X, typename F> struct pack_rows {
     struct {
         const X *from;
         int64_t ld;
         const float *bias, *bias2;
         float *to, *to2;
+        F *rounded;
     } job[SPK_ATTENTION_PACKS];
     int n;
     const int64_t *len; /* of the first item */
-    int64_t m, t, d_k;
+    int64_t m;
+    uint32_t t, d_k;
 
     /* row: item t + frame. */
     template <int V> __device__ void at(int64_t row, int64_t c) const
     {
-        const int64_t item = row / t, i = row % t, place = ((c / d_k * m + item) * t + i) * d_k + c % d_k;
+        const uint32_t item = static_cast<uint32_t>(row) / t, i = static_cast<uint32_t>(row) % t;
+        const uint32_t head = static_cast<uint32_t>(c) / d_k, channel = static_cast<uint32_t>(c) % d_k;
+        const int64_t place = ((head * m + item) * t + i) * d_k + channel;
         const bool there = !len || i < len[item];
         for (int k = 0; k < n; k++) {
             float x[V] = {}, y[V];
             if (there) spk_take<V>(job[k].from + row * job[k].ld + c, x);
             for (int v = 0; v < V; v++)
                 y[v] = there && job[k].bias ? x[v] + job[k].bias[c + v] : x[v];
-            spk_give<V>(job[k].to + place, y, false);
+            if (job[k].rounded) spk_give<V>(job[k].rounded + place, y, false);
+            if (job[k].to) spk_give<V>(job[k].to + place, y, false);
             if (!job[k].to2) continue;
             for (int v = 0; v < V; v++)
                 y[v] = there && job[k].bias2 ? x[v] + job[k].bias2[c + v] : x[v];
@@ -51,9 +62,10 @@ void spk_attention_pack_items(const spk_attention *w, const spk_attention_pass *
     bool wide = true;
     for (int k = 0; k < n; k++)
         wide = wide && is_wide(w, packs[k].from);
-    spk_by_type(packs[0].from->dtype, [&](auto *p) {
-        using X = std::remove_pointer_t<decltype(p)>;
-        pack_rows<X> f = {};
+    by_types(packs[0].from->dtype, w->weights, [&](auto *x, auto *y) {
+        using X = std::remove_pointer_t<decltype(x)>;
+        using F = std::remove_pointer_t<decltype(y)>;
+        pack_rows<X, F> f = {};
         for (int k = 0; k < n; k++) {
             const spk_view *from = packs[k].from;
             f.job[k].from = static_cast<const X *>(from->p) + s->item0 * w->t * from->ld;
@@ -62,12 +74,13 @@ void spk_attention_pack_items(const spk_attention *w, const spk_attention_pass *
             f.job[k].bias2 = packs[k].bias2;
             f.job[k].to = packs[k].to;
             f.job[k].to2 = packs[k].to2;
+            f.job[k].rounded = static_cast<F *>(packs[k].rounded);
         }
         f.n = n;
         f.len = w->len ? w->len + s->item0 : nullptr;
         f.m = s->m;
-        f.t = w->t;
-        f.d_k = w->d_k;
+        f.t = static_cast<uint32_t>(w->t);
+        f.d_k = static_cast<uint32_t>(w->d_k);
         spk_each_launch(w->d, wide, f, s->m * w->t, w->heads * w->d_k);
     });
 }
@@ -76,22 +89,25 @@ void spk_attention_pack_positions(const spk_attention *w, const spk_view *p, flo
 {
     spk_attention all = *w;
     const spk_attention_pass one = {0, 1, 0, w->n_p, w->n_p, 0, 0, 0};
-    const spk_attention_pack pack = {p, nullptr, nullptr, to, nullptr};
+    const spk_attention_pack pack = {p, nullptr, nullptr, to, nullptr, nullptr};
     all.t = w->n_p;
     all.len = nullptr;
     spk_attention_pack_items(&all, &one, &pack, 1);
 }
 
-template <typename Y> struct unpack_rows {
-    const float *a, *b;
+template <typename X, typename Y> struct unpack_rows {
+    const X *a;
+    const float *b;
     Y *to;
-    int64_t ld, item0, m, t, i0, rows, d_k;
+    int64_t ld, item0, m, t, i0;
+    uint32_t rows, d_k;
     bool add;
     /* row: item rows + query, counted from the pass's first ones. */
     template <int V> __device__ void at(int64_t row, int64_t c) const
     {
-        const int64_t item = row / rows, i = row % rows, h = c / d_k,
-                      place = ((h * m + item) * rows + i) * d_k + c % d_k;
+        const uint32_t item = static_cast<uint32_t>(row) / rows, i = static_cast<uint32_t>(row) % rows;
+        const uint32_t head = static_cast<uint32_t>(c) / d_k, channel = static_cast<uint32_t>(c) % d_k;
+        const int64_t place = ((head * m + item) * rows + i) * d_k + channel;
         float x[V], y[V] = {};
         spk_take<V>(a + place, x);
         if (b) spk_take<V>(b + place, y);
@@ -101,13 +117,24 @@ template <typename Y> struct unpack_rows {
     }
 };
 
-void spk_attention_unpack(const spk_attention *w, const spk_attention_pass *s, const float *a, const float *b,
-                          const spk_view *view, bool add)
+void spk_attention_unpack(const spk_attention *w, const spk_attention_pass *s, const void *a, spk_dtype type,
+                          const float *b, const spk_view *view, bool add)
 {
-    spk_by_type(view->dtype, [&](auto *p) {
-        using Y = std::remove_pointer_t<decltype(p)>;
-        const unpack_rows<Y> f = {a,      b,  static_cast<Y *>(view->p), view->ld, s->item0, s->m, w->t, s->i0, s->rows,
-                                  w->d_k, add};
+    by_types(type, view->dtype, [&](auto *x, auto *y) {
+        using X = std::remove_pointer_t<decltype(x)>;
+        using Y = std::remove_pointer_t<decltype(y)>;
+        unpack_rows<X, Y> f = {};
+        f.a = static_cast<const X *>(a);
+        f.b = b;
+        f.to = static_cast<Y *>(view->p);
+        f.ld = view->ld;
+        f.item0 = s->item0;
+        f.m = s->m;
+        f.t = w->t;
+        f.i0 = s->i0;
+        f.rows = static_cast<uint32_t>(s->rows);
+        f.d_k = static_cast<uint32_t>(w->d_k);
+        f.add = add;
         spk_each_launch(w->d, is_wide(w, view), f, s->m * s->rows, w->heads * w->d_k);
     });
 }

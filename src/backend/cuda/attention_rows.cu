@@ -1,10 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* attention: scores to probabilities and back, a warp a row; where positions meet scores. (attention_impl.h) */
+/*
+ * attention: scores to probabilities and back, a warp a row; where positions meet scores. (attention_impl.h)
+ *
+ * A row of at most MOST_STEPS steps is held in registers. In a step a warp has two chunks of draws: a lane has the elements e,
+ * e + 16, e + 32 and e + 48 of one of them, whose draws are one block of Philox (draw_impl.h). Longer rows are read anew
+ * for each thing that is asked of them.
+ */
 #include "backend/cuda/attention_impl.h"
 #include "backend/cuda/draw_cuda_impl.h"
 
-enum { WARPS = 8 };
+#include <type_traits>
+
+enum { WARPS = 8, STEP = 2 * SPK_DRAW_CHUNK, WORDS = SPK_DRAW_CHUNK / SPK_DRAW_LANES, MOST_STEPS = 4 };
 static const int64_t MOST_BLOCKS_PER_SM = 32;
+
+/* A saved probability where frames are bfloat16: 11 bits, because gradients cancel in a row. IEEE's half precision of 0 to 1. */
+struct saved_half {
+    uint16_t bits;
+};
+template <typename F> using saved = std::conditional_t<sizeof(F) == sizeof(float), float, saved_half>;
+
+__device__ static inline void spk_store(saved_half *to, float x)
+{
+#ifdef SPK_EMULATE_CUDA
+    union {
+        float f;
+        uint32_t u;
+    } v = {x};
+    if (x < 0x1p-14f) /* not normal: so many of the smallest */
+        to->bits = static_cast<uint16_t>(lrintf(x * 0x1p24f));
+    else
+        to->bits = static_cast<uint16_t>(((v.u + 0xfff + (v.u >> 13 & 1)) >> 13) - (112 << 10));
+    if (x != x) to->bits = 0x7fff;
+#else
+    asm("cvt.rn.f16.f32 %0, %1;" : "=h"(to->bits) : "f"(x));
+#endif
+}
+
+__device__ static inline float spk_load(const saved_half *from)
+{
+#ifdef SPK_EMULATE_CUDA
+    union {
+        uint32_t u;
+        float f;
+    } v = {(static_cast<uint32_t>(from->bits) << 13) + (112u << 23)};
+    if (from->bits > 0x7c00) return NAN;
+    return from->bits < 1 << 10 ? static_cast<float>(from->bits) * 0x1p-24f : v.f;
+#else
+    float x;
+    asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(from->bits));
+    return x;
+#endif
+}
 
 /* What a kernel knows of a pass: plain values. */
 struct rows_of {
@@ -48,9 +95,11 @@ struct score_row {
 __device__ static inline score_row row_at(const rows_of &w, int64_t row)
 {
     score_row r;
-    r.block = row / w.s.rows;
-    r.i = w.s.i0 + row % w.s.rows;
-    const int64_t item = w.s.item0 + r.block % w.s.m, head = r.block / w.s.m;
+    const uint32_t all = static_cast<uint32_t>(row), rows = static_cast<uint32_t>(w.s.rows),
+                   m = static_cast<uint32_t>(w.s.m), block = all / rows; /* a pass has less than 2^32 rows */
+    const int64_t item = w.s.item0 + block % m, head = block / m;
+    r.block = block;
+    r.i = w.s.i0 + all % rows;
     r.len = !w.len || w.len[item] > w.t ? w.t : w.len[item] < 0 ? 0 : w.len[item];
     r.first = ((item * w.heads + head) * w.t + r.i) * w.t;
     return r;
@@ -104,110 +153,259 @@ static unsigned blocks_for(const spk_attention *w, int64_t rows)
     return static_cast<unsigned>(all < most ? all : most);
 }
 
+/* Rows that fit into registers, and how many steps they take at most, wherever their first draw lies. */
+static int steps_of(int64_t t)
+{
+    const int64_t steps = (t + SPK_DRAW_CHUNK - 1 + STEP - 1) / STEP;
+    return steps > MOST_STEPS ? 0 : steps < 2 ? 2 : static_cast<int>(steps);
+}
+
+/* Key of a lane's first element in a step; its others follow by SPK_DRAW_LANES. Negative: before the row. */
+__device__ static inline int key_at(const score_row &r, int step, int lane)
+{
+    return step * STEP + lane / SPK_DRAW_LANES * SPK_DRAW_CHUNK + lane % SPK_DRAW_LANES -
+           static_cast<int>(r.first % SPK_DRAW_CHUNK);
+}
+
+/* What dropout multiplies a lane's elements of a step by. */
+__device__ static inline void factors_at(const rows_of &w, const score_row &r, spk_draw_key key, int step, int lane,
+                                         float *factor)
+{
+    uint32_t word[WORDS];
+    const int64_t chunk = r.first / SPK_DRAW_CHUNK + 2 * step + lane / SPK_DRAW_LANES;
+    spk__draw_block(key, static_cast<uint64_t>(chunk * SPK_DRAW_LANES + lane % SPK_DRAW_LANES), word);
+#pragma unroll
+    for (int k = 0; k < WORDS; k++)
+        factor[k] = word[k] >= w.bound ? w.keep : 0;
+}
+
+/* f(kernel's number of steps), 0 for long rows. */
+template <typename F> static void by_steps(int64_t t, F f)
+{
+    switch (steps_of(t)) {
+    case 2:
+        return f(std::integral_constant<int, 2>());
+    case 3:
+        return f(std::integral_constant<int, 3>());
+    case 4:
+        return f(std::integral_constant<int, 4>());
+    default:
+        return f(std::integral_constant<int, 0>());
+    }
+}
+
 /* ---- forward ---- */
 
-static __global__ void softmax_rows(rows_of w, const float *scores, const float *pos, float *save, float *kept)
+template <typename F>
+__device__ static inline void softmax_long(const rows_of &w, int64_t row, const score_row &r, spk_draw_key key,
+                                           const float *scores, const float *pos, saved<F> *save, F *kept)
 {
-    const spk_draw_key key = key_of(w);
     const int lane = threadIdx.x % 32;
-    for (int64_t row = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / 32; row < w.scored;
-         row += static_cast<int64_t>(gridDim.x) * WARPS) {
-        const score_row r = row_at(w, row);
-        const int64_t n = r.i < r.len ? r.len : 0;
-        const score_places at = places_of(w, r);
-        const float *s = scores + row * w.s_ld;
-        float max = -INFINITY, sum = 0;
-        for (int64_t j = lane; j < n; j += 32) {
-            const float x = score(w, r, at, s, pos, j);
-            max = x > max ? x : max;
+    const int64_t n = r.i < r.len ? r.len : 0;
+    const score_places at = places_of(w, r);
+    const float *s = scores + row * w.s_ld;
+    float max = -INFINITY, sum = 0;
+    for (int64_t j = lane; j < n; j += 32) {
+        const float x = score(w, r, at, s, pos, j);
+        max = x > max ? x : max;
+    }
+    max = spk_warp_max(max);
+    for (int64_t j = lane; j < n; j += 32)
+        sum += __expf(score(w, r, at, s, pos, j) - max);
+    sum = spk_warp_sum(sum);
+    for (int64_t j = lane; j < w.t; j += 32) {
+        const float p = j < n ? __expf(score(w, r, at, s, pos, j) - max) / sum : 0;
+        if (save) spk_store(save + (r.block * w.t + r.i) * w.s_ld + j, p);
+        if (kept) spk_store(kept + row * w.s_ld + j, w.bound > 0 && j < n ? drop(w, r, key, j, p) : p);
+    }
+}
+
+template <int STEPS, typename F>
+__device__ static inline void softmax_short(const rows_of &w, int64_t row, const score_row &r, spk_draw_key key,
+                                            const float *scores, const float *pos, saved<F> *save, F *kept)
+{
+    const int lane = threadIdx.x % 32, t = static_cast<int>(w.t), n = r.i < r.len ? static_cast<int>(r.len) : 0;
+    const score_places at = places_of(w, r);
+    const float *s = scores + row * w.s_ld;
+    float x[STEPS][WORDS], max = -INFINITY, sum = 0;
+#pragma unroll
+    for (int i = 0; i < STEPS; i++)
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+            const int j = key_at(r, i, lane) + k * SPK_DRAW_LANES;
+            x[i][k] = j >= 0 && j < n ? score(w, r, at, s, pos, j) : -INFINITY;
+            max = x[i][k] > max ? x[i][k] : max;
         }
-        max = spk_warp_max(max);
-        for (int64_t j = lane; j < n; j += 32)
-            sum += expf(score(w, r, at, s, pos, j) - max);
-        sum = spk_warp_sum(sum);
-        for (int64_t j = lane; j < w.t; j += 32) {
-            const float p = j < n ? expf(score(w, r, at, s, pos, j) - max) / sum : 0;
-            if (save) save[(r.block * w.t + r.i) * w.s_ld + j] = p;
-            if (kept) kept[row * w.s_ld + j] = w.bound > 0 && j < n ? drop(w, r, key, j, p) : p;
+    max = n > 0 ? spk_warp_max(max) : 0; /* of the whole warp */
+#pragma unroll
+    for (int i = 0; i < STEPS; i++)
+#pragma unroll
+        for (int k = 0; k < WORDS; k++)
+            sum += x[i][k] = __expf(x[i][k] - max);
+    sum = spk_warp_sum(sum);
+    const float scale = n > 0 ? 1 / sum : 0;
+    save += save ? (r.block * w.t + r.i) * w.s_ld : 0;
+    kept += kept ? row * w.s_ld : 0;
+#pragma unroll
+    for (int i = 0; i < STEPS; i++) {
+        float factor[WORDS] = {1, 1, 1, 1};
+        if (kept && w.bound > 0) factors_at(w, r, key, i, lane, factor);
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+            const int j = key_at(r, i, lane) + k * SPK_DRAW_LANES;
+            if (j < 0 || j >= t) continue;
+            if (save) spk_store(save + j, x[i][k] * scale);
+            if (kept) spk_store(kept + j, x[i][k] * scale * factor[k]);
         }
     }
 }
 
+template <int STEPS, typename F>
+static __global__ void __launch_bounds__(WARPS * 32)
+    softmax_rows(rows_of w, const float *scores, const float *pos, saved<F> *save, F *kept)
+{
+    const spk_draw_key key = key_of(w);
+    for (int64_t row = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / 32; row < w.scored;
+         row += static_cast<int64_t>(gridDim.x) * WARPS) {
+        const score_row r = row_at(w, row);
+        if constexpr (STEPS == 0)
+            softmax_long(w, row, r, key, scores, pos, save, kept);
+        else
+            softmax_short<STEPS>(w, row, r, key, scores, pos, save, kept);
+    }
+}
+
 void spk_attention_softmax(const spk_attention *w, const spk_attention_pass *s, const float *scores, const float *pos,
-                           float *save, float *kept)
+                           void *save, void *kept)
 {
     const rows_of r = rows_for(w, s);
-    spk_launch(w->d, softmax_rows, blocks_for(w, r.scored), WARPS * 32, 0, r, scores, pos, save, kept);
+    spk_by_type(w->weights, [&](auto *type) {
+        using F = std::remove_pointer_t<decltype(type)>;
+        by_steps(w->t, [&](auto steps) {
+            spk_launch(w->d, softmax_rows<decltype(steps)::value, F>, blocks_for(w, r.scored), WARPS * 32, 0, r, scores,
+                       pos, static_cast<saved<F> *>(save), static_cast<F *>(kept));
+        });
+    });
 }
 
 /* ---- backward ---- */
 
 /* A lane reads only what it wrote itself. */
-static __global__ void softmax_rows_backward(rows_of w, const float *save, float *grad, float *kept)
+template <typename F>
+__device__ static inline void backward_long(const rows_of &w, int64_t row, const score_row &r, spk_draw_key key,
+                                            const saved<F> *save, float *grad, F *kept)
+{
+    const int lane = threadIdx.x % 32;
+    const int64_t n = r.i < r.len ? r.len : 0, first = row * w.s_ld;
+    float dot = 0;
+    for (int64_t j = lane; j < n; j += 32) {
+        const float p = spk_load(save + first + j);
+        float g = grad[first + j];
+        if (kept) { /* one draw for both */
+            const float factor = w.bound > 0 ? drop(w, r, key, j, 1) : 1;
+            spk_store(kept + first + j, p * factor);
+            grad[first + j] = g *= factor;
+        }
+        dot += p * g;
+    }
+    dot = spk_warp_sum(dot);
+    for (int64_t j = lane; j < w.t; j += 32) {
+        grad[first + j] = j < n ? w.scale * spk_load(save + first + j) * (grad[first + j] - dot) : 0;
+        if (kept && j >= n) spk_store(kept + first + j, 0);
+    }
+}
+
+template <int STEPS, typename F>
+__device__ static inline void backward_short(const rows_of &w, int64_t row, const score_row &r, spk_draw_key key,
+                                             const saved<F> *save, float *grad, F *kept)
+{
+    const int lane = threadIdx.x % 32, t = static_cast<int>(w.t), n = r.i < r.len ? static_cast<int>(r.len) : 0;
+    const int64_t first = row * w.s_ld;
+    float p[STEPS][WORDS], g[STEPS][WORDS], dot = 0;
+#pragma unroll
+    for (int i = 0; i < STEPS; i++)
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+            const int j = key_at(r, i, lane) + k * SPK_DRAW_LANES;
+            const bool there = j >= 0 && j < n;
+            p[i][k] = there ? spk_load(save + first + j) : 0;
+            g[i][k] = there ? grad[first + j] : 0;
+        }
+#pragma unroll
+    for (int i = 0; i < STEPS; i++) {
+        float factor[WORDS] = {1, 1, 1, 1};
+        if (kept && w.bound > 0) factors_at(w, r, key, i, lane, factor);
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+            const int j = key_at(r, i, lane) + k * SPK_DRAW_LANES;
+            g[i][k] *= factor[k];
+            dot += p[i][k] * g[i][k];
+            if (kept && j >= 0 && j < t) spk_store(kept + first + j, p[i][k] * factor[k]);
+        }
+    }
+    dot = spk_warp_sum(dot);
+#pragma unroll
+    for (int i = 0; i < STEPS; i++)
+#pragma unroll
+        for (int k = 0; k < WORDS; k++) {
+            const int j = key_at(r, i, lane) + k * SPK_DRAW_LANES;
+            if (j >= 0 && j < t) grad[first + j] = w.scale * p[i][k] * (g[i][k] - dot);
+        }
+}
+
+/* Does the score of query i and key j look at a product with positions? At which place: places_of. */
+__device__ static inline bool looks(const score_row &r, const score_places &at, int64_t j)
+{
+    return r.i < r.len && j >= 0 && j < r.len && (j <= r.i || j >= at.next);
+}
+
+/* What the row of scores gives to products with positions: those of its query, up to its own frame, and behind it those of the
+ * next query with LEGACY. All others of its query's row become zero, and so each is written once, by one warp: what a
+ * query's row has for the query before it begins at `skip` and ends before its own. */
+__device__ static inline void skew_back(const rows_of &w, int64_t row, const score_row &r, const float *ds, float *dpos)
+{
+    const score_places at = places_of(w, r);
+    const int64_t mine = row * w.s.p_ld, first = row * w.s_ld;
+    const int lane = threadIdx.x % 32;
+    __syncwarp();
+    for (int64_t m = lane; m < w.s.p_n; m += 32) {
+        const int64_t j = mine + m - at.left;
+        const bool before = w.kind == SPK_ATTN_LEGACY && r.i > 0 && r.i < r.len && j < 0 && m >= skipped(w, r.len);
+        if (looks(r, at, j) && (w.kind != SPK_ATTN_LEGACY || j <= r.i))
+            dpos[mine + m] = ds[first + j];
+        else if (!before)
+            dpos[mine + m] = 0;
+    }
+    if (w.kind != SPK_ATTN_LEGACY || r.i >= r.len) return;
+    for (int64_t j = at.next + lane; j < r.len; j += 32)
+        dpos[at.right + j] = ds[first + j];
+}
+
+template <int STEPS, typename F>
+static __global__ void __launch_bounds__(WARPS * 32)
+    softmax_rows_backward(rows_of w, const saved<F> *save, float *grad, F *kept, float *dpos)
 {
     const spk_draw_key key = key_of(w);
-    const int lane = threadIdx.x % 32;
     for (int64_t row = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / 32; row < w.scored;
          row += static_cast<int64_t>(gridDim.x) * WARPS) {
         const score_row r = row_at(w, row);
-        const int64_t n = r.i < r.len ? r.len : 0, first = row * w.s_ld;
-        float dot = 0;
-        for (int64_t j = lane; j < n; j += 32) {
-            const float p = save[first + j];
-            float g = grad[first + j];
-            if (kept) { /* one draw for both */
-                const float factor = drop(w, r, key, j, 1);
-                kept[first + j] = p * factor;
-                grad[first + j] = g *= factor;
-            }
-            dot += p * g;
-        }
-        dot = spk_warp_sum(dot);
-        for (int64_t j = lane; j < w.t; j += 32) {
-            grad[first + j] = j < n ? w.scale * save[first + j] * (grad[first + j] - dot) : 0;
-            if (kept && j >= n) kept[first + j] = 0;
-        }
+        if constexpr (STEPS == 0)
+            backward_long(w, row, r, key, save, grad, kept);
+        else
+            backward_short<STEPS>(w, row, r, key, save, grad, kept);
+        if (dpos) skew_back(w, row, r, grad, dpos);
     }
 }
 
-void spk_attention_softmax_backward(const spk_attention *w, const spk_attention_pass *s, const float *save, float *grad,
-                                    float *kept)
+void spk_attention_softmax_backward(const spk_attention *w, const spk_attention_pass *s, const void *save, float *grad,
+                                    void *kept, float *dpos)
 {
     const rows_of r = rows_for(w, s);
-    spk_launch(w->d, softmax_rows_backward, blocks_for(w, r.scored), WARPS * 32, 0, r, save, grad, kept);
-}
-
-/* The other way round: the score, as a row of queries and a key, that looked at the product of query i and position m of a
- * whole item; key -1: none did. */
-__device__ static inline int64_t looked(const rows_of &w, int64_t len, int64_t i, int64_t m, int64_t *query)
-{
-    *query = i;
-    if (w.kind == SPK_ATTN_RELATIVE) {
-        const int64_t j = m - (w.t - 1 - i);
-        return i < len && j >= 0 && j < len && !(w.zero_triu && j > i) ? j : -1;
-    }
-    const int64_t at = m - skipped(w, len);
-    if (i >= len || at < 0 || at >= len) return -1;
-    if (at >= len - 1 - i) return at - (len - 1 - i);
-    *query = i - 1;
-    return i > 0 ? at + i + 1 : -1;
-}
-
-static __global__ void skew_rows_back(rows_of w, const float *dscores, float *dpos)
-{
-    for (int64_t row = static_cast<int64_t>(blockIdx.x) * WARPS + threadIdx.x / 32; row < w.scored;
-         row += static_cast<int64_t>(gridDim.x) * WARPS) {
-        const score_row r = row_at(w, row);
-        for (int64_t m = threadIdx.x % 32; m < w.s.p_n; m += 32) {
-            int64_t query;
-            const int64_t j = looked(w, r.len, r.i, m, &query);
-            dpos[row * w.s.p_ld + m] = j >= 0 ? dscores[(r.block * w.t + query) * w.s_ld + j] : 0;
-        }
-    }
-}
-
-void spk_attention_skew_back(const spk_attention *w, const spk_attention_pass *s, const float *dscores, float *dpos)
-{
-    const rows_of r = rows_for(w, s);
-    spk_launch(w->d, skew_rows_back, blocks_for(w, r.scored), WARPS * 32, 0, r, dscores, dpos);
+    spk_by_type(w->weights, [&](auto *type) {
+        using F = std::remove_pointer_t<decltype(type)>;
+        by_steps(w->t, [&](auto steps) {
+            spk_launch(w->d, softmax_rows_backward<decltype(steps)::value, F>, blocks_for(w, r.scored), WARPS * 32, 0,
+                       r, static_cast<const saved<F> *>(save), grad, static_cast<F *>(kept), dpos);
+        });
+    });
 }

@@ -292,6 +292,113 @@ template <typename T> struct as_row {
     }
 };
 
+/* Frames of one type whose rows can be moved 16 bytes at a time: a block has some channels of a frame, both ways at full width.
+ * Two of bfloat16 are a word of shared memory; rows of an odd number of words keep its banks apart. */
+enum { FOLD_BYTES = 20 * 1024, FOLD_LANES = 32, FOLD_ROWS = 8 };
+
+template <typename T> struct fold_plan {
+    T *picture, *row;
+    int64_t picture_ld, row_ld;
+    int bins, c, each, pitch; /* each: channels of a block */
+    bool back, add;
+};
+
+/* n elements between rows of a picture and of shared memory. */
+template <int V, typename T> __device__ static inline void fold_move(const fold_plan<T> &p, T *picture, T *room, int n)
+{
+    constexpr int P = 4 / sizeof(T);
+    using words = spk_pack<T, P>;
+    for (int bin = static_cast<int>(threadIdx.y); bin < p.bins; bin += FOLD_ROWS)
+        for (int c = static_cast<int>(threadIdx.x) * V; c < n; c += FOLD_LANES * V) {
+            words *here = reinterpret_cast<words *>(room + bin * p.pitch + c);
+            spk_pack<T, V> *there = reinterpret_cast<spk_pack<T, V> *>(picture + bin * p.picture_ld + c), all;
+            if (!p.back || p.add) all = *there;
+            for (int i = 0; i < V; i += P) {
+                words w;
+                if (p.back) w = here[i / P];
+                for (int k = 0; k < P; k++) {
+                    if (p.back)
+                        spk_store(&all.v[i + k],
+                                  p.add ? spk_load(&all.v[i + k]) + spk_load(&w.v[k]) : spk_load(&w.v[k]));
+                    else
+                        w.v[k] = all.v[i + k];
+                }
+                if (!p.back) here[i / P] = w;
+            }
+            if (p.back) *there = all;
+        }
+}
+
+/* The same elements, channel by channel: one piece of memory. */
+template <int V, typename T> __device__ static inline void fold_turn(const fold_plan<T> &p, T *row, T *room, int n)
+{
+    const unsigned bins = static_cast<unsigned>(p.bins), end = static_cast<unsigned>(n) * bins;
+    for (unsigned e = (threadIdx.y * FOLD_LANES + threadIdx.x) * V; e < end; e += FOLD_LANES * FOLD_ROWS * V) {
+        unsigned c = e / bins, bin = e % bins;
+        spk_pack<T, V> all, *there = reinterpret_cast<spk_pack<T, V> *>(row + e);
+        if (p.back) all = *there;
+        for (int i = 0; i < V; i++) {
+            T *here = room + bin * static_cast<unsigned>(p.pitch) + c;
+            if (p.back)
+                *here = all.v[i];
+            else
+                all.v[i] = *here;
+            if (++bin == bins) bin = 0, c++;
+        }
+        if (!p.back) *there = all;
+    }
+}
+
+template <int V, typename T> static __global__ void fold_frames(fold_plan<T> p)
+{
+    SPK_SHARED(T, room); /* (bins, pitch) */
+    const int chunks = (p.c + p.each - 1) / p.each;
+    const int64_t frame = blockIdx.x / static_cast<unsigned>(chunks);
+    const int c0 = static_cast<int>(blockIdx.x % static_cast<unsigned>(chunks)) * p.each,
+              n = p.c - c0 < p.each ? p.c - c0 : p.each;
+    T *picture = p.picture + frame * p.bins * p.picture_ld + c0, *row = p.row + frame * p.row_ld + c0 * p.bins;
+    if (p.back)
+        fold_turn<V>(p, row, room, n);
+    else
+        fold_move<V>(p, picture, room, n);
+    __syncthreads();
+    if (p.back)
+        fold_move<V>(p, picture, room, n);
+    else
+        fold_turn<V>(p, row, room, n);
+}
+
+/* Did it? picture (N,T,F,C), row (N,1,T,CF). */
+static bool fold_wide(spk_cuda *d, const spk_view *picture, const spk_view *row, bool back, bool add)
+{
+    bool fits = false;
+    if (picture->dtype != row->dtype) return false;
+    spk_by_type(row->dtype, [&](auto *t) {
+        using T = std::remove_pointer_t<decltype(t)>;
+        constexpr int many = 16 / sizeof(T), words = 4 / sizeof(T);
+        const int64_t fit = FOLD_BYTES / (picture->w * static_cast<int64_t>(sizeof(T))) / many * many;
+        const bool aligned = (reinterpret_cast<uintptr_t>(picture->p) | reinterpret_cast<uintptr_t>(row->p)) % 16 == 0;
+        fits = aligned && fit >= many && picture->ld % many == 0 && row->ld % many == 0 && picture->c % many == 0;
+        if (!fits) return;
+        fold_plan<T> p = {};
+        p.picture = static_cast<T *>(picture->p);
+        p.row = static_cast<T *>(row->p);
+        p.picture_ld = picture->ld;
+        p.row_ld = row->ld;
+        p.bins = static_cast<int>(picture->w);
+        p.c = static_cast<int>(picture->c);
+        p.each = static_cast<int>(picture->c < fit ? picture->c : fit);
+        if (p.each > FOLD_LANES * many) p.each = p.each / (FOLD_LANES * many) * (FOLD_LANES * many);
+        p.pitch = (p.each / words | 1) * words;
+        p.back = back;
+        p.add = add;
+        const size_t shared = static_cast<size_t>(p.bins * p.pitch) * sizeof(T);
+        spk_launch(d, fold_frames<many, T>, spk_blocks(picture->n * picture->h * spk_blocks(p.c, p.each), 1),
+                   dim3(FOLD_LANES, FOLD_ROWS), shared, p);
+    });
+    return fits;
+}
+
 static unsigned fold_blocks(const spk_view *x)
 {
     return spk_blocks(x->n * x->h * spk_blocks(x->w, TILE) * spk_blocks(x->c, TILE), 1);
@@ -300,6 +407,7 @@ static unsigned fold_blocks(const spk_view *x)
 static void fold_fwd(const spk_kargs *a)
 {
     const spk_view *x = &a->in[0], *y = &a->out[0];
+    if (fold_wide(spk_cuda_of(a), x, y, false, false)) return;
     spk_by_types(x->dtype, y->dtype, [&](auto *s, auto *t) {
         using From = as_picture<std::remove_pointer_t<decltype(s)>>;
         using To = as_row<std::remove_pointer_t<decltype(t)>>;
@@ -312,7 +420,7 @@ static void fold_fwd(const spk_kargs *a)
 static void fold_bwd(const spk_kargs *a)
 {
     const spk_view *dx = &a->din[0], *dy = &a->dout[0];
-    if (!dx->p) return;
+    if (!dx->p || fold_wide(spk_cuda_of(a), dx, dy, true, a->add[0])) return;
     spk_by_types(dx->dtype, dy->dtype, [&](auto *s, auto *t) {
         using To = as_picture<std::remove_pointer_t<decltype(s)>>;
         using From = as_row<std::remove_pointer_t<decltype(t)>>;

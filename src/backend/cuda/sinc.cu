@@ -9,8 +9,9 @@
 #include "backend/cuda/sinc_impl.h"
 
 enum {
-    SPREAD = 128
-}; /* blocks that the frames of the backward pass are spread over, for each tile of filters and taps */
+    SPREAD = 128, /* blocks that the frames of the backward pass are spread over, for each tile of filters and taps */
+    SOME = 8      /* frames that are summed in float before double takes them; divides SINC_FRAMES */
+};
 
 /* Of an item's frames, for each channel. */
 struct sinc_means {
@@ -299,8 +300,12 @@ static __global__ void bank_parts(sinc_plan p, spk_elements<Y> dy, const float *
         slopes(p, dy, means, n, t0, n_f, m0, kind == 1, c, dc);
         __syncthreads();
         add_tile(p, dc, folded, k0, sum);
-        for (int t = 0; t < SINC_FRAMES && tid < SINC_FILTERS; t++)
-            all += static_cast<double>(dc[t * SINC_FILTERS + tid]);
+        for (int t = 0; t < SINC_FRAMES && tid < SINC_FILTERS; t += SOME) {
+            float some = 0;
+            for (int i = 0; i < SOME; i++)
+                some += dc[(t + i) * SINC_FILTERS + tid];
+            all += static_cast<double>(some);
+        }
         __syncthreads();
     }
     float *to = s.part + (static_cast<int64_t>(blockIdx.x) * 2 + kind) * (p.half + 1) * p.m;

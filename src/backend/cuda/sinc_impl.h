@@ -113,23 +113,28 @@ template <typename X> static inline void sinc_prepare(spk_cuda *d, const sinc_pl
 __device__ static inline void sinc_fold(const sinc_plan &p, int64_t n, int64_t t0, int n_f, bool odd, float *folded)
 {
     const float *z = p.z + n * p.samples + t0 * p.stride;
-    for (int i = static_cast<int>(threadIdx.x); i < SINC_FRAMES * p.tap_ld; i += SINC_THREADS) {
-        const int t = i / p.tap_ld, k = i - t * p.tap_ld;
+    for (int t = static_cast<int>(threadIdx.x) / 32; t < SINC_FRAMES; t += SINC_THREADS / 32) { /* of a warp */
         const float *frame = z + static_cast<int64_t>(t) * p.stride;
-        float v = 0;
-        if (t < n_f && k < p.half) v = odd ? frame[k] - frame[p.k - 1 - k] : frame[k] + frame[p.k - 1 - k];
-        if (t < n_f && k == p.half && !odd) v = frame[k];
-        folded[i] = v;
+        for (int k = static_cast<int>(threadIdx.x) % 32; k < p.tap_ld; k += 32) {
+            float v = 0;
+            if (t < n_f && k < p.half) v = odd ? frame[k] - frame[p.k - 1 - k] : frame[k] + frame[p.k - 1 - k];
+            if (t < n_f && k == p.half && !odd) v = frame[k];
+            folded[t * p.tap_ld + k] = v;
+        }
     }
 }
 
-/* Rows [k0, k0 + SINC_TAPS) of the bank's part, filters [m0, m0 + SINC_FILTERS), into shared memory. */
-__device__ static inline void sinc_load_bank(const sinc_plan &p, const float *part, int k0, int64_t m0, float *taps)
+enum { SINC_LOADS = SINC_TAPS * SINC_FILTERS / SINC_THREADS };
+
+/* A thread's share of rows [k0, k0 + SINC_TAPS) of the bank's part, filters [m0, m0 + SINC_FILTERS). */
+__device__ static inline void sinc_load_bank(const sinc_plan &p, const float *part, int k0, int64_t m0,
+                                             float (&share)[SINC_LOADS])
 {
-    for (int i = static_cast<int>(threadIdx.x); i < SINC_TAPS * SINC_FILTERS; i += SINC_THREADS) {
-        const int k = k0 + i / SINC_FILTERS;
-        const int64_t m = m0 + i % SINC_FILTERS;
-        taps[i] = k <= p.half && m < p.m ? part[k * p.m + m] : 0;
+    const int64_t m = m0 + threadIdx.x % SINC_FILTERS; /* the same for all loads: SINC_FILTERS divides SINC_THREADS */
+#pragma unroll
+    for (int i = 0; i < SINC_LOADS; i++) {
+        const int k = k0 + (i * SINC_THREADS + static_cast<int>(threadIdx.x)) / SINC_FILTERS;
+        share[i] = k <= p.half && m < p.m ? part[k * p.m + m] : 0;
     }
 }
 
@@ -153,9 +158,14 @@ __device__ static inline void sinc_products(const sinc_plan &p, const float *fol
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 8; j++)
             c[i][j] = 0;
+    float share[SINC_LOADS]; /* of the next taps, on their way while these are used */
+    sinc_load_bank(p, part, 0, m0, share);
     for (int k0 = 0; k0 <= p.half; k0 += SINC_TAPS) {
-        sinc_load_bank(p, part, k0, m0, taps);
+#pragma unroll
+        for (int i = 0; i < SINC_LOADS; i++)
+            taps[i * SINC_THREADS + static_cast<int>(threadIdx.x)] = share[i];
         __syncthreads();
+        sinc_load_bank(p, part, k0 + SINC_TAPS, m0, share);
 #pragma unroll
         for (int k = 0; k < SINC_TAPS; k += 4) {
             if (k0 + k > p.half) break;
