@@ -72,6 +72,10 @@ static const op_row rows_conv2d[] = {
      .flag2 = true},
     {"tiles, normalised", .n = 2, .t = 7, .x = 6, .c = 32, .o = 64, .y = 33, .z = 111, .p = 1, .q = 1, .flag = true,
      .flag2 = true, .ragged = true},
+    {"tiles, strides", .n = 4, .t = 31, .x = 20, .c = 32, .o = 64, .y = 33, .z = 22, .p = 1, .q = 1},
+    {"tiles, uneven strides", .n = 3, .t = 20, .x = 17, .c = 64, .o = 80, .y = 23, .z = 21, .p = 2, .q = 1,
+     .ragged = true, .gap = 8},
+    {"tiles, strided product", .n = 3, .t = 21, .x = 18, .c = 32, .o = 64, .y = 11, .z = 22, .sparse = true},
     {"less than a tile", .n = 1, .t = 1, .x = 1, .c = 32, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1},
     {"larger", .n = 2, .t = 33, .x = 10, .c = 32, .o = 48, .y = 33, .z = 11, .p = 1, .q = 1, .sparse = true},
     {.name = NULL}};
