@@ -45,6 +45,8 @@ static const op_row rows_conv2d[] = {
     {"first layer, relu", .n = 2, .t = 21, .x = 16, .c = 1, .o = 37, .y = 33, .z = 22, .flag = true},
     {"first layer, frequency first", .n = 3, .t = 10, .x = 12, .c = 1, .o = 32, .y = 33, .z = 11, .p = 1, .q = 1,
      .ragged = true, .sparse = true},
+    {"first layer, larger", .n = 3, .t = 31, .x = 20, .c = 1, .o = 64, .y = 33, .z = 22, .p = 1, .q = 1, .flag = true},
+    {"first layer, slices", .n = 2, .t = 19, .x = 11, .c = 1, .o = 16, .y = 33, .z = 21, .p = 2, .gap = 3},
     {"three by three", .n = 2, .t = 7, .x = 6, .c = 5, .o = 4, .y = 33, .z = 11, .p = 1, .q = 1, .flag = true},
     {"frequency first", .n = 2, .t = 7, .x = 6, .c = 5, .o = 4, .y = 33, .z = 11, .p = 1, .q = 1, .ragged = true},
     {"uneven taps", .n = 2, .t = 9, .x = 8, .c = 3, .o = 5, .y = 23, .z = 11, .p = 1, .flag = true},

@@ -17,7 +17,7 @@ struct spk_conv_state {
     spk_conv k;
     spk_cuda *device;
     spk_dnn_conv *dnn[3];      /* by spk_dnn_pass; NULL: products */
-    bool filters;              /* dw by conv_filter.cu */
+    bool first, filters;       /* forward by conv_first.cu, dw by conv_filter.cu */
     spk_conv_filter filter;
     bool exact;                /* y's sign is read later, so its bias is added in float */
     bool dnn_finishes;         /* cuDNN's forward pass leaves bias and ReLU to spk_conv_finish */
@@ -78,6 +78,7 @@ static room forward_room(const spk_conv_state *s, spk_dtype x_type, char *base)
     room r = {};
     if (!s->weights_lie) r.weights = take(&r, base, times(x_pitch(k), k->o, size_of(k)));
     r.bias = take(&r, base, static_cast<size_t>(k->o) * sizeof(float));
+    if (s->first) return r;
     if (dnn) {
         if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
         r.workspace = take(&r, base, spk_dnn_conv_workspace(dnn));
@@ -167,7 +168,8 @@ static void plan_filter(spk_conv_state *s, const spk_geom *g)
     const char *text = getenv("SPK_CUDA_FILTER"), *path = getenv("SPK_CUDA_CONV");
     const spk_conv *k = &s->k;
     const bool wanted = text && strcmp(text, "tiles") == 0, unwanted = text && strcmp(text, "others") == 0;
-    const bool fits = k->c >= 16 && k->o >= 16 && k->c <= MOST_FILTERED && k->o <= MOST_FILTERED;
+    const bool few = k->c >= 16 && k->o >= 16 && k->c <= MOST_FILTERED && k->o <= MOST_FILTERED;
+    const bool fits = few || (k->c == 1 && spk_conv_taps(k) <= 16);
     if (spk_conv_is_product(k) || !g->want_din[1] || unwanted || (!wanted && !fits)) return;
     if (!wanted && path && strcmp(path, "products") == 0) return;
     s->filters = spk_conv_filter_plan(s->device, k, &s->filter);
@@ -183,8 +185,8 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     if (spk_conv_is_product(k) || s->device->options.no_dnn || (path && strcmp(path, "products") == 0)) return;
     spk_dnn_wish w = {SPK_DNN_FORWARD, k->type, y->dtype, k->type, x->dtype == k->type ? x->ld : k->c, y->ld,
                       biased,          k->relu, !g->train};
-    s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
-    if (!s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
+    if (!s->first) s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
+    if (!s->first && !s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
         w.bias = w.relu = false;
         s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
         s->dnn_finishes = s->dnn[SPK_DNN_FORWARD] != nullptr;
@@ -218,6 +220,8 @@ spk_status spk_conv_create(const spk_geom *g, const spk_conv *k, void **state)
         spk_conv_is_product(k) ? spk_conv_x_rows(k) : chunk_of(k, spk_conv_x_rows(k), dy_pitch(k));
     s->splits = splits_of(s);
     s->dw_lies = spk_conv_is_product(k) && k->w_c == 1 && s->splits == 1;
+    const char *path = getenv("SPK_CUDA_CONV");
+    s->first = spk_conv_is_first(k) && !(path && strcmp(path, "products") == 0);
     plan_filter(s, g);
     ask_cudnn(s, g);
     *state = s;
@@ -312,7 +316,10 @@ void spk_conv_fwd(const spk_kargs *a)
     }
     const spk_rows_of w = s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r.weights, k->type, columns);
     if (!s->weights_lie) spk_conv_weights(a, k, false, columns, r.weights);
-    if (dnn)
+    if (s->first) {
+        const spk_rows_of x = rows_of(&a->in[0]), y = rows_of(&a->out[0]);
+        spk_conv_first(s->device, k, &x, &w, bias, &y);
+    } else if (dnn)
         forward_cudnn(a, s, &r, w.p, bias);
     else
         forward_products(a, s, &r, &w, bias);

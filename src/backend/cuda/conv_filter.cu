@@ -8,6 +8,9 @@
  */
 #include "backend/cuda/conv_impl.h"
 #include "backend/cuda/mma_impl.h"
+#include "backend/cuda/product_impl.h"
+
+#include <stdio.h>
 
 /* A warp has ITEMS pairs of tap and slice. */
 enum { WARP = 32, K = 16, ITEMS = 2, MOST_WARPS = 10, LEAST_WARPS = 4, STAGES = 3, MOST_PLACES = 128, PAD = 8 };
@@ -58,8 +61,29 @@ __device__ static void bring(spk_b16 *to, const spk_b16 *from, bool there, bool 
         to[i].bits = there ? from[i].bits : 0;
 }
 
+/* With few channels: what each place meets under all taps is a row of its own, as of a convolution of one tap. */
+__device__ static void gather_tile(const job &j, const tables &t, int n, int first_u, int first_v, int first_c,
+                                   spk_b16 *x)
+{
+    const spk_conv &k = j.k;
+    const spk_conv_filter &f = j.f;
+    const int mask = (2 << f.slice_bits) - 1, columns = k.kh * k.kw * k.c;
+    for (int i = static_cast<int>(threadIdx.x); i < f.xh * f.xw << (f.slice_bits + 1);
+         i += static_cast<int>(blockDim.x)) {
+        const int r = i >> (f.slice_bits + 1), part = (i & mask) * 8, place = t.x_place[r];
+        const int x_h = (first_u + (place >> 16)) * k.sh - k.ph, x_w = (first_v + (place & 0xffff)) * k.sw - k.pw;
+        for (int e = 0; e < 8; e++) {
+            const int column = first_c + part + e, tap = column / k.c, row = tap / k.kw;
+            const int h = x_h + row * k.dh, w = x_w + (tap - row * k.kw) * k.dw;
+            const bool there = column < columns && h >= 0 && h < k.h && w >= 0 && w < k.w;
+            const int64_t from = (static_cast<int64_t>(n) * k.h + h) * k.w + w;
+            x[r * row_of(f.slices) + part + e].bits = there ? j.x[from * j.x_ld + (column - tap * k.c)].bits : 0;
+        }
+    }
+}
+
 /* dy (places, M x 16) and behind it x (xh xw, slices x 16) of one tile. */
-template <int M>
+template <int M, bool GATHERS>
 __device__ static void bring_tile(const job &j, const tables &t, int tile, int first_o, int first_c, spk_b16 *dy,
                                   spk_b16 *x)
 {
@@ -73,6 +97,10 @@ __device__ static void bring_tile(const job &j, const tables &t, int tile, int f
         const bool there = place >= 0 && u < k.u && v < k.v && o < k.o;
         const int64_t row = (static_cast<int64_t>(n) * k.u + u) * k.v + v;
         bring(dy + p * row_of(M) + part, j.dy + (there ? row * j.dy_ld + o : 0), there, j.dy_wide);
+    }
+    if (GATHERS) {
+        gather_tile(j, t, n, first_u, first_v, first_c, x);
+        return;
     }
     const int x_h = first_u * k.sh - k.ph, x_w = first_v * k.sw - k.pw, mask = (2 << f.slice_bits) - 1;
     for (int i = static_cast<int>(threadIdx.x); i < f.xh * f.xw << (f.slice_bits + 1);
@@ -115,20 +143,21 @@ __device__ static void write_item(const job &j, int tap, int first_o, int first_
 {
     const spk_conv &k = j.k;
     const int lane = static_cast<int>(threadIdx.x) % WARP;
-    const int64_t taps = static_cast<int64_t>(k.kh) * k.kw;
-    float *partial = j.partial + blockIdx.y * taps * k.o * k.c;
+    const int64_t taps = j.f.taps;
+    float *partial = j.partial + blockIdx.y * taps * k.o * j.f.inputs;
 #pragma unroll
     for (int m = 0; m < M; m++)
         for (int half = 0; half < 4; half++) {
             const int o = first_o + m * 16 + lane / 4 + half / 2 * 8;
             const int c = first_c + half % 2 * 8 + lane % 4 * 2;
             const float *from = sum[m][half % 2] + half / 2 * 2;
-            if (o < k.o && c < k.c)
-                *reinterpret_cast<spk_pack<float, 2> *>(partial + (o * taps + tap) * k.c + c) = {{from[0], from[1]}};
+            float *to = partial + (o * taps + tap) * j.f.inputs + c;
+            if (o < k.o && c < j.f.inputs) to[0] = from[0];
+            if (o < k.o && c + 1 < j.f.inputs) to[1] = from[1];
         }
 }
 
-template <int M> static __global__ void __launch_bounds__(MOST_WARPS *WARP, 2) filter(const job j)
+template <int M, bool GATHERS> static __global__ void __launch_bounds__(MOST_WARPS *WARP, 2) filter(const job j)
 {
     SPK_SHARED(spk_b16, shared);
     const spk_conv_filter &f = j.f;
@@ -141,7 +170,7 @@ template <int M> static __global__ void __launch_bounds__(MOST_WARPS *WARP, 2) f
     const int tile = static_cast<int>(static_cast<int64_t>(blockIdx.y) * f.tiles / f.splits);
     const int end = static_cast<int>((static_cast<int64_t>(blockIdx.y) + 1) * f.tiles / f.splits);
     const int lane = static_cast<int>(threadIdx.x) % WARP, first_item = static_cast<int>(threadIdx.x) / WARP * ITEMS;
-    const int items = j.k.kh * j.k.kw << f.slice_bits;
+    const int items = f.taps << f.slice_bits;
     int at[ITEMS];
     for (int i = 0; i < ITEMS; i++) { /* behind the last: that one again, for nothing */
         const int item = first_item + i < items ? first_item + i : items - 1;
@@ -154,7 +183,7 @@ template <int M> static __global__ void __launch_bounds__(MOST_WARPS *WARP, 2) f
     __syncthreads();
     for (int i = 0; i < STAGES - 1; i++) {
         if (tile + i < end)
-            bring_tile<M>(j, t, tile + i, first_o, first_c, shared + i * stage, shared + i * stage + dy_size);
+            bring_tile<M, GATHERS>(j, t, tile + i, first_o, first_c, shared + i * stage, shared + i * stage + dy_size);
         spk_copy_group();
     }
     int now = 0, next = STAGES - 1;
@@ -162,7 +191,7 @@ template <int M> static __global__ void __launch_bounds__(MOST_WARPS *WARP, 2) f
         spk_copy_wait<STAGES - 2>();
         __syncthreads(); /* tile i is there, and nobody reads i - 1 any more */
         if (i + STAGES - 1 < end)
-            bring_tile<M>(j, t, i + STAGES - 1, first_o, first_c, shared + next * stage,
+            bring_tile<M, GATHERS>(j, t, i + STAGES - 1, first_o, first_c, shared + next * stage,
                           shared + next * stage + dy_size);
         spk_copy_group();
         if (first_item < items)
@@ -194,12 +223,13 @@ static void shape(const spk_conv *k, int tu, int tv, spk_conv_filter *f)
     f->tu = tu;
     f->tv = tv;
     f->places = up(tu * tv, K) * K;
-    f->in_u = k->kh == 1 ? k->sh : 1;
-    f->in_v = k->kw == 1 ? k->sw : 1;
-    f->at_u = k->kh == 1 ? 1 : k->sh;
-    f->at_v = k->kw == 1 ? 1 : k->sw;
-    f->xh = (tu - 1) * f->at_u + (k->kh - 1) * k->dh + 1;
-    f->xw = (tv - 1) * f->at_v + (k->kw - 1) * k->dw + 1;
+    const int kh = f->gathers ? 1 : k->kh, kw = f->gathers ? 1 : k->kw;
+    f->in_u = kh == 1 ? k->sh : 1;
+    f->in_v = kw == 1 ? k->sw : 1;
+    f->at_u = kh == 1 ? 1 : k->sh;
+    f->at_v = kw == 1 ? 1 : k->sw;
+    f->xh = (tu - 1) * f->at_u + (kh - 1) * k->dh + 1;
+    f->xw = (tv - 1) * f->at_v + (kw - 1) * k->dw + 1;
     f->tiles_u = up(k->u, tu);
     f->tiles_v = up(k->v, tv);
     f->tiles = k->n * f->tiles_u * f->tiles_v;
@@ -208,11 +238,12 @@ static void shape(const spk_conv *k, int tu, int tv, spk_conv_filter *f)
                 static_cast<size_t>(2 * f->places + f->xh * f->xw) * sizeof(int);
 }
 
-/* About the time of all tiles: what is brought, and what is multiplied. */
-static double time_of(const spk_conv *k, const spk_conv_filter *f)
+/* About the cycles of all tiles: for what is brought (bytes), for what is multiplied, for beginning. */
+static double time_of(const spk_conv_filter *f)
 {
-    const double brought = 16.0 * (f->places * f->sixteens + f->xh * f->xw * f->slices);
-    return f->tiles * (150 * brought + 256.0 * f->places * spk_conv_taps(k) * f->sixteens * f->slices);
+    const double brought = 32.0 * (f->places * f->sixteens + f->xh * f->xw * f->slices);
+    const double products = 256.0 * f->places * f->taps * f->sixteens * f->slices;
+    return f->tiles * (brought / 14 + products / 1024 + 400);
 }
 
 /* The best tile within that shared memory. */
@@ -223,7 +254,7 @@ static bool choose(const spk_conv *k, size_t shared, spk_conv_filter *f)
         for (int tu = 1; tu <= k->u && tu * tv <= MOST_PLACES; tu++) {
             spk_conv_filter try_it = *f;
             shape(k, tu, tv, &try_it);
-            const double time = time_of(k, &try_it);
+            const double time = time_of(&try_it);
             if (try_it.shared > shared || (best > 0 && time >= best)) continue;
             best = time;
             *f = try_it;
@@ -233,23 +264,32 @@ static bool choose(const spk_conv *k, size_t shared, spk_conv_filter *f)
 
 bool spk_conv_filter_plan(const spk_cuda *d, const spk_conv *k, spk_conv_filter *f)
 {
-    const int taps = spk_conv_taps(k);
     *f = {};
-    if (k->type != SPK_BF16 || k->c % 8 != 0 || k->o % 8 != 0 || taps > MOST_WARPS * ITEMS) return false;
+    f->gathers = k->c < 8;
+    f->taps = f->gathers ? 1 : spk_conv_taps(k);
+    f->inputs = f->gathers ? spk_conv_taps(k) * k->c : k->c;
+    if (k->type != SPK_BF16 || (!f->gathers && k->c % 8 != 0) || k->o % 8 != 0) return false;
+    if (f->taps > MOST_WARPS * ITEMS) return false;
     if (static_cast<int64_t>(k->n) * k->u * k->v >= int64_t(1) << 30) return false;
     f->sixteens = k->o > 32 ? 4 : k->o > 16 ? 2 : 1;
     f->slices = 1;
-    while (f->slices * 16 < k->c && 2 * f->slices * taps <= MOST_WARPS * ITEMS) {
+    while (f->slices * 16 < f->inputs && 2 * f->slices * f->taps <= MOST_WARPS * ITEMS) {
         f->slices *= 2;
         f->slice_bits++;
     }
     f->o_tiles = up(k->o, f->sixteens * 16);
-    f->c_tiles = up(k->c, f->slices * 16);
+    f->c_tiles = up(f->inputs, f->slices * 16);
     if (!choose(k, shared_of_two, f) && !choose(k, shared_of_one, f)) return false;
-    f->threads = WARP * most(up(taps * f->slices, ITEMS), LEAST_WARPS);
+    f->threads = WARP * most(up(f->taps * f->slices, ITEMS), LEAST_WARPS);
     const int each = f->shared <= shared_of_two ? 2 : 1;
     f->splits = most(1, each * d->n_sm / (f->o_tiles * f->c_tiles));
     if (f->splits > f->tiles) f->splits = f->tiles;
+    if (spk_cuda_talks())
+        fprintf(stderr,
+                "spk: tiles of %dx%d places run a convolution towards the weights, (%d,%d,%d,%d) to (%d,%d,%d), "
+                "taps %dx%d, stride %dx%d, %d x %d blocks of %d threads, %zu bytes of shared memory\n",
+                f->tu, f->tv, k->n, k->h, k->w, k->c, k->u, k->v, k->o, k->kh, k->kw, k->sh, k->sw,
+                f->o_tiles * f->c_tiles, f->splits, f->threads, f->shared);
     return true;
 }
 
@@ -271,6 +311,9 @@ void spk_conv_filter_run(spk_cuda *d, const spk_conv *k, const spk_conv_filter *
                    wide(x),
                    wide(dy)};
     const dim3 blocks(static_cast<unsigned>(f->o_tiles * f->c_tiles), static_cast<unsigned>(f->splits));
-    spk_launch(d, f->sixteens == 4 ? filter<4> : f->sixteens == 2 ? filter<2> : filter<1>, blocks,
-               static_cast<unsigned>(f->threads), f->shared, j);
+    void (*const kernel)(job) = f->sixteens == 4   ? (f->gathers ? filter<4, true> : filter<4, false>)
+                                : f->sixteens == 2 ? (f->gathers ? filter<2, true> : filter<2, false>)
+                                                   : (f->gathers ? filter<1, true> : filter<1, false>);
+    spk_much_shared(kernel);
+    spk_launch(d, kernel, blocks, static_cast<unsigned>(f->threads), f->shared, j);
 }

@@ -61,6 +61,10 @@ static inline void spk_copy_group(void)
 template <int N> static inline void spk_copy_wait(void)
 {
 }
+/* The kernel wants shared memory more than a cache: so that several of its blocks fit. */
+template <typename F> static inline void spk_much_shared(F)
+{
+}
 
 #else
 
@@ -100,6 +104,11 @@ __device__ static inline void spk_copy_group(void)
 template <int N> __device__ static inline void spk_copy_wait(void)
 {
     asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+template <typename F> static inline void spk_much_shared(F kernel)
+{
+    SPK_CUDA(cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
+                                  cudaFuncAttributePreferredSharedMemoryCarveout, cudaSharedmemCarveoutMaxShared));
 }
 
 #endif
