@@ -164,6 +164,7 @@ static const op_row rows_conv1d[] = {
     {"one frame out", .n = 5, .t = 6, .c = 8, .o = 16, .x = 6, .y = 1, .z = 1, .flag = true, .flag2 = true},
     {"larger", .n = 3, .t = 101, .c = 72, .o = 64, .x = 3, .y = 4, .z = 1, .p = 4, .flag = true},
     {"tiles", .n = 5, .t = 301, .c = 64, .o = 64, .x = 3, .y = 2, .z = 1, .p = 2, .flag = true, .flag2 = true},
+    {"tiles, several in turn", .n = 3, .t = 301, .c = 128, .o = 128, .x = 3, .y = 1, .z = 1, .p = 1, .sparse = true},
     {"tiles, slices", .n = 3, .t = 150, .c = 48, .o = 16, .x = 5, .y = 1, .z = 2, .p = 2, .gap = 16, .flag = true},
     {"tiles, slices by the way", .n = 3, .t = 40, .c = 16, .o = 24, .x = 3, .y = 1, .z = 1, .p = 1, .gap = 3},
     {"tiles, stride past the end", .n = 3, .t = 41, .c = 16, .o = 40, .x = 2, .y = 1, .z = 5, .q = 4},
