@@ -192,10 +192,9 @@ template <int M, bool GATHERS> static __global__ void __launch_bounds__(MOST_WAR
         __syncthreads(); /* tile i is there, and nobody reads i - 1 any more */
         if (i + STAGES - 1 < end)
             bring_tile<M, GATHERS>(j, t, i + STAGES - 1, first_o, first_c, shared + next * stage,
-                          shared + next * stage + dy_size);
+                                   shared + next * stage + dy_size);
         spk_copy_group();
-        if (first_item < items)
-            multiply<M>(f, t.x_at, at, shared + now * stage, shared + now * stage + dy_size, sum);
+        if (first_item < items) multiply<M>(f, t.x_at, at, shared + now * stage, shared + now * stage + dy_size, sum);
         now = now + 1 < STAGES ? now + 1 : 0;
         next = next + 1 < STAGES ? next + 1 : 0;
     }

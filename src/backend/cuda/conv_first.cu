@@ -65,7 +65,8 @@ static __global__ void __launch_bounds__(THREADS, 2) first_layer(const X *x, Y *
 bool spk_conv_is_first(const spk_conv *k)
 {
     const int groups = k->o / EACH;
-    return k->c == 1 && k->kh == 3 && k->kw == 3 && k->o % EACH == 0 && groups <= THREADS && (groups & (groups - 1)) == 0;
+    return k->c == 1 && k->kh == 3 && k->kw == 3 && k->o % EACH == 0 && groups <= THREADS &&
+           (groups & (groups - 1)) == 0;
 }
 
 template <typename X, typename W, typename Y>
