@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolutions as matrix products (conv1d, conv2d): y = gathered x times w^T, dx = gathered dy times w, dw = dy^T times
- * gathered x. Where cuDNN has something for a pass (dnn_conv.cu), that runs instead; options.no_dnn, or
+ * gathered x. Where cuDNN has something for a pass (dnn_conv.cu), that runs instead, and for dw of few channels a kernel of its own
+ * (conv_filter.cu; SPK_CUDA_FILTER in the environment); options.no_dnn, or
  * SPK_CUDA_CONV=products in the environment, forbids it. A convolution of one tap over all rows is one product of x as it lies.
  */
 #include "backend/cuda/conv_impl.h"
@@ -9,13 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS_A_PART = 256, TILE = 128, MOST_SPLITS = 512 };
+enum { ROWS_A_PART = 256, TILE = 128, MOST_SPLITS = 512, MOST_FILTERED = 256 };
 static const size_t usual_columns = size_t(256) << 20; /* bytes of gathered rows at once */
 
 struct spk_conv_state {
     spk_conv k;
     spk_cuda *device;
     spk_dnn_conv *dnn[3];      /* by spk_dnn_pass; NULL: products */
+    bool first, filters;       /* forward by conv_first.cu, dw by conv_filter.cu */
+    spk_conv_filter filter;
     bool exact;                /* y's sign is read later, so its bias is added in float */
     bool dnn_finishes;         /* cuDNN's forward pass leaves bias and ReLU to spk_conv_finish */
     bool writes_dx;            /* never added to */
@@ -75,6 +78,7 @@ static room forward_room(const spk_conv_state *s, spk_dtype x_type, char *base)
     room r = {};
     if (!s->weights_lie) r.weights = take(&r, base, times(x_pitch(k), k->o, size_of(k)));
     r.bias = take(&r, base, static_cast<size_t>(k->o) * sizeof(float));
+    if (s->first) return r;
     if (dnn) {
         if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
         r.workspace = take(&r, base, spk_dnn_conv_workspace(dnn));
@@ -100,7 +104,10 @@ static room backward_room(const spk_conv_state *s, spk_dtype x_type, spk_dtype d
         if (data) workspace = spk_dnn_conv_workspace(data);
         if (!data && !spk_conv_is_product(k)) columns = times(s->x_chunk, dy_pitch(k), size_of(k));
     }
-    if (want[1] && filter) {
+    if (want[1] && s->filters) {
+        if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
+        r.partial = take(&r, base, times(s->filter.splits * dense_pitch(k), k->o, sizeof(float)));
+    } else if (want[1] && filter) {
         const size_t bytes = spk_dnn_conv_workspace(filter);
         if (x_type != k->type) r.x = take(&r, base, times(spk_conv_x_rows(k), k->c, size_of(k)));
         r.partial = take(&r, base, times(dense_pitch(k), k->o, spk_conv_size(s->dw_type)));
@@ -152,6 +159,22 @@ static int64_t splits_of(const spk_conv_state *s)
     return n < 1 ? 1 : n < MOST_SPLITS ? n : static_cast<int64_t>(MOST_SPLITS);
 }
 
+/*
+ * Is dw conv_filter.cu's? With many channels cuDNN's engine is good; its deterministic one is slow with few.
+ * SPK_CUDA_FILTER=tiles: wherever possible; SPK_CUDA_FILTER=others: never.
+ */
+static void plan_filter(spk_conv_state *s, const spk_geom *g)
+{
+    const char *text = getenv("SPK_CUDA_FILTER"), *path = getenv("SPK_CUDA_CONV");
+    const spk_conv *k = &s->k;
+    const bool wanted = text && strcmp(text, "tiles") == 0, unwanted = text && strcmp(text, "others") == 0;
+    const bool few = k->c >= 16 && k->o >= 16 && k->c <= MOST_FILTERED && k->o <= MOST_FILTERED;
+    const bool fits = few || (k->c == 1 && spk_conv_taps(k) <= 16);
+    if (spk_conv_is_product(k) || !g->want_din[1] || unwanted || (!wanted && !fits)) return;
+    if (!wanted && path && strcmp(path, "products") == 0) return;
+    s->filters = spk_conv_filter_plan(s->device, k, &s->filter);
+}
+
 /* cuDNN's plans for the passes that will run. */
 static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
 {
@@ -162,8 +185,8 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     if (spk_conv_is_product(k) || s->device->options.no_dnn || (path && strcmp(path, "products") == 0)) return;
     spk_dnn_wish w = {SPK_DNN_FORWARD, k->type, y->dtype, k->type, x->dtype == k->type ? x->ld : k->c, y->ld,
                       biased,          k->relu, !g->train};
-    s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
-    if (!s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
+    if (!s->first) s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
+    if (!s->first && !s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
         w.bias = w.relu = false;
         s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
         s->dnn_finishes = s->dnn[SPK_DNN_FORWARD] != nullptr;
@@ -173,7 +196,7 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
         w = {SPK_DNN_DATA, x->dtype, k->type, k->type, s->writes_dx ? x->ld : k->c, dy_ld, false, false, false};
         s->dnn[SPK_DNN_DATA] = spk_dnn_conv_new(s->device, k, &w);
     }
-    for (int i = 0; i < 2 && g->want_din[1] && !s->dnn[SPK_DNN_FILTER]; i++) {
+    for (int i = 0; i < 2 && g->want_din[1] && !s->filters && !s->dnn[SPK_DNN_FILTER]; i++) {
         s->dw_type = i == 0 ? SPK_F32 : k->type;
         w = {SPK_DNN_FILTER, k->type, k->type, s->dw_type, x->dtype == k->type ? x->ld : k->c, dy_ld, false, false,
              false};
@@ -197,6 +220,9 @@ spk_status spk_conv_create(const spk_geom *g, const spk_conv *k, void **state)
         spk_conv_is_product(k) ? spk_conv_x_rows(k) : chunk_of(k, spk_conv_x_rows(k), dy_pitch(k));
     s->splits = splits_of(s);
     s->dw_lies = spk_conv_is_product(k) && k->w_c == 1 && s->splits == 1;
+    const char *path = getenv("SPK_CUDA_CONV");
+    s->first = spk_conv_is_first(k) && !(path && strcmp(path, "products") == 0);
+    plan_filter(s, g);
     ask_cudnn(s, g);
     *state = s;
     return SPK_OK;
@@ -290,7 +316,10 @@ void spk_conv_fwd(const spk_kargs *a)
     }
     const spk_rows_of w = s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r.weights, k->type, columns);
     if (!s->weights_lie) spk_conv_weights(a, k, false, columns, r.weights);
-    if (dnn)
+    if (s->first) {
+        const spk_rows_of x = rows_of(&a->in[0]), y = rows_of(&a->out[0]);
+        spk_conv_first(s->device, k, &x, &w, bias, &y);
+    } else if (dnn)
         forward_cudnn(a, s, &r, w.p, bias);
     else
         forward_products(a, s, &r, &w, bias);
@@ -386,6 +415,17 @@ static void filter_cudnn(const spk_kargs *a, const spk_conv_state *s, const room
     spk_conv_add_weights(s->device, k, r->partial, s->dw_type, dense_pitch(k), 1, static_cast<float *>(a->din[1].p));
 }
 
+static void filter_tiles(const spk_kargs *a, const spk_conv_state *s, const room *r, const spk_rows_of *dy)
+{
+    const spk_conv *k = &s->k;
+    const spk_rows_of x = rows_of(&a->in[0]), copy = dense(r->x, k->type, k->c);
+    float *partial = reinterpret_cast<float *>(r->partial);
+    if (r->x) spk_conv_mask(s->device, &x, nullptr, &copy, spk_conv_x_rows(k), k->c);
+    spk_conv_filter_run(s->device, k, &s->filter, r->x ? &copy : &x, dy, partial);
+    spk_conv_add_weights(s->device, k, partial, SPK_F32, dense_pitch(k), s->filter.splits,
+                         static_cast<float *>(a->din[1].p));
+}
+
 void spk_conv_bwd(const spk_kargs *a)
 {
     const spk_conv_state *s = static_cast<const spk_conv_state *>(a->state);
@@ -402,7 +442,9 @@ void spk_conv_bwd(const spk_kargs *a)
         data_cudnn(a, s, &r, &dy);
     else if (want[0])
         data_products(a, s, &r, &dy);
-    if (want[1] && s->dnn[SPK_DNN_FILTER])
+    if (want[1] && s->filters)
+        filter_tiles(a, s, &r, &dy);
+    else if (want[1] && s->dnn[SPK_DNN_FILTER])
         filter_cudnn(a, s, &r, &dy);
     else if (want[1])
         filter_products(a, s, &r, &dy);

@@ -81,6 +81,33 @@ void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, s
 size_t spk_conv_sum_bytes(int64_t rows, int64_t c);
 void spk_conv_add_sums(spk_cuda *d, const spk_rows_of *dy, int64_t rows, int64_t c, float *partial, float *db);
 
+/* ---- towards the weights by tensor cores (conv_filter.cu) ---- */
+
+/* How: tiles of tu x tv places, `places` with fillers; they meet xh x xw rows of x, every in_u-th and in_v-th of its own, and are
+ * at_u and at_v of those apart. */
+struct spk_conv_filter {
+    int tu, tv, places, xh, xw, in_u, in_v, at_u, at_v;
+    int sixteens, slices, slice_bits; /* a block has so many times 16 outputs, 16 inputs (2^slice_bits) */
+    int o_tiles, c_tiles, tiles_u, tiles_v, tiles;
+    int taps, inputs; /* as the blocks see them: where `gathers`, one tap of taps x c inputs */
+    bool gathers;
+    int splits; /* partial sums: splits o taps c floats */
+    int threads;
+    size_t shared;
+};
+/* False: not for such a convolution. */
+bool spk_conv_filter_plan(const spk_cuda *d, const spk_conv *k, spk_conv_filter *f);
+/* x and dy: bfloat16. */
+void spk_conv_filter_run(spk_cuda *d, const spk_conv *k, const spk_conv_filter *f, const spk_rows_of *x,
+                         const spk_rows_of *dy, float *partial);
+
+/* ---- first layers (conv_first.cu) ---- */
+
+bool spk_conv_is_first(const spk_conv *k);
+/* y = [relu](conv + bias); w: k's type, o rows of taps; bias: float or NULL. */
+void spk_conv_first(spk_cuda *d, const spk_conv *k, const spk_rows_of *x, const spk_rows_of *w, const float *bias,
+                    const spk_rows_of *y);
+
 /* ---- cuDNN (dnn_conv.cu; the emulation has none) ---- */
 
 enum spk_dnn_pass { SPK_DNN_FORWARD, SPK_DNN_DATA, SPK_DNN_FILTER };

@@ -2,7 +2,7 @@
 /* A convolution's parameters: weights in the order of the products, normalisation folded in, and their gradients. */
 #include "backend/cuda/conv_impl.h"
 
-enum { THREADS = 256, LANES = 32, LINES = 8 };
+enum { THREADS = 256, LANES = 32, LINES = 8, SHARERS = 16 };
 
 /* The normalisation of inputs 3 to 6: gamma and beta may be absent, and all of it. */
 struct folded {
@@ -103,16 +103,22 @@ void spk_conv_bias(const spk_kargs *a, const spk_conv *k, float *to)
 
 /* ---- gradients ---- */
 
+/* LANES weights by a block; blockDim.y threads share the partial sums of each. */
 template <typename T> static __global__ void add_weights(const T *partial, unsigned all, int64_t n, float *dw, order k)
 {
-    const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= all) return;
-    unsigned o;
-    const int64_t to = parameter_of(k, i, &o);
-    if (to < 0) return;
+    __shared__ float room[SHARERS][LANES];
+    const unsigned i = blockIdx.x * LANES + threadIdx.x;
     float sum = 0;
-    for (int64_t s = 0; s < n; s++)
+#pragma unroll 4
+    for (int64_t s = threadIdx.y; s < n && i < all; s += blockDim.y)
         sum += spk_load(partial + s * all + i);
+    room[threadIdx.y][threadIdx.x] = sum;
+    __syncthreads();
+    unsigned o;
+    const int64_t to = threadIdx.y == 0 && i < all ? parameter_of(k, i, &o) : -1;
+    if (to < 0) return;
+    for (unsigned s = 1; s < blockDim.y; s++)
+        sum += room[s][threadIdx.x];
     dw[to] += sum;
 }
 
@@ -120,10 +126,11 @@ void spk_conv_add_weights(spk_cuda *d, const spk_conv *k, const void *partial, s
                           float *dw)
 {
     const order by = order_of(k, false, pitch);
+    const unsigned sharers = static_cast<unsigned>(n < SHARERS ? n : int64_t(SHARERS));
     spk_by_type(type, [&](auto *t) {
         using T = std::remove_pointer_t<decltype(t)>;
-        spk_launch(d, add_weights<T>, spk_blocks(count_of(by), THREADS), THREADS, 0, static_cast<const T *>(partial),
-                   static_cast<unsigned>(count_of(by)), n, dw, by);
+        spk_launch(d, add_weights<T>, spk_blocks(count_of(by), LANES), dim3(LANES, sharers), 0,
+                   static_cast<const T *>(partial), static_cast<unsigned>(count_of(by)), n, dw, by);
     });
 }
 
