@@ -151,7 +151,8 @@ static __global__ void through_rows(spk_classes c, spk_class_block b, float *all
 void spk_classes_back(const spk_kargs *a, const spk_classes *c, const spk_class_block *b)
 {
     const spk_matrix dots = matrix_of(c->dots, c->n, b->rows, c->ld);
-    const spk_matrix w = matrix_of(c->w + b->r0 * c->d, b->rows, c->d, c->d), unit = matrix_of(c->unit, c->n, c->d, c->d);
+    const spk_matrix w = matrix_of(c->w + b->r0 * c->d, b->rows, c->d, c->d),
+                     unit = matrix_of(c->unit, c->n, c->d, c->d);
     const spk_matrix de = matrix_of(c->de, c->n, c->d, c->d), dw = matrix_of(c->dw, b->rows, c->d, c->d);
     spk_product to_e = {}, to_w = {};
     to_e.batch = to_w.batch = 1;

@@ -16,8 +16,8 @@ static const size_t usual_columns = size_t(256) << 20; /* bytes of gathered rows
 struct spk_conv_state {
     spk_conv k;
     spk_cuda *device;
-    spk_dnn_conv *dnn[3];      /* by spk_dnn_pass; NULL: products */
-    bool first, filters;       /* forward by conv_first.cu, dw by conv_filter.cu */
+    spk_dnn_conv *dnn[3]; /* by spk_dnn_pass; NULL: products */
+    bool first, filters;  /* forward by conv_first.cu, dw by conv_filter.cu */
     spk_conv_filter filter;
     bool exact;                /* y's sign is read later, so its bias is added in float */
     bool dnn_finishes;         /* cuDNN's forward pass leaves bias and ReLU to spk_conv_finish */
@@ -136,8 +136,8 @@ size_t spk_conv_scratch(const spk_geom *g, const void *state)
 bool spk_conv_supports(const spk_geom *g, const spk_conv *k)
 {
     const int64_t most = int64_t(1) << 30;
-    return spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && spk_conv_x_rows(k) < most && spk_conv_y_rows(k) < most &&
-           spk_conv_pitch(k, k->c) * k->o < most && spk_conv_pitch(k, k->o) * k->c < most;
+    return spk_is_real(&g->in[0]) && spk_is_real(&g->out[0]) && spk_conv_x_rows(k) < most &&
+           spk_conv_y_rows(k) < most && spk_conv_pitch(k, k->c) * k->o < most && spk_conv_pitch(k, k->o) * k->c < most;
 }
 
 /* Rows of so many columns that are gathered at once. */
@@ -183,8 +183,8 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     const spk_view *x = &g->in[0], *y = &g->out[0];
     const bool biased = g->has_in[2] || g->has_in[5], bare = !biased && !k->relu;
     if (spk_conv_is_product(k) || s->device->options.no_dnn || (path && strcmp(path, "products") == 0)) return;
-    spk_dnn_wish w = {SPK_DNN_FORWARD, k->type, y->dtype, k->type, x->dtype == k->type ? x->ld : k->c, y->ld,
-                      biased,          k->relu, !g->train};
+    spk_dnn_wish w = {SPK_DNN_FORWARD, k->type, y->dtype, k->type,  x->dtype == k->type ? x->ld : k->c,
+                      y->ld,           biased,  k->relu,  !g->train};
     if (!s->first) s->dnn[SPK_DNN_FORWARD] = spk_dnn_conv_new(s->device, k, &w);
     if (!s->first && !s->dnn[SPK_DNN_FORWARD] && !bare && !(s->exact && biased)) {
         w.bias = w.relu = false;
@@ -198,8 +198,8 @@ static void ask_cudnn(spk_conv_state *s, const spk_geom *g)
     }
     for (int i = 0; i < 2 && g->want_din[1] && !s->filters && !s->dnn[SPK_DNN_FILTER]; i++) {
         s->dw_type = i == 0 ? SPK_F32 : k->type;
-        w = {SPK_DNN_FILTER, k->type, k->type, s->dw_type, x->dtype == k->type ? x->ld : k->c, dy_ld, false, false,
-             false};
+        w = {SPK_DNN_FILTER, k->type, k->type, s->dw_type, x->dtype == k->type ? x->ld : k->c,
+             dy_ld,          false,   false,   false};
         if (i == 0 || k->type != SPK_F32) s->dnn[SPK_DNN_FILTER] = spk_dnn_conv_new(s->device, k, &w);
     }
 }
@@ -216,8 +216,7 @@ spk_status spk_conv_create(const spk_geom *g, const spk_conv *k, void **state)
     s->y_chunk = gathers(k, g->in[0].dtype) || s->exact
                      ? chunk_of(k, spk_conv_y_rows(k), x_pitch(k) + (s->exact ? 2 * k->o : 0))
                      : spk_conv_y_rows(k);
-    s->x_chunk =
-        spk_conv_is_product(k) ? spk_conv_x_rows(k) : chunk_of(k, spk_conv_x_rows(k), dy_pitch(k));
+    s->x_chunk = spk_conv_is_product(k) ? spk_conv_x_rows(k) : chunk_of(k, spk_conv_x_rows(k), dy_pitch(k));
     s->splits = splits_of(s);
     s->dw_lies = spk_conv_is_product(k) && k->w_c == 1 && s->splits == 1;
     const char *path = getenv("SPK_CUDA_CONV");
@@ -314,7 +313,8 @@ void spk_conv_fwd(const spk_kargs *a)
         bias = reinterpret_cast<const float *>(r.bias);
         spk_conv_bias(a, k, reinterpret_cast<float *>(r.bias));
     }
-    const spk_rows_of w = s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r.weights, k->type, columns);
+    const spk_rows_of w =
+        s->weights_lie ? spk_rows_of{a->in[1].p, SPK_F32, k->w_o} : dense(r.weights, k->type, columns);
     if (!s->weights_lie) spk_conv_weights(a, k, false, columns, r.weights);
     if (s->first) {
         const spk_rows_of x = rows_of(&a->in[0]), y = rows_of(&a->out[0]);

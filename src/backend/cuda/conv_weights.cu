@@ -82,8 +82,8 @@ void spk_conv_weights(const spk_kargs *a, const spk_conv *k, bool taps_first, in
     spk_by_type(k->type, [&](auto *t) {
         using T = std::remove_pointer_t<decltype(t)>;
         spk_launch(spk_cuda_of(a), order_weights<T>, spk_blocks(count_of(by), THREADS), THREADS, 0,
-                   static_cast<const float *>(a->in[1].p), static_cast<T *>(to), static_cast<unsigned>(count_of(by)), by,
-                   norm_of(a, k));
+                   static_cast<const float *>(a->in[1].p), static_cast<T *>(to), static_cast<unsigned>(count_of(by)),
+                   by, norm_of(a, k));
     });
 }
 

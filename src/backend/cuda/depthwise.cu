@@ -62,8 +62,8 @@ static __global__ void slide(const X *x, Y *y, const float *w, const float *bias
         spk_put(y + s * g.y_ld, sum[s], add);
 }
 
-static void run_slide(spk_cuda *d, const spk_view *x, const spk_view *y, const float *w, const float *bias, const walk *g,
-                      bool turned, bool add)
+static void run_slide(spk_cuda *d, const spk_view *x, const spk_view *y, const float *w, const float *bias,
+                      const walk *g, bool turned, bool add)
 {
     const int64_t lines = static_cast<int64_t>(g->n) * ((g->results + SPAN - 1) / SPAN);
     const dim3 blocks(spk_blocks(lines, LINES), spk_blocks(g->c, LANES));
@@ -129,8 +129,7 @@ static __global__ void sum_stripe(const X *x, const Y *dy, walk g, int segments,
         float all = 0;
         for (int line = 0; line < LINES; line++)
             all += room[line][lane];
-        if (threadIdx.y == 0 && c < g.c)
-            partial[(blockIdx.x * rows + (s < SPAN ? k0 + s : g.taps)) * g.c + c] = all;
+        if (threadIdx.y == 0 && c < g.c) partial[(blockIdx.x * rows + (s < SPAN ? k0 + s : g.taps)) * g.c + c] = all;
         __syncthreads();
     }
 }
@@ -177,8 +176,14 @@ static void run_sums(const spk_kargs *a, const walk *g)
 static walk walk_of(const void *attr, const spk_view *x, const spk_view *y)
 {
     const spk_depthwise_attr *k = static_cast<const spk_depthwise_attr *>(attr);
-    return {static_cast<int>(x->n), static_cast<int>(x->w),   static_cast<int>(y->w), static_cast<int>(x->c),
-            static_cast<int>(k->k), static_cast<int>(k->pad), x->ld,                  y->ld};
+    return {static_cast<int>(x->n),
+            static_cast<int>(x->w),
+            static_cast<int>(y->w),
+            static_cast<int>(x->c),
+            static_cast<int>(k->k),
+            static_cast<int>(k->pad),
+            x->ld,
+            y->ld};
 }
 
 static void fwd(const spk_kargs *a)

@@ -137,8 +137,7 @@ static cudnnBackendDescriptor_t graph_of(spk_cuda *d, spk_dnn_bag *bag, const sp
     ops[n_ops++] = operation(bag, &passes[w->pass], xwy, geometry(bag, k));
     if (w->bias) {
         const cudnnBackendDescriptor_t b = picture(bag, SPK_DNN_BIAS, SPK_F32, b_dims, k->o, false);
-        const cudnnBackendDescriptor_t y =
-            w->relu ? picture(bag, SPK_DNN_BIASED, SPK_F32, y_dims, k->o, true) : last;
+        const cudnnBackendDescriptor_t y = w->relu ? picture(bag, SPK_DNN_BIASED, SPK_F32, y_dims, k->o, true) : last;
         ops[n_ops++] = pointwise(bag, xwy[2], b, y);
         xwy[2] = y;
     }
@@ -155,9 +154,9 @@ static cudnnBackendDescriptor_t graph_of(spk_cuda *d, spk_dnn_bag *bag, const sp
 
 static void key_of(const spk_conv *k, const spk_dnn_wish *w, int64_t *key)
 {
-    const int64_t all[] = {k->n,      k->h,       k->w,       k->c,    k->u,    k->v,    k->o,    k->kh,
-                           k->kw,     k->sh,      k->sw,      k->dh,   k->dw,   k->ph,   k->pw,   k->type,
-                           w->pass,   w->x_type,  w->y_type,  w->w_type, w->x_ld, w->y_ld, w->bias, w->relu, w->soon};
+    const int64_t all[] = {k->n,      k->h,      k->w,    k->c,    k->u,    k->v,    k->o,    k->kh,   k->kw,
+                           k->sh,     k->sw,     k->dh,   k->dw,   k->ph,   k->pw,   k->type, w->pass, w->x_type,
+                           w->y_type, w->w_type, w->x_ld, w->y_ld, w->bias, w->relu, w->soon};
     static_assert(sizeof all <= KEY * sizeof *key, "the key is too short");
     memset(key, 0, KEY * sizeof *key);
     memcpy(key, all, sizeof all);
@@ -170,12 +169,13 @@ static void describe(const spk_dnn_conv *c, char *text, size_t n)
     memcpy(v, c->key, sizeof v);
     const auto at = [&](int i) { return static_cast<int>(v[i]); };
     const auto type = [&](int i) { return v[i] == SPK_BF16 ? "bfloat16" : "float"; };
-    snprintf(text, n,
-             "convolution %s, (%d,%d,%d,%d) to (%d,%d,%d), taps %dx%d, stride %dx%d, dilation %dx%d, padding %dx%d, x %s ld "
-             "%d, y %s ld %d, w %s%s%s%s",
-             names[at(16)], at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10), at(11),
-             at(12), at(13), at(14), type(17), at(20), type(18), at(21), type(19), v[22] ? ", bias" : "",
-             v[23] ? ", ReLU" : "", v[24] ? ", soon" : "");
+    snprintf(
+        text, n,
+        "convolution %s, (%d,%d,%d,%d) to (%d,%d,%d), taps %dx%d, stride %dx%d, dilation %dx%d, padding %dx%d, x %s ld "
+        "%d, y %s ld %d, w %s%s%s%s",
+        names[at(16)], at(0), at(1), at(2), at(3), at(4), at(5), at(6), at(7), at(8), at(9), at(10), at(11), at(12),
+        at(13), at(14), type(17), at(20), type(18), at(21), type(19), v[22] ? ", bias" : "", v[23] ? ", ReLU" : "",
+        v[24] ? ", soon" : "");
 }
 
 static void tell(const spk_dnn_conv *c)

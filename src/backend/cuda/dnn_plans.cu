@@ -121,8 +121,8 @@ static int recommended(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mo
     cudnnBackendDescriptor_t heuristic = nullptr;
     int64_t there = 0, got = 0;
     if (cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, &heuristic) != CUDNN_STATUS_SUCCESS) return n;
-    bool fine = cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                         1, &graph) == CUDNN_STATUS_SUCCESS &&
+    bool fine = cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH,
+                                         CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &graph) == CUDNN_STATUS_SUCCESS &&
                 cudnnBackendSetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode) ==
                     CUDNN_STATUS_SUCCESS &&
                 cudnnBackendFinalize(heuristic) == CUDNN_STATUS_SUCCESS &&
@@ -130,7 +130,8 @@ static int recommended(cudnnBackendDescriptor_t graph, cudnnBackendHeurMode_t mo
                                          &there, nullptr) == CUDNN_STATUS_SUCCESS;
     if (there > MOST_CONFIGS - n) there = MOST_CONFIGS - n;
     for (int64_t i = 0; i < there && fine; i++)
-        fine = cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[n + i]) == CUDNN_STATUS_SUCCESS;
+        fine =
+            cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, &configs[n + i]) == CUDNN_STATUS_SUCCESS;
     if (fine && there > 0)
         fine = cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, there,
                                         &got, configs + n) == CUDNN_STATUS_SUCCESS;
@@ -156,8 +157,7 @@ cudnnStatus_t spk_dnn_execute(spk_cuda *d, cudnnBackendDescriptor_t plan, void *
     if (status == CUDNN_STATUS_SUCCESS)
         status = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, n, names);
     if (status == CUDNN_STATUS_SUCCESS)
-        status =
-            cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
+        status = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
     if (status == CUDNN_STATUS_SUCCESS) status = cudnnBackendFinalize(pack);
     if (status == CUDNN_STATUS_SUCCESS) status = cudnnBackendExecute(static_cast<cudnnHandle_t>(d->dnn), plan, pack);
     cudnnBackendDestroyDescriptor(pack);
@@ -260,8 +260,7 @@ cudnnBackendDescriptor_t spk_dnn_plan(spk_cuda *d, spk_dnn_bag *bag, cudnnBacken
     if (bag->status != CUDNN_STATUS_SUCCESS) return nullptr;
     int n = recommended(graph, CUDNN_HEUR_MODE_A, configs, 0);
     n = recommended(graph, CUDNN_HEUR_MODE_FALLBACK, configs, n);
-    const choice c =
-        limits->benchmark ? fastest(d, configs, n, limits) : first_that_works(d, configs, n, limits);
+    const choice c = limits->benchmark ? fastest(d, configs, n, limits) : first_that_works(d, configs, n, limits);
     for (int i = 0; i < n; i++)
         if (!c.plan || i != c.config) cudnnBackendDestroyDescriptor(configs[i]);
     if (!c.plan) {

@@ -197,8 +197,8 @@ static const void *bias_of(spk_cuda *d, const spk_matrix *c, const float *bias)
 {
     if (!bias || c->type == SPK_F32) return bias;
     if (static_cast<size_t>(c->cols) * sizeof(spk_b16) > bias_bytes || d->workspace_bytes < bias_bytes) return nullptr;
-    spk_b16 *to = reinterpret_cast<spk_b16 *>(static_cast<char *>(d->workspace) +
-                                              (d->workspace_bytes - bias_bytes) / 256 * 256);
+    spk_b16 *to =
+        reinterpret_cast<spk_b16 *>(static_cast<char *>(d->workspace) + (d->workspace_bytes - bias_bytes) / 256 * 256);
     spk_launch(d, round_bias, spk_blocks(c->cols, THREADS), THREADS, 0, bias, to, c->cols);
     return to;
 }
@@ -224,7 +224,8 @@ static bool by_tiles(void)
     return path && strcmp(path, "tile") == 0;
 }
 
-void spk_cuda_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c, const spk_product *how)
+void spk_cuda_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c,
+                      const spk_product *how)
 {
     const bool both = how->add && (how->relu || how->bias); /* the library would add first */
     if (c->rows < 1 || c->cols < 1 || how->batch < 1) return;

@@ -104,7 +104,10 @@ __device__ static inline bool is_taken(spk_near x, spk_near last)
 {
     return x.cosine > last.cosine || (x.cosine == last.cosine && x.row <= last.row);
 }
-#define START {INFINITY, -1}
+#define START                                                                                                          \
+    {                                                                                                                  \
+        INFINITY, -1                                                                                                   \
+    }
 
 /* The part's list of nearest classes, without the own one; gives the last of them. */
 __device__ static spk_near gather_near(const margin_loss &m, const spk_near *mine, const bool *counts, spk_near *list)

@@ -15,12 +15,12 @@ struct proto_loss {
     bool ge2e;
     const float *e;
     int64_t e_ld;
-    const float *factor;                             /* w; NULL: 1 */
-    float *unit, *du;                                /* (ROWS,D): queries, centroids, without; gradients alike */
-    double *norm;                                    /* ROWS */
-    float *cosine;                                   /* (Q,P); their gradients in the backward pass */
-    double *log_sum, *d_own, *dw;                    /* Q; d_own: with respect to GE2E's own cosines */
-    double *row;                                     /* (Q,2): loss, and whether it is right */
+    const float *factor;          /* w; NULL: 1 */
+    float *unit, *du;             /* (ROWS,D): queries, centroids, without; gradients alike */
+    double *norm;                 /* ROWS */
+    float *cosine;                /* (Q,P); their gradients in the backward pass */
+    double *log_sum, *d_own, *dw; /* Q; d_own: with respect to GE2E's own cosines */
+    double *row;                  /* (Q,2): loss, and whether it is right */
 };
 
 } // namespace
@@ -256,8 +256,8 @@ static void bwd(const spk_kargs *a)
     spk_cuda_product(d, &cosine, &centroid, &dquery, &to_query);
     spk_cuda_product(d, &cosine, &query, &dcentroid, &to_centroid);
     spk_launch(d, through_norms, static_cast<unsigned>(rows_of(t)), SPK_ROW_THREADS, 0, t);
-    spk_launch(d, put_rows, static_cast<unsigned>(a->in[0].n), SPK_ROW_THREADS, 0, t,
-               static_cast<float *>(a->din[0].p), a->din[0].ld, a->add[0]);
+    spk_launch(d, put_rows, static_cast<unsigned>(a->in[0].n), SPK_ROW_THREADS, 0, t, static_cast<float *>(a->din[0].p),
+               a->din[0].ld, a->add[0]);
 }
 
 const spk_kernel spk__cuda_proto_loss = {

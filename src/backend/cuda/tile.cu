@@ -9,16 +9,15 @@
 enum { TILE = 64, DEPTH = 16, SIDE = 16, EACH = TILE / SIDE };
 
 struct factors {
-    int64_t rows, cols, inner;         /* of c, and of the sums */
-    int64_t a_i, a_k, b_k, b_j, c_ld;  /* strides */
-    int64_t a_next, b_next, c_next;    /* of the batch */
+    int64_t rows, cols, inner;        /* of c, and of the sums */
+    int64_t a_i, a_k, b_k, b_j, c_ld; /* strides */
+    int64_t a_next, b_next, c_next;   /* of the batch */
     const float *bias;
     bool relu, add;
 };
 
 /* SIDE x SIDE threads, each with EACH x EACH of the sums: rows y + SIDE m, columns x + SIDE n. */
-template <typename T, typename C>
-static __global__ void tile_product(const T *a, const T *b, C *c, factors f)
+template <typename T, typename C> static __global__ void tile_product(const T *a, const T *b, C *c, factors f)
 {
     __shared__ float left[DEPTH][TILE + 1], right[DEPTH][TILE + 1];
     const int64_t n_across = (f.cols + TILE - 1) / TILE;
@@ -34,7 +33,8 @@ static __global__ void tile_product(const T *a, const T *b, C *c, factors f)
             const int i = f.a_k == 1 ? e / DEPTH : e % TILE, ka = f.a_k == 1 ? e % DEPTH : e / TILE;
             const int j = f.b_j == 1 ? e % TILE : e / DEPTH, kb = f.b_j == 1 ? e / TILE : e % DEPTH;
             left[ka][i] = i0 + i < f.rows && k0 + ka < f.inner ? spk_load(a + (i0 + i) * f.a_i + (k0 + ka) * f.a_k) : 0;
-            right[kb][j] = j0 + j < f.cols && k0 + kb < f.inner ? spk_load(b + (k0 + kb) * f.b_k + (j0 + j) * f.b_j) : 0;
+            right[kb][j] =
+                j0 + j < f.cols && k0 + kb < f.inner ? spk_load(b + (k0 + kb) * f.b_k + (j0 + j) * f.b_j) : 0;
         }
         __syncthreads();
         for (int k = 0; k < DEPTH; k++)
@@ -54,7 +54,8 @@ static __global__ void tile_product(const T *a, const T *b, C *c, factors f)
     }
 }
 
-void spk_tile_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c, const spk_product *how)
+void spk_tile_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, const spk_matrix *c,
+                      const spk_product *how)
 {
     factors f = {};
     f.rows = c->rows;
@@ -80,8 +81,8 @@ void spk_tile_product(spk_cuda *d, const spk_matrix *a, const spk_matrix *b, con
                 using C = std::remove_pointer_t<decltype(u)>;
                 spk_launch(d, tile_product<T, C>, dim3(static_cast<unsigned>(tiles), static_cast<unsigned>(n)),
                            dim3(SIDE, SIDE), 0, static_cast<const T *>(a->p) + first * a->stride,
-                           static_cast<const T *>(b->p) + first * b->stride,
-                           static_cast<C *>(c->p) + first * c->stride, f);
+                           static_cast<const T *>(b->p) + first * b->stride, static_cast<C *>(c->p) + first * c->stride,
+                           f);
             });
         });
     }
