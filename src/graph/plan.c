@@ -40,11 +40,14 @@ size_t spk_arena_bytes(const spk_arena *a)
 static spk_status reserve_there(spk_arena *a, size_t bytes)
 {
     const double room = (double)(a->device->t->room(a->device->self) + a->bytes);
+    const size_t before = a->bytes;
     if (a->p) free_block(a); /* a device's memory is all there is: the old block's room is needed for the new one */
     a->p = a->device->t->alloc(a->device->self, bytes);
     a->bytes = a->p ? bytes : 0;
     a->generation++;
     if (a->p) return SPK_OK;
+    if (before) a->p = a->device->t->alloc(a->device->self, before); /* the other plans run on */
+    a->bytes = a->p ? before : 0;
     return spk_fail(SPK_E_NOMEM,
                     "out of memory on the GPU: a batch needs %.2f GB for activations, and %.2f GB are free; use a "
                     "batch_size of at most %.0f %% of this one",

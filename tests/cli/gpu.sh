@@ -76,6 +76,12 @@ done
 
 refused 1 'ngpu: float64 is computed by the processor' train --ngpu 1 --train_dtype float64 --output_dir "$tmp/no"
 refused 1 'ngpu: 2 GPUs are asked for, and 1 process runs .*mpirun -np 2' train --ngpu 2 --output_dir "$tmp/no"
+if [ "$SPK_DEVICE" = emulated ]; then
+    export SPK_EMULATED_BYTES=2000000
+    refused 1 'out of memory on the GPU: a batch needs 0.0[0-9]+ GB for activations, and 0.00 GB are free; use a batch_size of at most [0-9]+ %' \
+        train --ngpu 1 --output_dir "$tmp/small"
+    unset SPK_EMULATED_BYTES
+fi
 SPK_DEVICE=nothing refused 1 'ngpu: .*no plugin for GPUs.*libspk_nothing.so' train --ngpu 1 --output_dir "$tmp/no"
 check "nothing was written" test ! -e "$tmp/no/1epoch.pth"
 finish

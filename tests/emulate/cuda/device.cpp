@@ -39,10 +39,17 @@ static void close(void *self)
     free(self);
 }
 
+/* SPK_EMULATED_BYTES in the environment: a block may have so many. */
+static size_t most_bytes(void)
+{
+    const char *text = getenv("SPK_EMULATED_BYTES");
+    return text ? strtoull(text, nullptr, 10) : size_t(4) << 30;
+}
+
 static void *alloc(void *, size_t bytes)
 {
     const size_t whole = (bytes + 255) / 256 * 256;
-    void *p = aligned_alloc(256, whole ? whole : 256);
+    void *p = whole <= most_bytes() ? aligned_alloc(256, whole ? whole : 256) : nullptr;
     if (p) memset(p, 0xff, whole);
     return p;
 }
@@ -64,7 +71,7 @@ static size_t most_used(void *)
 
 static size_t room(void *)
 {
-    return size_t(4) << 30;
+    return most_bytes();
 }
 
 static void copy(void *, void *to, const void *from, const spk_device_rows *r)
